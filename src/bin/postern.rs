@@ -1,0 +1,4 @@
+//! The operators' tool.
+fn main() -> std::process::ExitCode {
+    postern::admin::main()
+}

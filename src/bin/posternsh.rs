@@ -1,0 +1,4 @@
+//! The login shell.
+fn main() -> std::process::ExitCode {
+    postern::shell::main()
+}

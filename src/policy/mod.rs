@@ -1,0 +1,26 @@
+//! The first door: YAML to compiled rules, and words to a verdict.
+//!
+//! Pure: it is given bytes, a [`Subject`] and [`Facts`], and touches no file, clock or environment, so that every decision can be
+//! tested without root and on any host. [`load`] reads the YAML of a tree, [`compile`] makes rules of it, [`applied`] is the compiled
+//! form that the shell reads, [`decide`](decide::decide) the verdict. A policy is always decided from its applied form, in a file or in
+//! memory: what is tested is what is in force.
+#![forbid(unsafe_code)]
+
+pub mod applied;
+pub mod compile;
+pub mod confinement;
+pub mod decide;
+pub mod facts;
+pub mod form;
+pub mod glob;
+pub mod load;
+pub mod rule;
+pub mod settings;
+pub mod types;
+
+pub use applied::{Applied, Damaged};
+pub use confinement::Confinement;
+pub use decide::{Allowed, Denied, Terms, Verdict, decide};
+pub use facts::{Facts, Resolved};
+pub use rule::{CommandRules, Rule, RuleRef, Scope, Subject};
+pub use settings::Settings;

@@ -1,0 +1,71 @@
+//! What a policy says of the host and the session rather than of a command.
+
+use serde::{Deserialize, Serialize};
+
+/// Host-wide settings, from `policy.yaml` only. Durations are in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    pub audit: Audit,
+    pub session: Session,
+    /// Directories that the policy adds behind the fixed PATH.
+    pub search: Vec<String>,
+}
+
+/// Where records go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// Path of the syslog socket; `None` for `syslog: none`.
+    pub syslog: Option<String>,
+    /// Name of the syslog facility, one of the keys of RFC 5424 table 1 in lower case (`authpriv`, `local0`).
+    pub facility: String,
+    /// Directory of `<session id>.jsonl`.
+    pub dir: String,
+    /// What happens when no place takes a record.
+    pub on_failure: OnFailure,
+}
+
+/// What happens to a command whose record no place takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// It does not run: exit status 125.
+    #[default]
+    Refuse,
+    /// It runs, and the person is told.
+    Continue,
+}
+
+/// Bounds of an interactive session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Milliseconds at the prompt without a key; `None` for never.
+    pub idle: Option<u64>,
+    /// Milliseconds that a session may last; `None` for ever.
+    pub max: Option<u64>,
+    /// Refusals that end the session; 0 for never.
+    pub strikes: u32,
+    /// Shown at the start of an interactive session.
+    pub banner: Option<String>,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Audit {
+            syslog: Some("/dev/log".to_owned()),
+            facility: "authpriv".to_owned(),
+            dir: "/var/log/postern".to_owned(),
+            on_failure: OnFailure::Refuse,
+        }
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Session {
+            idle: Some(30 * 60 * 1000),
+            max: Some(8 * 60 * 60 * 1000),
+            strikes: 0,
+            banner: Some("This session is recorded.".to_owned()),
+        }
+    }
+}

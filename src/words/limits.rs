@@ -1,0 +1,45 @@
+//! Every cap, in one place. A cap that is reached is a refusal that names it, never a cut.
+
+use std::time::Duration;
+
+/// Bytes in a command line.
+pub const LINE_BYTES: usize = 4096;
+/// Words in a command line, after globs.
+pub const LINE_WORDS: usize = 1024;
+/// Names that the globs of one line may become.
+pub const GLOB_NAMES: usize = 512;
+/// Directory entries that the globs of one line may read.
+pub const GLOB_ENTRIES: usize = 100_000;
+/// How long a path may take to resolve, all globs of a line to expand, or a file to open.
+pub const PATH_DEADLINE: Duration = Duration::from_secs(1);
+/// Symbolic links followed in one path, as in Linux (`path_resolution(7)`).
+pub const SYMLINKS: usize = 40;
+
+/// Bytes in one policy file.
+pub const POLICY_BYTES: usize = 4 << 20;
+/// Files in a policy tree.
+pub const POLICY_FILES: usize = 256;
+/// Levels of nesting in a policy file.
+pub const POLICY_DEPTH: usize = 16;
+/// Errors that one check prints.
+pub const POLICY_ERRORS: usize = 100;
+/// Bytes in a form, its parts filled in.
+pub const FORM_BYTES: usize = 16 << 10;
+/// Variants that the branches of one form may mean.
+pub const FORM_VARIANTS: usize = 64;
+/// Steps that deciding one command may take, over all rules.
+pub const MATCH_STEPS: u32 = 50_000;
+/// Compiled size of the regular expression of one type, in bytes.
+pub const REGEX_BYTES: usize = 256 << 10;
+
+/// Bytes in one record, JSON only; what is longer continues in `command.args` records.
+pub const RECORD_BYTES: usize = 2048;
+/// How long the syslog socket may take to accept a record.
+pub const SYSLOG_DEADLINE: Duration = Duration::from_millis(200);
+/// How long the disk may take to accept a record.
+pub const DISK_DEADLINE: Duration = Duration::from_secs(1);
+/// Bytes preallocated for a session's records at a time.
+pub const RECORD_RESERVE: u64 = 32 << 10;
+
+/// Refusals of one session end it where the policy sets `strikes`; nothing else counts them.
+pub const HISTORY_LINES: usize = 500;
