@@ -51,8 +51,8 @@ pub const HIDDEN: &[&str] = &[];
 impl Confinement {
     /// Whether the contents of an absolute, resolved path are hidden from the command.
     pub fn hides(&self, path: &str, home: &str) -> bool {
-        let covers = |patterns: &mut dyn Iterator<Item = &str>| patterns.any(|pattern| glob::path_or_below(pattern, path, home));
-        covers(&mut HIDDEN.iter().copied().chain(self.hide.iter().map(String::as_str)))
-            && !covers(&mut self.unhide.iter().map(String::as_str))
+        let covers = |pattern: &str| glob::path_or_below(pattern, path, home);
+        let hidden = HIDDEN.iter().any(|pattern| covers(pattern)) || self.hide.iter().any(|pattern| covers(pattern));
+        hidden && !self.unhide.iter().any(|pattern| covers(pattern))
     }
 }
