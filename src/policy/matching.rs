@@ -5,11 +5,15 @@
 //! is a *set* of places followed, so that the work is at most words times places. Every comparison is a step, and the steps of one decision
 //! are bounded over all its rules ([`limits::MATCH_STEPS`]).
 
-use std::cell::{Cell, RefCell};
+mod word;
+
+use std::cell::Cell;
 
 use super::form::{Choice, Form, NameKind, Operand, OptionGroup, Pattern, Piece, Segment, Slot, Style, Variant};
 use super::types::Judge;
 use crate::words::limits;
+
+use word::WordMatcher;
 
 /// The steps that one decision may still take.
 pub struct Budget(Cell<u32>);
@@ -55,10 +59,8 @@ pub enum Next<'f> {
 /// One matching of words against one variant.
 pub struct Matcher<'f> {
     form: &'f Form,
-    judge: &'f dyn Judge,
     budget: &'f Budget,
-    /// What the words checked were refused for, deepest last.
-    reason: RefCell<Option<String>>,
+    words: WordMatcher<'f>,
 }
 
 /// How far a variant has been matched.
@@ -112,7 +114,7 @@ enum Reading {
 
 impl<'f> Matcher<'f> {
     pub fn new(form: &'f Form, judge: &'f dyn Judge, budget: &'f Budget) -> Matcher<'f> {
-        Matcher { form, judge, budget, reason: RefCell::new(None) }
+        Matcher { form, budget, words: WordMatcher::new(form, judge, budget) }
     }
 
     /// Whether `argv` (the command word first) matches the variant.
@@ -134,12 +136,22 @@ impl<'f> Matcher<'f> {
         }
     }
 
+    /// Whether a word is what a pattern takes.
+    pub fn fits(&self, pattern: &Pattern, word: &str) -> bool {
+        self.words.fits(pattern, word)
+    }
+
+    /// Whether a word is what a slot takes; the error as in [`super::types::TypeDef::check`].
+    pub fn check(&self, slot: &Slot, word: &str) -> Result<(), Option<String>> {
+        self.words.check(slot, word)
+    }
+
     fn run(&self, variant: &'f Variant, argv: &[String]) -> Result<State<'f>, Miss> {
         let (first, rest) = variant.segments.split_first().ok_or_else(Miss::default)?;
         let mut state = State::at(first, rest);
         let mut at = 1;
         while let Some(word) = argv.get(at) {
-            self.reason.take();
+            self.words.take_reason();
             at = self.word(&mut state, argv, at, word)?;
         }
         Ok(state)
@@ -342,91 +354,6 @@ impl<'f> Matcher<'f> {
         }
     }
 
-    pub fn fits(&self, pattern: &Pattern, word: &str) -> bool {
-        match self.pieces(&pattern.pieces, word) {
-            Ok(()) => true,
-            Err(reason) => {
-                if reason.is_some() {
-                    self.reason.replace(reason);
-                }
-                false
-            }
-        }
-    }
-
-    /// Pieces against a word: a slot ends where the piece behind it first begins.
-    fn pieces(&self, pieces: &[Piece], word: &str) -> Result<(), Option<String>> {
-        if !self.budget.step() {
-            return Err(Some("the line is too complex for the rules of this command".to_owned()));
-        }
-        match pieces {
-            [] => {
-                if word.is_empty() {
-                    Ok(())
-                } else {
-                    Err(None)
-                }
-            }
-            [Piece::Text(text), rest @ ..] => self.pieces(rest, word.strip_prefix(text.as_str()).ok_or(None)?),
-            [Piece::Beginning(text), ..] => {
-                if text.starts_with(word) {
-                    Ok(())
-                } else {
-                    Err(None)
-                }
-            }
-            [Piece::Slot(slot), rest @ ..] => self.slot_then(slot, rest, word),
-            [Piece::Optional(inner), rest @ ..] => match self.begins(inner, word) {
-                true => self.pieces(&[inner.as_slice(), rest].concat(), word),
-                false => self.pieces(rest, word),
-            },
-            [Piece::OneOf(branches), rest @ ..] => {
-                let mut result = Err(None);
-                for branch in branches {
-                    result = self.pieces(&[branch.as_slice(), rest].concat(), word);
-                    if result.is_ok() {
-                        break;
-                    }
-                }
-                result
-            }
-        }
-    }
-
-    fn begins(&self, pieces: &[Piece], word: &str) -> bool {
-        match pieces.first() {
-            Some(Piece::Text(text)) => word.starts_with(text.as_str()),
-            Some(Piece::OneOf(branches)) => branches.iter().any(|branch| self.begins(branch, word)),
-            _ => !word.is_empty(),
-        }
-    }
-
-    fn slot_then(&self, slot: &Slot, rest: &[Piece], word: &str) -> Result<(), Option<String>> {
-        let end = match rest.first() {
-            None => None,
-            Some(next) => first_place(next, word),
-        };
-        match (end, rest) {
-            (_, []) => self.check(slot, word),
-            (Some(end), _) => {
-                let (value, after) = word.split_at_checked(end).ok_or(None)?;
-                self.check(slot, value)?;
-                self.pieces(rest, after)
-            }
-            (None, [Piece::Optional(_), after @ ..]) => self.slot_then(slot, after, word),
-            (None, _) => Err(None),
-        }
-    }
-
-    /// Whether a word is what a slot takes; the error as in [`super::types::TypeDef::check`].
-    pub fn check(&self, slot: &Slot, word: &str) -> Result<(), Option<String>> {
-        let definition = self.form.definition(slot).ok_or(None)?;
-        match slot.list {
-            true => word.split(',').try_for_each(|element| definition.check(element, self.judge)),
-            false => definition.check(word, self.judge),
-        }
-    }
-
     /// What the state would take next.
     fn next(&self, state: &State<'f>) -> Vec<Next<'f>> {
         let mut next = Vec::new();
@@ -478,25 +405,15 @@ impl<'f> Matcher<'f> {
             Next::Word(word) => word.clone(),
             Next::Slot { slot, .. } => slot.text.clone(),
         });
-        Miss { word, expected: shown.chain(options).collect(), reason: self.reason.take() }
+        Miss { word, expected: shown.chain(options).collect(), reason: self.words.take_reason() }
     }
 
     fn expecting(&self, word: usize, expected: Vec<String>) -> Miss {
-        Miss { word, expected, reason: self.reason.take() }
+        Miss { word, expected, reason: self.words.take_reason() }
     }
 
     fn refuse(&self, word: usize, reason: String) -> Miss {
         Miss { word, expected: Vec::new(), reason: Some(reason) }
-    }
-}
-
-/// Where in the word a piece that begins with text can first begin.
-fn first_place(piece: &Piece, word: &str) -> Option<usize> {
-    match piece {
-        Piece::Text(text) => word.find(text.as_str()),
-        Piece::Optional(inner) => inner.first().and_then(|first| first_place(first, word)),
-        Piece::OneOf(branches) => branches.iter().filter_map(|branch| branch.first().and_then(|first| first_place(first, word))).min(),
-        Piece::Slot(_) | Piece::Beginning(_) => None,
     }
 }
 

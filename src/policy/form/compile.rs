@@ -1,7 +1,9 @@
 //! From the tree of a form to its variants.
 
 use super::name::{Name, NameKind, Style};
-use super::tree::{Node, NodeKind, RawPiece, RedirectSign};
+use super::tree::{
+    Node, NodeKind, RawPiece, RawWord, is_dash, is_letters, is_slot_first, is_text, optional_word, redirect_of, single_words, written,
+};
 use super::{Catalog, Choice, Form, FormError, Operand, OptionGroup, Pattern, Piece, Segment, Slot, Variant};
 use crate::policy::types::{BUILT_IN, Judge, TypeDef};
 use crate::words::{Span, limits, suggest};
@@ -17,9 +19,6 @@ enum Item {
 }
 
 type Row = Vec<Item>;
-
-/// A word of a form before its slots are looked up, and where it stands.
-type RawWord<'n> = (&'n [RawPiece], Span);
 
 /// Operands of one segment, at most: matching keeps a set of places among them in one word.
 const OPERANDS: usize = 30;
@@ -477,86 +476,6 @@ fn product(rows: Vec<Row>, alternatives: &[Row]) -> Vec<Row> {
 fn slot_operand(slot: Slot, required: bool) -> Operand {
     let pattern = Pattern { text: slot.text.clone(), pieces: vec![Piece::Slot(slot)] };
     Operand { patterns: vec![pattern], required, repeat: false }
-}
-
-fn redirect_of(node: &Node) -> Option<(RedirectSign, &[RawPiece], Span)> {
-    let NodeKind::Group { optional: true, branches } = &node.kind else { return None };
-    match branches.as_slice() {
-        [branch] => match branch.as_slice() {
-            [Node { kind: NodeKind::Redirect { sign, word }, .. }] => Some((*sign, word, node.span)),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// The word of an optional branch that could be left out and be replaced by a slot behind it.
-fn optional_word(branch: &[Node]) -> Option<(String, Span)> {
-    let (first, behind) = branch.split_first()?;
-    let valued = !behind.is_empty() && behind.iter().all(|node| matches!(&node.kind, NodeKind::Word(pieces) if is_slot_first(pieces)));
-    match &first.kind {
-        NodeKind::Word(pieces) if !valued && !is_dash(pieces) && !is_slot_first(pieces) && !is_text(pieces, "--") => {
-            let text = pieces.iter().map(|piece| if let RawPiece::Text(text) = piece { text.as_str() } else { "" }).collect();
-            Some((text, first.span))
-        }
-        NodeKind::Group { optional: false, branches } if !valued => branches.first().and_then(|branch| optional_word(branch)),
-        _ => None,
-    }
-}
-
-/// The branches as single words, if that is what they are, and whether one is repeated.
-fn single_words(branches: &[Vec<Node>]) -> Option<(Vec<RawWord<'_>>, bool)> {
-    let mut words = Vec::new();
-    let mut repeats = false;
-    for branch in branches {
-        match branch.as_slice() {
-            [Node { kind: NodeKind::Word(pieces), span, repeat }] if !is_dash(pieces) => {
-                words.push((pieces.as_slice(), *span));
-                repeats |= repeat;
-            }
-            [Node { kind: NodeKind::Group { optional: false, branches }, repeat, .. }] => {
-                let (inner, inner_repeats) = single_words(branches)?;
-                words.extend(inner);
-                repeats |= repeat | inner_repeats;
-            }
-            _ => return None,
-        }
-    }
-    Some((words, repeats))
-}
-
-fn is_dash(pieces: &[RawPiece]) -> bool {
-    matches!(pieces.first(), Some(RawPiece::Text(text)) if text.starts_with('-') && !(pieces.len() == 1 && (text == "-" || text == "--")))
-}
-
-fn is_slot_first(pieces: &[RawPiece]) -> bool {
-    match pieces.first() {
-        Some(RawPiece::Slot { .. }) => true,
-        Some(RawPiece::Group { branches, .. }) => branches.iter().any(|branch| is_slot_first(branch)),
-        _ => false,
-    }
-}
-
-fn is_text(pieces: &[RawPiece], wanted: &str) -> bool {
-    matches!(pieces, [RawPiece::Text(text)] if text == wanted)
-}
-
-/// Text alone of letters, digits, `-` and `_`: what `l[ink]` shortens.
-fn is_letters(pieces: &[RawPiece]) -> bool {
-    matches!(pieces, [RawPiece::Text(text)] if text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'))
-}
-
-/// A piece as the form writes it.
-fn written(piece: &RawPiece) -> String {
-    match piece {
-        RawPiece::Text(text) => text.clone(),
-        RawPiece::Slot { text, .. } => format!("<{text}>"),
-        RawPiece::Group { optional, branches, .. } => {
-            let inner: Vec<String> = branches.iter().map(|branch| branch.iter().map(written).collect()).collect();
-            let (open, close) = if *optional { ('[', ']') } else { ('(', ')') };
-            format!("{open}{}{close}", inner.join("|"))
-        }
-    }
 }
 
 /// A slot must end at a text of the form, or nobody knows which part of a word it takes.

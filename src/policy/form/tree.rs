@@ -113,7 +113,7 @@ impl Parser<'_> {
                     NodeKind::Group { optional, branches }
                 } else {
                     let span = start.to(self.before());
-                    let first = RawPiece::Group { optional, branches: single_words(branches)?, span };
+                    let first = RawPiece::Group { optional, branches: touching_words(branches)?, span };
                     NodeKind::Word(self.word(vec![first], depth)?)
                 }
             }
@@ -139,7 +139,7 @@ impl Parser<'_> {
                 Some('[' | '(') => {
                     let (optional, branches) = self.group(depth)?;
                     let span = start.to(self.before());
-                    pieces.push(RawPiece::Group { optional, branches: single_words(branches)?, span });
+                    pieces.push(RawPiece::Group { optional, branches: touching_words(branches)?, span });
                 }
                 Some(sign @ ('>' | '}')) => return Err(self.error(start, format!("`{sign}` closes nothing"), Some(quoting(sign)))),
                 _ => {
@@ -271,11 +271,11 @@ fn quoting(sign: char) -> String {
 }
 
 /// Turns the branches of a group that touches other pieces into pieces.
-fn single_words(branches: Vec<Vec<Node>>) -> Result<Vec<Vec<RawPiece>>, FormError> {
-    branches.into_iter().map(single_word).collect()
+fn touching_words(branches: Vec<Vec<Node>>) -> Result<Vec<Vec<RawPiece>>, FormError> {
+    branches.into_iter().map(touching_word).collect()
 }
 
-fn single_word(branch: Vec<Node>) -> Result<Vec<RawPiece>, FormError> {
+fn touching_word(branch: Vec<Node>) -> Result<Vec<RawPiece>, FormError> {
     let span = branch.iter().map(|node| node.span).reduce(Span::to).unwrap_or_default();
     let refuse = || FormError {
         span,
@@ -285,8 +285,95 @@ fn single_word(branch: Vec<Node>) -> Result<Vec<RawPiece>, FormError> {
     match <[Node; 1]>::try_from(branch) {
         Ok([Node { kind: NodeKind::Word(pieces), repeat: false, .. }]) => Ok(pieces),
         Ok([Node { kind: NodeKind::Group { optional, branches }, repeat: false, span }]) => {
-            Ok(vec![RawPiece::Group { optional, branches: single_words(branches)?, span }])
+            Ok(vec![RawPiece::Group { optional, branches: touching_words(branches)?, span }])
         }
         _ => Err(refuse()),
+    }
+}
+
+/// A word of a form before its slots are looked up, and where it stands.
+pub type RawWord<'n> = (&'n [RawPiece], Span);
+
+/// `[< <type>]` and its like, as a node of its own.
+pub fn redirect_of(node: &Node) -> Option<(RedirectSign, &[RawPiece], Span)> {
+    let NodeKind::Group { optional: true, branches } = &node.kind else { return None };
+    match branches.as_slice() {
+        [branch] => match branch.as_slice() {
+            [Node { kind: NodeKind::Redirect { sign, word }, .. }] => Some((*sign, word, node.span)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The word of an optional branch that could be left out and be replaced by a slot behind it.
+pub fn optional_word(branch: &[Node]) -> Option<(String, Span)> {
+    let (first, behind) = branch.split_first()?;
+    let valued = !behind.is_empty() && behind.iter().all(|node| matches!(&node.kind, NodeKind::Word(pieces) if is_slot_first(pieces)));
+    match &first.kind {
+        NodeKind::Word(pieces) if !valued && !is_dash(pieces) && !is_slot_first(pieces) && !is_text(pieces, "--") => {
+            let text = pieces.iter().map(|piece| if let RawPiece::Text(text) = piece { text.as_str() } else { "" }).collect();
+            Some((text, first.span))
+        }
+        NodeKind::Group { optional: false, branches } if !valued => branches.first().and_then(|branch| optional_word(branch)),
+        _ => None,
+    }
+}
+
+/// The branches as single words, if that is what they are, and whether one is repeated.
+pub fn single_words(branches: &[Vec<Node>]) -> Option<(Vec<RawWord<'_>>, bool)> {
+    let mut words = Vec::new();
+    let mut repeats = false;
+    for branch in branches {
+        match branch.as_slice() {
+            [Node { kind: NodeKind::Word(pieces), span, repeat }] if !is_dash(pieces) => {
+                words.push((pieces.as_slice(), *span));
+                repeats |= repeat;
+            }
+            [Node { kind: NodeKind::Group { optional: false, branches }, repeat, .. }] => {
+                let (inner, inner_repeats) = single_words(branches)?;
+                words.extend(inner);
+                repeats |= repeat | inner_repeats;
+            }
+            _ => return None,
+        }
+    }
+    Some((words, repeats))
+}
+
+/// Whether a word is an option: it begins with a dash, and is neither `-` nor `--`.
+pub fn is_dash(pieces: &[RawPiece]) -> bool {
+    matches!(pieces.first(), Some(RawPiece::Text(text)) if text.starts_with('-') && !(pieces.len() == 1 && (text == "-" || text == "--")))
+}
+
+/// Whether a word begins with a slot, in one of its alternatives at least.
+pub fn is_slot_first(pieces: &[RawPiece]) -> bool {
+    match pieces.first() {
+        Some(RawPiece::Slot { .. }) => true,
+        Some(RawPiece::Group { branches, .. }) => branches.iter().any(|branch| is_slot_first(branch)),
+        _ => false,
+    }
+}
+
+/// Whether a word is exactly this text.
+pub fn is_text(pieces: &[RawPiece], wanted: &str) -> bool {
+    matches!(pieces, [RawPiece::Text(text)] if text == wanted)
+}
+
+/// Text alone of letters, digits, `-` and `_`: what `l[ink]` shortens.
+pub fn is_letters(pieces: &[RawPiece]) -> bool {
+    matches!(pieces, [RawPiece::Text(text)] if text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'))
+}
+
+/// A piece as the form writes it.
+pub fn written(piece: &RawPiece) -> String {
+    match piece {
+        RawPiece::Text(text) => text.clone(),
+        RawPiece::Slot { text, .. } => format!("<{text}>"),
+        RawPiece::Group { optional, branches, .. } => {
+            let inner: Vec<String> = branches.iter().map(|branch| branch.iter().map(written).collect()).collect();
+            let (open, close) = if *optional { ('[', ']') } else { ('(', ')') };
+            format!("{open}{}{close}", inner.join("|"))
+        }
     }
 }
