@@ -4,11 +4,22 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+pub mod bracket;
+mod characters;
+pub mod complete;
+mod corners;
 pub mod error;
 pub mod expand;
+mod glob;
+mod lex;
 pub mod parse;
+mod pattern;
 pub mod request;
+#[cfg(test)]
+mod tests;
+mod word;
 
+pub use ast::Script;
 pub use error::SyntaxError;
 pub use expand::{Context, expand};
 pub use parse::parse;
