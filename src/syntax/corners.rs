@@ -69,6 +69,8 @@ pub(super) fn check_command(line: &str, word: &Word) -> Result<(), SyntaxError> 
     }
     match word.literal() {
         Some(name) if name.is_empty() => Err(SyntaxError::new("the command's name is empty", word.span)),
+        // bash takes it for a job, quoted or not.
+        Some(name) if name.starts_with('%') => Err(SyntaxError::foreign("job control", word.span)),
         _ => Ok(()),
     }
 }

@@ -134,6 +134,7 @@ fn compound_commands_and_assignments() {
         ("a[0]=b", "^^^^^", "assignment is not part of this shell", environment),
         ("a=(b c)", "^^", "assignment is not part of this shell", environment),
         (">/dev/null a=b ls", "           ^^", "assignment is not part of this shell", environment),
+        ("%1", "^^", "job control is not part of this shell", ""),
         ("export A=b", "^^^^^^", "`export` sets a shell's own state, and this shell has none", ""),
     ]);
 }
