@@ -83,6 +83,19 @@ fn globs_mean_the_same_to_bash_and_dash() {
     assert!(accepted > 600, "only {accepted} globs were accepted");
 }
 
+/// dash knows bytes only; to bash, and here, a character is what a person takes for one.
+#[test]
+fn globs_match_characters_as_bash_does() {
+    let scratch = Scratch::with(&["a", "é", "éa", "aé", "日本", ".é"]);
+    let lines = ["a ?", "a ??", "a [!a]", "a [!a]?", "a *é*", "a .?[!x]*", "a ?' '"].map(str::to_owned);
+    let accepted = scratch.accept(&lines);
+    assert_eq!(accepted.len(), lines.len());
+    for (request, found) in accepted.iter().zip(shells::run("bash", &accepted, &scratch)) {
+        let expected = shells::MODES.map(|mode| simulate(request, mode, &scratch));
+        assert_eq!(sorted(&found, &expected), expected.map(Outcome::sorted), "{:?}", request.line);
+    }
+}
+
 #[test]
 #[ignore = "as long as ORACLE_LINES says"]
 fn many_random_lines_mean_the_same_to_bash_and_dash() {

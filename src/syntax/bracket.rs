@@ -1,7 +1,7 @@
 //! Bracket expressions of globs: `[a-z]`, `[!.]`, `[[:digit:]]`.
 //!
-//! POSIX leaves much of what may stand between brackets open, and shells differ: `[^a]`, quotes, `/`, ranges that run backwards, a `-` in the
-//! middle, collating symbols. Each of these is refused; what is left means the same to bash and dash. Classes are those of the C locale.
+//! POSIX leaves much of what may stand between brackets open, and shells differ: `[^a]`, quotes, `/`, ranges that run backwards, a `-` in
+//! the middle, collating symbols. Each of these is refused; what is left means the same to bash and dash. Classes are those of the C locale.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -115,41 +115,45 @@ fn class_length(rest: &str) -> usize {
 
 /// The members of a set from what stands between its brackets.
 fn members(inside: &str, span: Span) -> Result<Vec<Member>, SyntaxError> {
-    let refuse = |message: &str| Err(SyntaxError::new(message, span));
     if !inside.is_ascii() {
-        return refuse("only ASCII characters can stand inside `[…]`");
+        return Err(SyntaxError::new("only ASCII characters can stand inside `[…]`", span));
     }
     let mut members = Vec::new();
     let mut rest = inside;
     while let Some(first) = rest.chars().next() {
-        let length = class_length(rest);
-        if length > 0 {
-            let name = rest.get(2..length - 1).unwrap_or("");
-            let Some(index) = CLASSES.iter().position(|(known, _)| *known == name) else {
-                return refuse("there is no such character class");
-            };
-            members.push(Member::Class(index));
-            rest = rest.get(length + 1..).unwrap_or("");
-            continue;
-        }
-        if first == '[' && rest.get(1..).is_some_and(|rest| rest.starts_with([':', '.', '='])) {
-            return refuse("only classes such as `[:digit:]` can stand inside `[…]`");
-        }
-        let at_edge = members.is_empty() || rest.len() == 1;
-        rest = rest.get(1..).unwrap_or("");
-        let last = rest.strip_prefix('-').and_then(|rest| rest.chars().next());
-        match last {
-            _ if first == '-' && (!at_edge || last.is_some()) => return refuse("a `-` inside `[…]` stands first or last"),
-            Some('-' | '[') => return refuse("a range inside `[…]` cannot end in `-` or `[`"),
-            Some(last) if last < first => return refuse("this range runs backwards"),
-            Some(last) => {
-                members.push(Member::Range(first, last));
-                rest = rest.get(2..).unwrap_or("");
-            }
-            None => members.push(Member::Range(first, first)),
-        }
+        let read = if first == '[' { class(rest) } else { range(rest, first, members.is_empty()) };
+        let (member, length) = read.map_err(|message| SyntaxError::new(message, span))?;
+        members.push(member);
+        rest = rest.get(length..).unwrap_or("");
     }
     Ok(members)
+}
+
+/// Reads a class, or a `[` that begins none; gives it with its length.
+fn class(rest: &str) -> Result<(Member, usize), &'static str> {
+    let length = class_length(rest);
+    if length > 0 {
+        let name = rest.get(2..length - 1).unwrap_or("");
+        let index = CLASSES.iter().position(|(known, _)| *known == name).ok_or("there is no such character class")?;
+        return Ok((Member::Class(index), length + 1));
+    }
+    match rest.get(1..).and_then(|rest| rest.chars().next()) {
+        Some(':' | '.' | '=') => Err("only classes such as `[:digit:]` can stand inside `[…]`"),
+        _ => range(rest, '[', false),
+    }
+}
+
+/// Reads `a` or `a-z`; `leads` says that nothing stands before it. Gives it with its length.
+fn range(rest: &str, first: char, leads: bool) -> Result<(Member, usize), &'static str> {
+    let last = rest.get(1..).and_then(|rest| rest.strip_prefix('-')).and_then(|rest| rest.chars().next());
+    let at_edge = leads || rest.len() == 1;
+    match last {
+        _ if first == '-' && (!at_edge || last.is_some()) => Err("a `-` inside `[…]` stands first or last"),
+        Some('-' | '[') => Err("a range inside `[…]` cannot end in `-` or `[`"),
+        Some(last) if last < first => Err("this range runs backwards"),
+        Some(last) => Ok((Member::Range(first, last), 3)),
+        None => Ok((Member::Range(first, first), 1)),
+    }
 }
 
 #[cfg(test)]

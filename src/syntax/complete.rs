@@ -21,7 +21,9 @@ pub struct Unfinished {
 /// `None` where the line is not part of this shell, or the cursor is in a comment.
 pub fn words_before(line: &str, position: usize) -> Option<Unfinished> {
     let typed = line.get(..position)?;
-    ["", "'", "\""].iter().find_map(|closing| read(&format!("{}{closing}", without_open_escape(typed)), position).ok()).flatten()
+    let settled = without_open_escape(typed);
+    let guesses = [(typed, ""), (settled, ""), (typed, "'"), (typed, "\""), (settled, "\"")];
+    guesses.into_iter().find_map(|(typed, closing)| read(&format!("{typed}{closing}"), position).ok()).flatten()
 }
 
 /// The line without a backslash that nothing follows yet.
@@ -76,6 +78,8 @@ mod tests {
             ("journalctl -u 'post", &["journalctl", "-u"], "post", 14),
             ("journalctl -u \"post gr", &["journalctl", "-u"], "post gr", 14),
             ("tail a\\ b\\", &["tail"], "a b", 5),
+            ("tail 'a\\", &["tail"], "a\\", 5),
+            ("tail \"a\\", &["tail"], "a", 5),
             ("ps | grep it\\'s x", &["grep", "it's"], "x", 16),
             ("! uptime && df -", &["df"], "-", 15),
             ("ls ~/x *.log >/dev/null a", &["ls", "~/x", "*.log"], "a", 24),

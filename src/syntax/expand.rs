@@ -114,7 +114,7 @@ impl Context<'_> {
         }
     }
 
-    /// The value of a constant. Unquoted, a POSIX shell would split it into words and expand its globs, so that it must hold nothing of either.
+    /// The value of a constant. Unquoted, a POSIX shell would split it into words and expand its globs, so that nothing in it may ask for that.
     fn constant(&self, name: &str, quoted: bool, span: Span) -> Result<String, SyntaxError> {
         let Some(value) = self.constants.get(name) else {
             let refusal = SyntaxError::new(format!("there is no constant `${name}`"), span);

@@ -1,8 +1,9 @@
 //! Globs against directories (XCU 2.6.6), with the rights of this process.
 //!
 //! Names are read in a process of their own (`sys::deadline`), so that a dead file system costs a second and not the session; hence the
-//! encoding of what was found. A directory that cannot be read matches nothing, as in any shell. What matches must be fit to be an argument:
-//! a name that would become an option, that a terminal would obey or that is no text is a refusal, never skipped: a list with holes misleads.
+//! encoding of what was found. A directory that cannot be read matches nothing, as in any shell. What matches must be fit to be an
+//! argument: a name that would become an option, that a terminal would obey or that is no text is a refusal, never skipped, because a list
+//! with holes misleads. `?` and `[…]` match a character, as bash does in UTF-8, and not a byte.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -43,10 +44,12 @@ enum Refusal {
     /// The name, made safe to show.
     Option(String),
     Unprintable(String),
+    /// A directory that stopped answering while it was read, made safe to show.
+    Unreadable(String),
 }
 
-/// What one glob became.
-type Expansion = Result<Vec<String>, Refusal>;
+/// What the globs of a line became, a list for each; or the index of the one that is refused.
+type Found = Result<Vec<Vec<String>>, (usize, Refusal)>;
 
 impl Pattern {
     pub fn new(glyphs: &[Glyph], text: String, span: Span) -> Result<Self, SyntaxError> {
@@ -88,13 +91,15 @@ pub(super) fn expand_all(patterns: &[Pattern], directory: &Path) -> Result<Vec<V
         let texts: Vec<String> = patterns.iter().map(|pattern| format!("`{}`", pattern.text)).collect();
         SyntaxError::new(format!("cannot expand {}: {reason}", texts.join(" or ")), first.span)
     };
-    let encoded = deadline::within(limits::PATH_DEADLINE, || serde_json::to_vec(&walk_all(patterns, directory)).unwrap_or_default())
+    let broken = || unanswered("a directory could not be read".to_owned());
+    let encoded = deadline::within(limits::PATH_DEADLINE, || serde_json::to_vec(&walk(patterns, directory)).unwrap_or_default())
         .map_err(|elapsed| unanswered(elapsed.to_string()))?;
-    let expansions: Vec<Expansion> = serde_json::from_slice(&encoded).map_err(|_| unanswered("reading the directory failed".to_owned()))?;
-    if expansions.len() != patterns.len() && !expansions.last().is_some_and(Result::is_err) {
-        return Err(unanswered("reading the directory failed".to_owned()));
+    let found: Found = serde_json::from_slice(&encoded).map_err(|_| broken())?;
+    match found {
+        Ok(names) if names.len() == patterns.len() => Ok(names),
+        Ok(_) => Err(broken()),
+        Err((index, refusal)) => Err(refused(&refusal, patterns.get(index).unwrap_or(first).span)),
     }
-    patterns.iter().zip(expansions).map(|(pattern, expansion)| expansion.map_err(|refusal| refused(&refusal, pattern.span))).collect()
 }
 
 fn refused(refusal: &Refusal, span: Span) -> SyntaxError {
@@ -107,23 +112,14 @@ fn refused(refusal: &Refusal, span: Span) -> SyntaxError {
             (format!("this glob matches `{name}`, which a command would take for an option"), "write `./` before the glob")
         }
         Refusal::Unprintable(name) => (format!("this glob matches `{name}`, a name that is not plain text"), "write a narrower one"),
+        Refusal::Unreadable(path) => (format!("not all of the directory `{path}` could be read"), "write the names out"),
     };
     SyntaxError::new(message, span).with_help(help)
 }
 
-/// Expands patterns up to the first that is refused.
-fn walk_all(patterns: &[Pattern], directory: &Path) -> Vec<Expansion> {
+fn walk(patterns: &[Pattern], directory: &Path) -> Found {
     let mut walk = Walk { directory, names: 0, entries: 0 };
-    let mut expansions = Vec::new();
-    for pattern in patterns {
-        let expansion = walk.expand(pattern);
-        let stop = expansion.is_err();
-        expansions.push(expansion);
-        if stop {
-            break;
-        }
-    }
-    expansions
+    patterns.iter().enumerate().map(|(index, pattern)| walk.expand(pattern).map_err(|refusal| (index, refusal))).collect()
 }
 
 /// What the globs of one line have used up.
@@ -134,7 +130,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn expand(&mut self, pattern: &Pattern) -> Expansion {
+    fn expand(&mut self, pattern: &Pattern) -> Result<Vec<String>, Refusal> {
         let mut found = Vec::new();
         self.descend(Vec::new(), &pattern.segments, &mut found)?;
         if found.is_empty() {
@@ -171,7 +167,8 @@ impl Walk<'_> {
     fn read(&mut self, path: &[u8], glob: &[Glyph]) -> Result<Vec<Vec<u8>>, Refusal> {
         let mut names = Vec::new();
         let Ok(entries) = fs::read_dir(self.place(path)) else { return Ok(names) };
-        for entry in entries.map_while(Result::ok) {
+        for entry in entries {
+            let entry = entry.map_err(|_| Refusal::Unreadable(Safe(path).to_string()))?;
             self.entries += 1;
             if self.entries > limits::GLOB_ENTRIES {
                 return Err(Refusal::TooManyEntries);

@@ -6,7 +6,10 @@ use super::request::Connector;
 use super::{SyntaxError, characters, corners};
 use crate::words::{Span, limits};
 
-/// Parses one line.
+/// Parses one line. Of several mistakes the leftmost is reported.
+///
+/// # Errors
+/// Whatever is not part of this shell, with its place and, where there is one, what to write instead.
 pub fn parse(line: &[u8]) -> Result<Script, SyntaxError> {
     let line = characters::check(line)?;
     let mut parser = Parser::new(line)?;

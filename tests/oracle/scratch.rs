@@ -88,7 +88,8 @@ impl Scratch {
         if text.ends_with('/') || text.ends_with("/.") { path.join("..") } else { path }
     }
 
-    /// A stub can take any bare name except those of a few builtins; files stay in this directory.
+    /// A stub can take any bare name except those of a few builtins; files stay in this directory, and have ASCII names,
+    /// because `?` is a byte to dash.
     fn is_comparable(&self, request: &Request) -> bool {
         let mut stages = request.items.iter().flat_map(|item| &item.stages);
         let named = stages.all(|stage| {
@@ -98,7 +99,11 @@ impl Scratch {
         let files = self.files(request);
         let inside = |file: &PathBuf| {
             let stays = file.starts_with(self.work()) || file.starts_with(self.home());
-            stays && !file.components().any(|part| part.as_os_str() == "..") && !file.is_dir() && file.parent().is_some_and(Path::is_dir)
+            stays
+                && file.to_str().is_some_and(str::is_ascii)
+                && !file.components().any(|part| part.as_os_str() == "..")
+                && !file.is_dir()
+                && file.parent().is_some_and(Path::is_dir)
         };
         named && files.len() <= 3 && files.iter().all(inside) && !request.items.is_empty()
     }

@@ -92,7 +92,7 @@ pub fn run(shell: &str, requests: &[Request], scratch: &Scratch) -> Vec<[Outcome
     Command::new(format!("/bin/{shell}"))
         .arg(of("sh"))
         .env_clear()
-        .env("LC_ALL", "C")
+        .env("LC_ALL", "C.UTF-8")
         .env("PATH", scratch.root().join("stubs").join(shell))
         .env("STATUS", STATUS.to_string())
         .envs(variables)
