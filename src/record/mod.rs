@@ -172,3 +172,46 @@ pub fn new_session_id() -> String {
     let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
     format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}-{random:08x}", clock.hour(), clock.minute(), clock.second())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc_to_the_millisecond() {
+        let time = |milliseconds: i128| timestamp(OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).unwrap());
+        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(1_795_230_764_007), "2026-11-21T03:12:44.007Z");
+    }
+
+    #[test]
+    fn session_ids_sort_by_time_and_differ() {
+        let (one, two) = (new_session_id(), new_session_id());
+        assert_ne!(one, two);
+        for id in [one, two] {
+            let shape: String = id.chars().map(|c| if c.is_ascii_hexdigit() && !c.is_ascii_uppercase() { 'x' } else { c }).collect();
+            assert_eq!(shape, "xxxxxxxx-xxxxxx-xxxxxxxx");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_show() {
+        let audit = Audit { syslog: None, dir: std::env::temp_dir().display().to_string(), ..Audit::default() };
+        let session = Session {
+            id: format!("clock-{}", new_session_id()),
+            host: String::new(),
+            account: String::new(),
+            uid: 0,
+            from: None,
+            tty: None,
+        };
+        let file = Path::new(&audit.dir).join(format!("{}.jsonl", session.id));
+        let mut recorder = Recorder::open(&audit, session);
+        recorder.time = OffsetDateTime::from_unix_timestamp(4_000_000_000).unwrap();
+        recorder.write(&Event::PolicyChange { before: "a", policy: "b" }).unwrap();
+        drop(recorder);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert!(text.contains(r#""time":"2096-10-02T07:06:40.000Z""#), "{text}");
+    }
+}

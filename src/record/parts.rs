@@ -157,3 +157,207 @@ fn text_of(record: &Map<String, Value>, part: u64, parts: u64) -> Option<String>
     let text = record.get("text")?.as_str()?;
     (is("part", part) && is("parts", parts)).then(|| text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::{CommandRecord, Decision, StageRecord, StageStatus};
+
+    const TIME: &str = "2026-11-21T03:12:44.123Z";
+
+    fn session() -> Session {
+        Session {
+            id: "20261121-031244-9f3a1c2e".to_owned(),
+            host: "db-3".to_owned(),
+            account: "breakglass".to_owned(),
+            uid: 1200,
+            from: Some("10.1.2.3".to_owned()),
+            tty: None,
+        }
+    }
+
+    fn command<'a>(line: &'a [u8], argv: &[&str]) -> CommandRecord<'a> {
+        let stage = StageRecord {
+            argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+            program: Some("/usr/bin/uptime".to_owned()),
+            rule: Some("policy.yaml:4".to_owned()),
+            run_as: None,
+            confine: Some("inspect".to_owned()),
+            pid: None,
+            status: None,
+        };
+        CommandRecord {
+            command: 3,
+            line,
+            stages: vec![stage],
+            decision: Decision::Allow,
+            reason: None,
+            cwd: "/",
+            duration_ms: None,
+            bytes_out: None,
+            bytes_err: None,
+            protections: &["one_exec"],
+            policy: "abc123",
+        }
+    }
+
+    fn records(session: &Session, event: &Event<'_>) -> Vec<String> {
+        Common::of(session).records(event, 7, TIME)
+    }
+
+    #[test]
+    fn records_have_their_fields_in_the_documented_order() {
+        let common = r#""session":"20261121-031244-9f3a1c2e","seq":7,"time":"2026-11-21T03:12:44.123Z","host":"db-3","account":"breakglass","uid":1200,"from":"10.1.2.3","tty":null"#;
+        let start = command(b"uptime", &["uptime"]);
+        let mut end = command(b"uptime | x", &["uptime"]);
+        (end.duration_ms, end.bytes_out, end.reason) = (Some(12), Some(70), Some("timeout".to_owned()));
+        end.stages[0].pid = Some(811);
+        end.stages[0].status = Some(StageStatus::Signal("KILL".to_owned()));
+        let mut deny = command(b"rm -rf \xff", &[]);
+        (deny.decision, deny.reason, deny.stages) = (Decision::Deny, Some("no rule names rm".to_owned()), Vec::new());
+        let stage = r#""argv":["uptime"],"program":"/usr/bin/uptime","rule":"policy.yaml:4","confine":"inspect""#;
+        let tail = r#""protections":["one_exec"],"policy":"abc123""#;
+        for (event, name, fields) in [
+            (
+                Event::CommandStart(&start),
+                "command.start",
+                format!(r#""command":3,"line":"uptime","stages":[{{{stage}}}],"decision":"allow","cwd":"/",{tail}"#),
+            ),
+            (
+                Event::CommandEnd(&end),
+                "command.end",
+                format!(
+                    r#""command":3,"line":"uptime | x","stages":[{{{stage},"pid":811,"status":{{"signal":"KILL"}}}}],"decision":"allow","reason":"timeout","cwd":"/","duration_ms":12,"bytes_out":70,"bytes_err":null,{tail}"#
+                ),
+            ),
+            (
+                Event::CommandDeny(&deny),
+                "command.deny",
+                format!(
+                    r#""command":3,"line":"rm -rf \udbff\udfff","stages":[],"decision":"deny","reason":"no rule names rm","cwd":"/",{tail}"#
+                ),
+            ),
+            (
+                Event::SessionStart { way: "login", version: "0.1.0", policy: "abc123", protections: &["one_exec"] },
+                "session.start",
+                format!(r#""way":"login","version":"0.1.0",{tail}"#),
+            ),
+            (
+                Event::PolicyChange { before: "abc123", policy: "def456" },
+                "policy.change",
+                r#""before":"abc123","policy":"def456""#.to_owned(),
+            ),
+            (
+                Event::PolicyDamage { reason: "bad checksum", policy: "abc123" },
+                "policy.damage",
+                r#""reason":"bad checksum","policy":"abc123""#.to_owned(),
+            ),
+            (
+                Event::SessionEnd { reason: "exit", commands: 3, denied: 1, duration_ms: 60_000 },
+                "session.end",
+                r#""reason":"exit","commands":3,"denied":1,"duration_ms":60000"#.to_owned(),
+            ),
+        ] {
+            let expected = format!(r#"{{"v":1,"event":"{name}",{common},{fields}}}"#);
+            assert_eq!(records(&session(), &event), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_long_record_follows_its_arguments() {
+        let word = "x".repeat(3000);
+        let command = command(b"ls x*", &["ls", &word]);
+        let lines = records(&session(), &Event::CommandStart(&command));
+        let parsed: Vec<Map<String, Value>> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let field = |name: &str| -> Vec<String> {
+            parsed.iter().map(|record| record.get(name).map_or(String::new(), |value| value.to_string().replace('"', ""))).collect()
+        };
+        assert_eq!(field("event"), ["command.args", "command.args", "command.start"]);
+        assert_eq!(field("seq"), ["7", "8", "9"]);
+        assert_eq!(field("command"), ["3", "3", "3"]);
+        assert_eq!(field("part"), ["1", "2", ""]);
+        assert_eq!(field("parts"), ["2", "2", "2"]);
+        assert_eq!(field("line"), ["", "", "ls x*"], "what is short stays in sight");
+        let joined = join(lines.iter().map(String::as_str)).unwrap();
+        assert_eq!(joined[0]["stages"][0]["argv"][1], word);
+        assert!(!joined[0].contains_key("parts"));
+    }
+
+    #[test]
+    fn what_was_taken_away_is_missed() {
+        let word = "x".repeat(5000);
+        let command = command(b"ls", &["ls", &word]);
+        let lines = records(&session(), &Event::CommandStart(&command));
+        for gone in 0..lines.len() - 1 {
+            let left: Vec<&str> = lines.iter().enumerate().filter(|(index, _)| *index != gone).map(|(_, line)| line.as_str()).collect();
+            let error = join(left).unwrap_err().to_string();
+            assert_eq!(error, format!("line {}: part {} of {} is missing", lines.len() - 1, gone + 1, lines.len() - 1));
+        }
+        for (line, error) in [
+            ("", "line 1 is not a record"),
+            ("[1]", "line 1 is not a record"),
+            (r#"{"session":"s"}"#, "line 1 is not a record"),
+            (r#"{"session":"s","seq":3,"parts":9}"#, "line 1 is not a record"),
+            (r#"{"session":"s","seq":3,"parts":-1}"#, "line 1 is not a record"),
+            (r#"{"session":"s","seq":3,"parts":1}"#, "line 1: part 1 of 1 is missing"),
+        ] {
+            assert_eq!(join([line]).unwrap_err().to_string(), error, "{line}");
+        }
+    }
+
+    /// Anything from a handful to thousands of characters, of those that grow most in JSON too.
+    fn hostile() -> impl Strategy<Value = String> {
+        let character = prop_oneof![any::<char>(), prop::char::range('\0', '\u{ff}'), Just('\u{10ffff}'), Just('\\'), Just('"')];
+        prop_oneof![prop::collection::vec(character.clone(), 0..20), prop::collection::vec(character, 0..800)]
+            .prop_map(|characters| characters.into_iter().collect())
+    }
+
+    fn bytes_of(value: &Value) -> Vec<u8> {
+        json::bytes(value.as_str().unwrap())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn any_event_fits_and_comes_back(
+            names in prop::collection::vec(hostile(), 4),
+            line in prop::collection::vec(any::<u8>(), 0..4096),
+            argv in prop::collection::vec(hostile(), 0..6),
+            optional in prop::option::of(hostile()),
+            cwd in hostile(),
+            seq in 1u64..u64::MAX / 2,
+        ) {
+            let session = Session {
+                id: "20261121-031244-9f3a1c2e".to_owned(),
+                host: names[0].clone(),
+                account: names[1].clone(),
+                uid: 4_294_967_295,
+                from: Some(names[2].clone()),
+                tty: Some(names[3].clone()),
+            };
+            let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+            let mut command = command(&line, &argv);
+            (command.cwd, command.reason) = (&cwd, optional.clone());
+            let lines = Common::of(&session).records(&Event::CommandEnd(&command), seq, TIME);
+            for (line, seq) in lines.iter().zip(seq..) {
+                prop_assert!(line.len() <= limits::RECORD_BYTES, "{}", line.len());
+                prop_assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
+                let record: Map<String, Value> = serde_json::from_str(line).unwrap();
+                prop_assert_eq!(&record["seq"], seq);
+            }
+            let joined = join(lines.iter().map(String::as_str)).unwrap();
+            prop_assert_eq!(joined.len(), 1);
+            let record = &joined[0];
+            for (name, value) in ["host", "account", "from", "tty"].into_iter().zip(&names) {
+                prop_assert_eq!(bytes_of(&record[name]), value.as_bytes(), "{}", name);
+            }
+            prop_assert_eq!(bytes_of(&record["line"]), line);
+            prop_assert_eq!(bytes_of(&record["cwd"]), cwd.as_bytes());
+            prop_assert_eq!(record.get("reason").map(bytes_of), optional.map(String::into_bytes));
+            let read: Vec<Vec<u8>> = record["stages"][0]["argv"].as_array().unwrap().iter().map(bytes_of).collect();
+            prop_assert_eq!(read, argv.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>());
+        }
+    }
+}
