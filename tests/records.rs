@@ -161,8 +161,8 @@ fn the_thread_that_writes_takes_no_signals() {
 
 #[test]
 fn a_full_disk_leaves_syslog() {
-    let Some(directory) = TempDir::mounted(&["-t", "tmpfs", "-o", "size=64k", "tmpfs"]) else { return };
     let elsewhere = TempDir::new();
+    let Some(directory) = elsewhere.mounted("disk", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]) else { return };
     let socket = UnixDatagram::bind(elsewhere.join("log")).unwrap();
     assert!(fs::write(directory.join("ballast"), [0; 128 << 10]).is_err(), "the disk is full");
     let audit = directory.audit(Some(&elsewhere.join("log")));
@@ -180,7 +180,8 @@ fn a_full_disk_leaves_syslog() {
 
 #[test]
 fn a_disk_that_fills_up_takes_a_running_session_for_a_while() {
-    let Some(directory) = TempDir::mounted(&["-t", "tmpfs", "-o", "size=64k", "tmpfs"]) else { return };
+    let elsewhere = TempDir::new();
+    let Some(directory) = elsewhere.mounted("disk", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]) else { return };
     let audit = directory.audit(None);
     let mut recorder = Recorder::open(&audit, session());
     recorder.write(&CHANGE).unwrap();
@@ -307,10 +308,9 @@ fn a_hung_disk_is_given_up_on() {
     }
     let directory = TempDir::new();
     let Some(disk) = ext4(&directory) else { return };
-    let socket = UnixDatagram::bind(disk.path.with_file_name("log")).unwrap();
-    let output = again("a_hung_disk_is_given_up_on", &[], &disk.path).output().unwrap();
-    let _ = Command::new("fsfreeze").arg("--unfreeze").arg(&disk.path).output();
-    let _ = fs::remove_file(disk.path.with_file_name("log"));
+    let socket = UnixDatagram::bind(directory.join("log")).unwrap();
+    let thaw = || Command::new("fsfreeze").arg("--unfreeze").arg(&disk.path).output();
+    let output = ended(again("a_hung_disk_is_given_up_on", &[], &disk.path), thaw);
     succeeded(&output);
     socket.set_nonblocking(true).unwrap();
     assert_eq!(std::iter::from_fn(|| socket.recv(&mut [0; 4096]).ok()).count(), 6, "syslog has every record that it was to have");
@@ -325,5 +325,5 @@ fn ext4(directory: &TempDir) -> Option<TempDir> {
         skipped("no mkfs.ext4: a hung disk was not tried");
         return None;
     }
-    TempDir::mounted(&["-o", "loop", image.to_str().unwrap()])
+    directory.mounted("disk", &["-o", "loop", image.to_str().unwrap()])
 }

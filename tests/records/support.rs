@@ -27,7 +27,10 @@ pub struct TempDir {
 
 impl TempDir {
     pub fn new() -> TempDir {
-        let path = std::env::temp_dir().join(format!("postern-records-{}", new_session_id()));
+        TempDir::create(std::env::temp_dir().join(format!("postern-records-{}", new_session_id())))
+    }
+
+    fn create(path: PathBuf) -> TempDir {
         fs::create_dir(&path).unwrap();
         TempDir { path, mounted: false }
     }
@@ -37,9 +40,9 @@ impl TempDir {
         std::mem::ManuallyDrop::new(TempDir { path: path.to_owned(), mounted: false })
     }
 
-    /// With a file system of its own; `None` where this process may not mount.
-    pub fn mounted(arguments: &[&str]) -> Option<TempDir> {
-        let mut directory = TempDir::new();
+    /// One below, with a file system of its own; `None` where this process may not mount.
+    pub fn mounted(&self, name: &str, arguments: &[&str]) -> Option<TempDir> {
+        let mut directory = TempDir::create(self.join(name));
         directory.mounted = Command::new("mount").args(arguments).arg(&directory.path).status().unwrap().success();
         if !directory.mounted {
             skipped(&format!("cannot mount {arguments:?}"));
@@ -222,6 +225,18 @@ pub fn again(test: &str, before: &[&str], place: &Path) -> Command {
     command.args(before).arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
     command.env(INSIDE, place).stdin(Stdio::null());
     command
+}
+
+/// The outcome of a command that may come to hang; `release` lets go of what could hold it.
+pub fn ended<T>(mut command: Command, release: impl FnOnce() -> T) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let patience = Instant::now() + Duration::from_secs(30);
+    while child.try_wait().unwrap().is_none() && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    release();
+    child.wait_with_output().unwrap()
 }
 
 pub fn succeeded(output: &Output) {
