@@ -3,3 +3,5 @@
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 pub mod deadline;
+pub mod random;
+pub mod user;

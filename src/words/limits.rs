@@ -40,6 +40,12 @@ pub const SYSLOG_DEADLINE: Duration = Duration::from_millis(200);
 pub const DISK_DEADLINE: Duration = Duration::from_secs(1);
 /// Bytes preallocated for a session's records at a time.
 pub const RECORD_RESERVE: u64 = 32 << 10;
+/// Bytes of JSON that a name (host, account, client, terminal) may take in a record that has to be split; a longer one moves too.
+pub const RECORD_NAME_BYTES: usize = 128;
+/// Bytes of stack of the thread that writes records.
+pub const RECORD_STACK: usize = 64 << 10;
+/// After a time-out the syslog socket is not waited for during a second, then two, four, up to this.
+pub const SYSLOG_PAUSE: Duration = Duration::from_secs(60);
 
 /// Refusals of one session end it where the policy sets `strikes`; nothing else counts them.
 pub const HISTORY_LINES: usize = 500;
