@@ -85,7 +85,6 @@ impl Compiler<'_> {
         self.unique("environment variable", |file| file.env.iter().collect());
         let mut rules: BTreeMap<String, CommandRules> = BTreeMap::new();
         for (scope, (document, file, _)) in (0u32..).zip(self.files) {
-            self.warn_of_no_effect(document, file);
             let confine = file.defaults.confine.as_ref().and_then(|reference| self.confinement(reference, document, &confinements));
             let confine = confine.unwrap_or_else(|| Confinement::built_in(Base::default()));
             let context = Context { document, scope, file, types: &types, confinements: &confinements, confine };
@@ -213,23 +212,21 @@ impl Compiler<'_> {
         }
     }
 
-    fn warn_of_no_effect(&mut self, document: &Document, file: &File) {
-        let shares = !(file.types.is_empty() && file.confinements.is_empty() && file.env.is_empty() && file.search.is_empty());
-        let sets = file.settings != Settings::default();
-        if file.allow.is_empty() && file.deny.is_empty() && !shares && !sets {
-            self.findings
-                .file_warning(&document.name, Mistake::new("the file has neither `allow` nor `deny`").with_help("add rules, or remove it"));
-        }
-    }
-
     fn check_whole(&mut self, rules: &BTreeMap<String, CommandRules>) {
         let count: usize = rules.values().map(|rules| rules.allow.len() + rules.deny.len()).sum();
         let Some((document, ..)) = self.files.first() else { return };
         if count > limits::POLICY_RULES {
             self.findings.file_error(&document.name, Mistake::new(format!("more than {} rules in all files", limits::POLICY_RULES)));
         }
-        if self.findings.errors() == 0 && rules.values().all(|rules| rules.allow.is_empty()) {
+        if self.findings.errors() > 0 {
+            return;
+        }
+        if rules.values().all(|rules| rules.allow.is_empty()) {
             self.findings.file_warning(&document.name, Mistake::new("the policy allows nothing").with_help("list forms under `allow:`"));
+        }
+        for (document, ..) in self.files.iter().filter(|(_, file, _)| has_no_effect(file)) {
+            let mistake = Mistake::new("the file has neither `allow` nor `deny`, and nothing that other files use");
+            self.findings.file_warning(&document.name, mistake.with_help("add rules, or remove it"));
         }
     }
 
@@ -243,4 +240,9 @@ impl Compiler<'_> {
         }
         settings
     }
+}
+
+fn has_no_effect(file: &File) -> bool {
+    let shares = !(file.types.is_empty() && file.confinements.is_empty() && file.scope.env.is_empty() && file.search.is_empty());
+    file.allow.is_empty() && file.deny.is_empty() && !shares && file.settings == Settings::default()
 }

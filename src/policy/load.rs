@@ -277,6 +277,9 @@ impl Tree<'_> {
         let at = error.marker().byte_offset().unwrap_or(self.document.text.len());
         let mistake = match error.kind() {
             ErrorKind::RecursionLimitExceeded => Mistake::new(format!("nested deeper than {} levels", limits::POLICY_DEPTH)),
+            ErrorKind::DirectiveDisallowed => {
+                Mistake::new("directives are not part of policies").with_help("quote a word that begins with %, as in \"%oncall\"")
+            }
             _ => Mistake::new(format!("not YAML: {}", error.info()))
                 .with_help("quote text that holds a colon and a space, or begins with one of % @ ` [ { * & ! | > ' \""),
         };

@@ -12,7 +12,7 @@ use self::confinement::RawConfinement;
 use self::reader::{Reader, Text};
 use self::rules::{Defaults, RawRule};
 use super::findings::Mistake;
-use super::load::{Entry, Node};
+use super::load::{Entry, Node, Value};
 use super::rule::Scope;
 use super::settings::Settings;
 use super::types::RawType;
@@ -61,7 +61,7 @@ const KEYS: [&str; 14] = [
 pub fn read(reader: &mut Reader<'_>, root: &Node, main: bool) -> File {
     let mut file = File { scope: Scope { source: reader.document.name.clone(), ..Scope::default() }, ..File::default() };
     let entries = reader.map(root, "a policy file", &KEYS);
-    if !entries.iter().any(|entry| entry.key == "postern") {
+    if matches!(root.value, Value::Map(_)) && !entries.iter().any(|entry| entry.key == "postern") {
         let start = Span::new(root.span.start as usize, root.span.start as usize);
         reader.error(start, Mistake::new("the format version is missing").with_help(format!("begin the file with `postern: {VERSION}`")));
     }

@@ -146,7 +146,7 @@ impl Reader<'_> {
     pub fn mismatch(&mut self, node: &Node, what: &str, expected: &str) {
         let (found, help) = match &node.value {
             Value::Refused => return,
-            Value::Scalar(Kind::Null, text) if text.is_empty() => return self.error(node.span, empty(what)),
+            Value::Scalar(Kind::Null, _) if node.span.start == node.span.end => return self.error(node.span, empty(what)),
             Value::Scalar(Kind::Null, _) => ("null", None),
             Value::Scalar(Kind::Number, text) => ("a number", Some(text)),
             Value::Scalar(Kind::Boolean, text) => ("a boolean", Some(text)),
