@@ -2,6 +2,8 @@
 //! over anything that a client sends.
 #![forbid(unsafe_code)]
 
+pub mod in_force;
+
 use std::net::IpAddr;
 
 use nix::unistd::{Gid, Uid, gethostname, ttyname};

@@ -5,3 +5,4 @@
 pub mod deadline;
 pub mod random;
 pub mod user;
+pub mod file;

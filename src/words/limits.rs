@@ -31,6 +31,10 @@ pub const FORM_VARIANTS: usize = 64;
 pub const MATCH_STEPS: u32 = 50_000;
 /// Compiled size of the regular expression of one type, in bytes.
 pub const REGEX_BYTES: usize = 256 << 10;
+/// Rules in a policy.
+pub const POLICY_RULES: usize = 100_000;
+/// Confinements based on one another.
+pub const CONFINEMENT_BASES: usize = 8;
 
 /// Bytes in one record, JSON only; what is longer continues in `command.args` records.
 pub const RECORD_BYTES: usize = 2048;
