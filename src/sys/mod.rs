@@ -2,4 +2,13 @@
 #![allow(unsafe_code)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
+pub mod capability;
 pub mod deadline;
+pub mod descriptor;
+pub mod identity;
+pub mod image;
+pub mod process;
+mod raw;
+pub mod seccomp;
+pub mod signal;
+pub mod tty;
