@@ -2,7 +2,16 @@
 #![allow(unsafe_code)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
+pub mod capability;
 pub mod deadline;
 pub mod random;
 pub mod user;
 pub mod file;
+pub mod descriptor;
+pub mod identity;
+pub mod image;
+pub mod process;
+mod raw;
+pub mod seccomp;
+pub mod signal;
+pub mod tty;

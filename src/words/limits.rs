@@ -15,6 +15,15 @@ pub const PATH_DEADLINE: Duration = Duration::from_secs(1);
 /// Symbolic links followed in one path, as in Linux (`path_resolution(7)`).
 pub const SYMLINKS: usize = 40;
 
+/// How long a command that was told to end (the client went away, SIGTERM) has before it is killed.
+pub const GRACE: Duration = Duration::from_secs(2);
+/// How long killing what a command left behind, or one that does not die, may hold the shell up.
+pub const SWEEP_DEADLINE: Duration = Duration::from_secs(2);
+/// Bytes of output passed on at a time.
+pub const RELAY_BYTES: usize = 64 << 10;
+/// Times that a pipeline that stops itself is continued before it is killed.
+pub const CONTINUES: u32 = 1000;
+
 /// Bytes in one policy file.
 pub const POLICY_BYTES: usize = 4 << 20;
 /// Files in a policy tree.
