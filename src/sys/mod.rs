@@ -3,3 +3,4 @@
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 pub mod deadline;
+pub mod prompt;
