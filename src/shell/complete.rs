@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_list_never_outgrows_the_window_and_keeps_its_common_beginning() {
         let many: Vec<Suggestion> = (0..500).map(|n| Suggestion::word(&format!("/var/log/app-{n:03}"))).collect();
-        for (columns, rows) in [(80, 24), (200, 50), (20, 10), (1, 1)] {
+        for (columns, rows) in [(80, 24), (100, 50), (20, 10), (1, 1)] {
             let fit = fitting(many.clone(), columns, rows);
             let across = (columns / ("/var/log/app-000".len() + 2)).max(1);
             assert!(fit.len() <= (across * rows.saturating_sub(2)).max(1), "{columns}x{rows}: {}", fit.len());
