@@ -4,14 +4,15 @@
 
 pub mod capability;
 pub mod deadline;
-pub mod random;
-pub mod user;
-pub mod file;
 pub mod descriptor;
+pub mod file;
 pub mod identity;
 pub mod image;
 pub mod process;
+pub mod prompt;
+pub mod random;
 mod raw;
 pub mod seccomp;
 pub mod signal;
 pub mod tty;
+pub mod user;
