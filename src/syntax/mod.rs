@@ -1,6 +1,6 @@
 //! The command line: bytes to words. A small, exact subset of POSIX sh; whatever is outside it is a named error.
 //!
-//! [`parse`] makes a tree of a line, [`expand()`] settles its words (globs, `~`, `$?`, constants). Neither knows of policy.
+//! [`parse()`] makes a tree of a line, [`expand()`] settles its words (globs, `~`, `$?`, constants). Neither knows of policy.
 //!
 //! On the way down: `characters` (what no line may hold), `lex` (operators), `word` (quotes and `$`), `bracket` (`[…]`), `corners` (keywords,
 //! assignments, and where shells disagree), `parse` (structure); then `expand`, `glob` (directories) and `pattern` (one name). `complete`
