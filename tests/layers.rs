@@ -1,6 +1,7 @@
 //! The structure of the source, held to the table in `src/lib.rs`: who may use whom, and where `unsafe` and `libc` may stand.
 //!
 //! The compiler holds `unsafe` itself; what it cannot see is that nobody takes the lint away.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The file of a session: `<audit dir>/<session id>.jsonl`, written by a thread that is given up on.
 //!
 //! A disk can hang in the very incident that the session is about, and a write to it cannot be interrupted; so the writes are those of a
-//! thread, and the shell waits [`limits::DISK_DEADLINE`] for its answer. A thread costs some 15 µs, a process of its own ten times that in
+//! thread, and the shell waits [`limits::DISK_DEADLINE`] for its answer. A thread costs some 10 µs, a process of its own ten times that in
 //! every `posternsh -c`. The price: the kernel ends a process only when its last thread comes back, so a session on a disk that never
 //! answers works to its end, and its exit is seen by sshd when the disk answers.
 //!
