@@ -8,7 +8,7 @@ use super::form::{Catalog, Form, FormError};
 use super::load::{self, Document};
 use super::model::confinement::{Confinements, Named, Reference};
 use super::model::reader::{Reader, Text};
-use super::model::rules::RawRule;
+use super::model::rules::{Defaults, RawRule};
 use super::model::{self, File};
 use super::rule::{CommandRules, Limit, Rule, Scope};
 use super::settings::Settings;
@@ -41,6 +41,13 @@ pub struct Compiled {
     pub warnings: Vec<Diagnostic>,
 }
 
+impl Compiled {
+    /// Every rule, whatever its command.
+    pub fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.values().flat_map(|rules| rules.allow.iter().chain(&rules.deny))
+    }
+}
+
 /// Compiles a tree; on failure, every error found (and the warnings), in the order of files and lines.
 pub fn compile(sources: &[Source]) -> Result<Compiled, Vec<Diagnostic>> {
     let mut findings = Findings::default();
@@ -66,43 +73,57 @@ struct Compiler<'a> {
     findings: &'a mut Findings,
 }
 
+/// What all files share.
+struct Shared {
+    types: BTreeMap<String, TypeDef>,
+    confinements: Confinements,
+}
+
 /// What the forms and rules of one file refer to.
 struct Context<'a> {
     document: &'a Document,
     /// Index of the file's scope.
     scope: u32,
-    file: &'a File,
-    types: &'a BTreeMap<String, TypeDef>,
+    catalog: Catalog<'a>,
     confinements: &'a Confinements,
-    /// `confine:` of the file's defaults.
+    /// Of the file for `allow`; a refusal has no terms.
+    defaults: &'a Defaults,
+    /// `confine:` of the defaults.
     confine: Confinement,
 }
 
 impl Compiler<'_> {
     fn compile(mut self) -> Compiled {
-        let types = self.types();
-        let confinements = self.confinements();
+        let shared = Shared { types: self.types(), confinements: self.confinements() };
         self.unique("environment variable", |file| file.env.iter().collect());
-        let mut rules: BTreeMap<String, CommandRules> = BTreeMap::new();
+        let mut rules = BTreeMap::new();
         for (scope, (document, file, _)) in (0u32..).zip(self.files) {
-            let confine = file.defaults.confine.as_ref().and_then(|reference| self.confinement(reference, document, &confinements));
-            let confine = confine.unwrap_or_else(|| Confinement::built_in(Base::default()));
-            let context = Context { document, scope, file, types: &types, confinements: &confinements, confine };
-            for raw in &file.allow {
-                if let Some(rule) = self.rule(raw, &context) {
-                    rules.entry(rule.form.command.clone()).or_default().allow.push(rule);
-                }
-            }
-            for raw in &file.deny {
-                if let Some(rule) = self.rule(raw, &context) {
-                    self.warn_of_bare_refusal(&rule.form, &raw.form, document);
-                    rules.entry(rule.form.command.clone()).or_default().deny.push(rule);
-                }
-            }
+            self.rules(scope, document, file, &shared, &mut rules);
         }
         self.check_whole(&rules);
         let scopes = self.files.iter().map(|(_, file, _)| file.scope.clone()).collect();
         Compiled { settings: self.settings(), scopes, rules, warnings: Vec::new() }
+    }
+
+    /// Compiles the rules of one file.
+    fn rules(&mut self, scope: u32, document: &Document, file: &File, shared: &Shared, rules: &mut BTreeMap<String, CommandRules>) {
+        let catalog = || Catalog { parts: &file.parts, types: &shared.types };
+        let built_in = || Confinement::built_in(Base::default());
+        let confine = file.defaults.confine.as_ref().and_then(|reference| self.confinement(reference, document, &shared.confinements));
+        let (confine, defaults) = (confine.unwrap_or_else(built_in), &file.defaults);
+        let terms = Context { document, scope, catalog: catalog(), confinements: &shared.confinements, defaults, confine };
+        for raw in &file.allow {
+            if let Some(rule) = self.rule(raw, &terms) {
+                rules.entry(rule.form.command.clone()).or_default().allow.push(rule);
+            }
+        }
+        let no_terms = Context { catalog: catalog(), defaults: &Defaults::default(), confine: built_in(), ..terms };
+        for raw in &file.deny {
+            if let Some(rule) = self.rule(raw, &no_terms) {
+                self.warn_of_bare_refusal(&rule.form, &raw.form, document);
+                rules.entry(rule.form.command.clone()).or_default().deny.push(rule);
+            }
+        }
     }
 
     /// The types of all files. A stand-in for one that is wrong keeps the forms that name it from being reported as well.
@@ -171,10 +192,9 @@ impl Compiler<'_> {
     }
 
     fn rule(&mut self, raw: &RawRule, context: &Context<'_>) -> Option<Rule> {
-        let (document, defaults, terms) = (context.document, &context.file.defaults, &raw.terms);
+        let (document, defaults, terms) = (context.document, context.defaults, &raw.terms);
         let own = terms.confine.as_ref().and_then(|reference| self.confinement(reference, document, context.confinements));
-        let catalog = Catalog { parts: &context.file.parts, types: context.types };
-        let form = match Form::parse(&raw.form.value, &catalog, terms.exact) {
+        let form = match Form::parse(&raw.form.value, &context.catalog, terms.exact) {
             Ok(form) => form,
             Err(mistakes) => {
                 mistakes.into_iter().for_each(|mistake| self.form_error(document, &raw.form, mistake));

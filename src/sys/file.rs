@@ -50,7 +50,7 @@ pub enum FileError {
     TooMany { path: PathBuf },
     #[error("{path}: too many symbolic links")]
     Links { path: PathBuf },
-    #[error("{path}: another process holds its lock; try again when it is done")]
+    #[error("{path}: another process is changing it; try again when that is done")]
     Locked { path: PathBuf },
 }
 
@@ -172,14 +172,13 @@ impl Directory {
         }
     }
 
-    /// Takes a lock that at most one process holds, without waiting for it.
-    pub fn lock(&self, name: &str) -> Result<Lock> {
-        let flags = OFlag::O_RDWR | OFlag::O_CREAT;
-        let descriptor = self.open_at(name, flags, Mode::from_bits_truncate(0o600))?;
+    /// Locks this directory for this process alone, without waiting for another that has it.
+    pub fn lock(&self) -> Result<Lock> {
+        let descriptor = self.open_at(".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())?;
         match Flock::lock(descriptor, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Lock(lock)),
-            Err((_, Errno::EWOULDBLOCK)) => Err(FileError::Locked { path: self.path.join(name) }),
-            Err((_, errno)) => Err(self.failed(name, errno)),
+            Err((_, Errno::EWOULDBLOCK)) => Err(FileError::Locked { path: self.path.clone() }),
+            Err((_, errno)) => Err(self.failed("", errno)),
         }
     }
 

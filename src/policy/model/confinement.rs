@@ -23,7 +23,7 @@ pub struct RawConfinement {
 #[derive(Clone, Debug)]
 pub enum Reference {
     Name(Text),
-    Inline(RawConfinement),
+    Inline(Box<RawConfinement>),
 }
 
 /// A confinement of the policy's own, and the document that defines it.
@@ -36,7 +36,7 @@ pub struct Named<'a> {
 /// Reads the value of `confine:`.
 pub fn read_reference(reader: &mut Reader<'_>, node: &Node) -> Option<Reference> {
     match node.value {
-        Value::Map(_) => Some(Reference::Inline(read(reader, node))),
+        Value::Map(_) => Some(Reference::Inline(Box::new(read(reader, node)))),
         _ => reader.text(node, "`confine`").map(Reference::Name),
     }
 }
