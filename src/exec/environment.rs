@@ -88,9 +88,8 @@ pub(super) fn build(setting: &Setting<'_>, constants: &BTreeMap<String, String>)
 }
 
 fn empty_home() -> &'static str {
-    let only_root_writes = |path: &Path| {
-        fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0)
-    };
+    let only_root_writes =
+        |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0);
     if Path::new(EMPTY_HOME).ancestors().all(only_root_writes) { EMPTY_HOME } else { NO_HOME }
 }
 

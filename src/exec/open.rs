@@ -154,6 +154,9 @@ mod tests {
         }
         let nobody = Identity { uid: 65534, gid: 65534, groups: vec![] };
         assert!(file(Path::new("/etc/shadow"), Access::Read, None).is_ok());
-        assert_eq!(file(Path::new("/etc/shadow"), Access::Read, Some(&nobody)).map(|opened| opened.path), Err("permission denied".to_owned()));
+        assert_eq!(
+            file(Path::new("/etc/shadow"), Access::Read, Some(&nobody)).map(|opened| opened.path),
+            Err("permission denied".to_owned())
+        );
     }
 }

@@ -205,7 +205,9 @@ mod tests {
 
     #[test]
     fn magic_links_are_not_followed() {
-        for path in ["/proc/self/root/etc/passwd", "/proc/self/exe", "/proc/1/cwd", "/proc/self/fd/0", "/dev/fd/1", "/proc/thread-self/ns/mnt"] {
+        for path in
+            ["/proc/self/root/etc/passwd", "/proc/self/exe", "/proc/1/cwd", "/proc/self/fd/0", "/dev/fd/1", "/proc/thread-self/ns/mnt"]
+        {
             assert!(matches!(walk(Path::new(path), &|_, _| Ok(())), Err(WalkError::Magic)), "{path}");
         }
         assert!(lead(Path::new("/proc/mounts")).ends_with("/mounts"));

@@ -130,6 +130,27 @@ pub struct SpawnError {
     pub reason: nix::Error,
 }
 
+/// How a child changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Exited(i32),
+    Killed(i32),
+    Stopped(i32),
+}
+
+/// Asks without waiting whether a child ended (it is then reaped) or was stopped. Signals are numbers: real-time ones have no names.
+pub fn change(pid: Pid) -> nix::Result<Option<Change>> {
+    let mut status = 0;
+    // SAFETY: writes one int.
+    let found = unsafe { libc::waitpid(pid.as_raw(), &mut status, libc::WNOHANG | libc::WUNTRACED) };
+    Ok(match nix::Error::result(found)? {
+        0 => None,
+        _ if libc::WIFSTOPPED(status) => Some(Change::Stopped(libc::WSTOPSIG(status))),
+        _ if libc::WIFSIGNALED(status) => Some(Change::Killed(libc::WTERMSIG(status))),
+        _ => Some(Change::Exited(libc::WEXITSTATUS(status))),
+    })
+}
+
 /// Keeps other processes of the same user out of this one's memory and descriptors: the cookies of [`seccomp`] and the records
 /// are in there. Inherited by forked helpers, undone in children by their exec.
 pub fn protect_memory() -> nix::Result<()> {
