@@ -196,8 +196,8 @@ fn below(globs: &[String], word: &str, judge: &dyn Judge) -> Result<bool, Option
     if globs.iter().any(|glob| super::glob::path_or_below(glob, &path, judge.home())) {
         return Ok(true);
     }
-    let leads = if path == word { String::new() } else { format!(", which is {}", Safe(path.as_bytes())) };
-    Err(Some(format!("{}{leads}, is not below {}", Safe(word.as_bytes()), globs.join(" or "))))
+    let leads = if path == word { String::new() } else { format!(", which is {},", Safe(path.as_bytes())) };
+    Err(Some(format!("{}{leads} is not below {}", Safe(word.as_bytes()), globs.join(" or "))))
 }
 
 /// A regular expression over a whole word: bytes, ASCII classes, compiled when first used.
