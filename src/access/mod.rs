@@ -2,9 +2,14 @@
 //! over anything that a client sends.
 #![forbid(unsafe_code)]
 
+pub mod in_force;
+
 use std::net::IpAddr;
 
+use nix::unistd::{Gid, Uid, gethostname, ttyname};
+
 use crate::policy::Subject;
+use crate::sys::user::{self, UserError};
 
 /// The person's account, as the kernel knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +31,64 @@ pub struct Person {
 pub enum AccessError {
     #[error("uid {0} has no account")]
     NoAccount(u32),
+    #[error(transparent)]
+    User(#[from] UserError),
+    #[error("the home directory of {0} is not UTF-8")]
+    Home(String),
+    #[error("this host has no usable name: {0}")]
+    Host(String),
 }
 
-/// Finds out who runs this process.
+/// Finds out who runs this process: the real user, whatever the effective one is.
+///
+/// Group names are looked up one by one, because a `%group` that is not seen could be one that a policy denies.
 pub fn identify() -> Result<Person, AccessError> {
-    todo!()
+    let uid = Uid::current();
+    let user = user::by_uid(uid)?.ok_or(AccessError::NoAccount(uid.as_raw()))?;
+    let groups = user.groups.iter().map(|gid| user::group_name(*gid)).collect::<Result<_, _>>()?;
+    let home = user.home.into_os_string().into_string().map_err(|_| AccessError::Home(user.name.clone()))?;
+    Ok(Person {
+        host: host()?,
+        account: user.name,
+        uid: uid.as_raw(),
+        gid: Gid::current().as_raw(),
+        groups,
+        home,
+        from: std::env::var("SSH_CONNECTION").ok().and_then(|connection| client(&connection)),
+        tty: terminal(),
+    })
+}
+
+/// Whether this process was started with privilege that its caller lacks: it then takes no `--policy` and no `--demo`, and, as this
+/// version does not split itself in two, does not run at all.
+pub fn privileged() -> bool {
+    user::privileged()
+}
+
+fn host() -> Result<String, AccessError> {
+    let name = gethostname().map_err(|error| AccessError::Host(error.to_string()))?;
+    match name.into_string() {
+        Ok(name) if !name.is_empty() => Ok(name),
+        Ok(_) => Err(AccessError::Host("it is empty".to_owned())),
+        Err(_) => Err(AccessError::Host("it is not UTF-8".to_owned())),
+    }
+}
+
+/// The device of standard input, without `/dev/`.
+fn terminal() -> Option<String> {
+    let device = ttyname(std::io::stdin()).ok()?.into_os_string().into_string().ok()?;
+    Some(device.strip_prefix("/dev/").unwrap_or(&device).to_owned())
+}
+
+/// The client's address in `SSH_CONNECTION` (`ssh(1)`: client address, client port, server address, server port). IPv4 inside IPv6 is
+/// IPv4, a zone is dropped; whatever has another shape is no address, which matches every deny and no allow.
+fn client(connection: &str) -> Option<IpAddr> {
+    let fields: Vec<&str> = connection.split(' ').collect();
+    let [address, port, _server, server_port] = fields.as_slice() else { return None };
+    port.parse::<u16>().ok()?;
+    server_port.parse::<u16>().ok()?;
+    let address = address.split_once('%').map_or(*address, |(address, _zone)| address);
+    address.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
 impl Person {
@@ -44,5 +102,47 @@ impl Person {
             from: self.from,
             terminal,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_is_the_first_of_four_fields() {
+        for (connection, address) in [
+            ("10.1.2.3 50022 10.0.0.1 22", Some("10.1.2.3")),
+            ("2001:db8::7 50022 2001:db8::1 22", Some("2001:db8::7")),
+            ("::ffff:10.1.2.3 50022 ::ffff:10.0.0.1 22", Some("10.1.2.3")),
+            ("fe80::1%eth0 50022 fe80::2%eth0 22", Some("fe80::1")),
+            ("UNKNOWN 65535 UNKNOWN 65535", None),
+            ("10.1.2.3", None),
+            ("10.1.2.3 50022 10.0.0.1 22 extra", None),
+            ("10.1.2.3 port 10.0.0.1 22", None),
+            ("10.1.2.3\n 50022 10.0.0.1 22", None),
+            ("010.1.2.3 50022 10.0.0.1 22", None),
+            ("", None),
+        ] {
+            assert_eq!(client(connection).map(|address| address.to_string()).as_deref(), address, "{connection:?}");
+        }
+    }
+
+    #[test]
+    fn this_process_is_identified_as_id_and_hostname_say() {
+        let said = |program: &str, argument: &[&str]| {
+            let output = std::process::Command::new(program).args(argument).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        let person = identify().unwrap();
+        assert_eq!(person.account, said("id", &["-un"]));
+        assert_eq!(person.uid.to_string(), said("id", &["-u"]));
+        assert_eq!(person.gid.to_string(), said("id", &["-g"]));
+        assert_eq!(person.host, said("uname", &["-n"]));
+        let mut groups = person.groups.clone();
+        let mut expected: Vec<String> = said("id", &["-Gn", &person.account]).split(' ').map(str::to_owned).collect();
+        groups.sort();
+        expected.sort();
+        assert_eq!(groups, expected);
     }
 }

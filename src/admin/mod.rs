@@ -1,9 +1,124 @@
 //! The operator's subcommands; thin; one table gives help, completion and dispatch.
+//!
+//! Exit status: 0 done; 1 the policy has errors, or a check found something; 2 the command line is wrong; 3 it could not be done, and
+//! nothing has changed.
 #![forbid(unsafe_code)]
+
+mod apply;
+mod arguments;
+mod changes;
+mod check;
+mod help;
+mod install;
+mod output;
+mod state;
 
 use std::process::ExitCode;
 
+use self::arguments::{Arguments, Flag};
+use self::output::complain;
+use crate::access::in_force::Unusable;
+use crate::sys::file::FileError;
+use crate::words::Diagnostic;
+
+/// One subcommand.
+struct Subcommand {
+    name: &'static str,
+    /// Its operands, as the usage line shows them: `[FILE|DIR]`.
+    operands: &'static str,
+    /// How many operands it takes at most.
+    most: usize,
+    /// What it does, in one line.
+    about: &'static str,
+    /// More about it, for `postern help NAME`.
+    details: &'static str,
+    flags: &'static [Flag],
+    run: fn(&Arguments) -> Result<Status, Failure>,
+}
+
+/// For images and tests; what decides on a host is never taken from there.
+const STATE: Flag = Flag { name: "state", value: Some("DIR"), about: "use DIR in place of /var/lib/postern (for images and tests)" };
+
+/// Every subcommand, sorted. A row for `explain` comes here together with `explain.rs`.
+const SUBCOMMANDS: &[Subcommand] = &[
+    Subcommand {
+        name: "apply",
+        operands: "[DIR]",
+        most: 1,
+        about: "put the policy of DIR in force (/etc/postern)",
+        details: "Checks the policy, compiles it and swaps it in atomically; the one before is kept for `postern rollback`. A policy with \
+                  errors changes nothing. DIR, its files and all directories above must be owned by root and writable by no one else. \
+                  Open sessions take it up at their next line.",
+        flags: &[STATE],
+        run: apply::apply,
+    },
+    Subcommand {
+        name: "check",
+        operands: "[FILE|DIR]",
+        most: 1,
+        about: "report every mistake in a policy (/etc/postern)",
+        details: "Prints errors and warnings with file, line and column, and a summary. Errors give exit status 1, warnings 0. A FILE is \
+                  checked by itself, as a main file. Nothing is put in force.",
+        flags: &[],
+        run: check::check,
+    },
+    Subcommand {
+        name: "help",
+        operands: "[COMMAND]",
+        most: 1,
+        about: "show what postern, or one of its commands, does",
+        details: "",
+        flags: &[],
+        run: help::help,
+    },
+    Subcommand {
+        name: "rollback",
+        operands: "",
+        most: 0,
+        about: "put the policy before the current one in force",
+        details: "Exchanges the policy in force and the one before it, in one step. A second rollback undoes the first.",
+        flags: &[STATE],
+        run: apply::rollback,
+    },
+];
+
+/// How a subcommand went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Done,
+    /// The policy has errors; they are printed already.
+    Findings,
+}
+
+/// Why a subcommand did nothing.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The command line is wrong; the second line says what would be right.
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    File(#[from] FileError),
+    #[error("{}", .0.iter().map(Diagnostic::to_string).collect::<Vec<_>>().join("\n"))]
+    Policy(Vec<Diagnostic>),
+    #[error("{0}")]
+    Unusable(#[from] Unusable),
+    #[error("{0}")]
+    Other(String),
+}
+
 /// The main function of `postern`.
 pub fn main() -> ExitCode {
-    todo!()
+    let result = arguments::parse(std::env::args_os().skip(1)).and_then(|(command, arguments)| (command.run)(&arguments));
+    match result {
+        Ok(Status::Done) => ExitCode::SUCCESS,
+        Ok(Status::Findings) => ExitCode::from(1),
+        Err(Failure::Policy(findings)) => {
+            output::report(&findings);
+            ExitCode::from(1)
+        }
+        Err(failure) => {
+            complain(format_args!("postern: {failure}"));
+            ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 3 })
+        }
+    }
 }

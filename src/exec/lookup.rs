@@ -1,8 +1,21 @@
 //! Facts about this host, asked of the kernel within a deadline.
+//!
+//! What the kernel has at hand is answered in a few microseconds and without any waiting (`RESOLVE_CACHED`). Everything else, which
+//! includes names that do not exist, other users' rights and kernels that lack the call, is walked by a helper that can be left behind.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
+use super::identity::RunAs;
+use super::program;
+use super::walk::walk;
 use crate::policy::{Facts, Resolved};
+use crate::sys::deadline::{Answer, answer_within};
+use crate::sys::descriptor;
+use crate::sys::identity::Identity;
+use crate::words::limits;
 
 /// The host that this process runs on, seen from a directory.
 pub struct Host {
@@ -10,14 +23,144 @@ pub struct Host {
     pub directory: PathBuf,
 }
 
+/// The fixed PATH; a policy's `search` comes behind it.
+pub const SEARCH: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
 impl Facts for Host {
-    fn resolve(&self, _path: &str, _run_as: Option<&str>) -> Result<Resolved, String> {
-        todo!()
+    fn resolve(&self, path: &str, run_as: Option<&str>) -> Result<Resolved, String> {
+        if path.is_empty() {
+            return Err("no such file or directory".to_owned());
+        }
+        let path = self.directory.join(path);
+        let identity = RunAs::find(run_as)?.identity;
+        match &identity {
+            None => cached(&path).map_or_else(|| walked(&path, None), Ok),
+            Some(_) => walked(&path, identity.as_ref()),
+        }
     }
-    fn same_program(&self, _typed: &str, _name: &str, _search: &[String]) -> bool {
-        todo!()
+
+    fn same_program(&self, typed: &str, name: &str, search: &[String]) -> bool {
+        let typed = Path::new(typed);
+        let exists = |path: &PathBuf| match program::is_fixed(path) {
+            true => path.exists(),
+            false => self.resolve(&path.display().to_string(), None).is_ok_and(|found| found.exists),
+        };
+        let Some(hit) = program::candidates(name, search).into_iter().find(exists) else { return false };
+        if typed.file_name() != hit.file_name() || !typed.is_absolute() {
+            return false;
+        }
+        let directory = |path: &Path| self.resolve(&path.parent()?.display().to_string(), None).ok().filter(|found| found.exists);
+        typed == hit || directory(typed).is_some_and(|found| directory(&hit) == Some(found))
     }
 }
 
-/// The fixed PATH; a policy's `search` comes behind it.
-pub const SEARCH: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+/// Where an existing path leads, if the kernel can say so at once.
+fn cached(path: &Path) -> Option<Resolved> {
+    let handle = descriptor::open_cached(path).ok()?;
+    let leads = nix::fcntl::readlink(format!("/proc/self/fd/{}", handle.as_raw_fd()).as_str()).ok()?;
+    leads.as_bytes().starts_with(b"/").then(|| Resolved { path: leads.into(), exists: true })
+}
+
+/// Where a path leads, by a helper.
+fn walked(path: &Path, identity: Option<&Identity>) -> Result<Resolved, String> {
+    // One byte of verdict, then the path or the reason.
+    let work = || match walk(path, &|_, _| Ok(())) {
+        Ok(found) => [if found.missing.is_empty() { b"+" } else { b"-" }, found.full().as_os_str().as_bytes()].concat(),
+        Err(error) => format!("!{error}").into_bytes(),
+    };
+    let answer = answer_within(limits::PATH_DEADLINE, identity, || Answer { bytes: work(), descriptor: None });
+    let bytes = answer.map_err(|elapsed| elapsed.to_string())?.bytes;
+    let path = |path: &[u8]| PathBuf::from(OsString::from_vec(path.to_vec()));
+    match bytes.split_first() {
+        Some((b'+', leads)) => Ok(Resolved { path: path(leads), exists: true }),
+        Some((b'-', leads)) => Ok(Resolved { path: path(leads), exists: false }),
+        Some((_, reason)) => Err(String::from_utf8_lossy(reason).into_owned()),
+        None => Err("no answer".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    fn host() -> Host {
+        Host { directory: PathBuf::from("/etc") }
+    }
+
+    #[test]
+    fn a_path_is_what_it_resolves_to() {
+        for (path, leads, exists) in [
+            ("passwd", "/etc/passwd", true),
+            ("./../etc//passwd", "/etc/passwd", true),
+            ("/", "/", true),
+            ("no-such", "/etc/no-such", false),
+            ("/no/such/name", "/no/such/name", false),
+        ] {
+            assert_eq!(host().resolve(path, None), Ok(Resolved { path: leads.into(), exists }), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_fast_way_and_the_slow_one_agree() {
+        // The kernel may have dropped one from its cache, but not all.
+        let answers = ["/etc/passwd", "/bin/sh", "/usr/bin/../lib/", "/dev/null"].map(|path| {
+            let _ = fs::metadata(path);
+            cached(Path::new(path)).inspect(|found| assert_eq!(walked(Path::new(path), None).as_ref(), Ok(found)))
+        });
+        assert!(answers.iter().any(Option::is_some));
+        assert!(cached(Path::new("/proc/self/root/etc")).is_none());
+    }
+
+    #[test]
+    fn refusals_have_reasons() {
+        for (path, reason) in [
+            ("", "no such file or directory"),
+            ("passwd/", "not a directory"),
+            ("passwd/x", "not a directory"),
+            ("no/../passwd", "`..` behind a name that does not exist"),
+            ("/proc/self/cwd/passwd", "it leads into another process through a link of /proc"),
+            ("/dev/fd/0", "it leads into another process through a link of /proc"),
+        ] {
+            assert_eq!(host().resolve(path, None), Err(reason.to_owned()), "{path}");
+        }
+        assert_eq!(host().resolve("/", Some("no such user")), Err("no such user".to_owned()));
+    }
+
+    #[test]
+    fn a_path_is_looked_up_with_the_rights_of_its_user() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let base = PathBuf::from(format!("/opt/postern-lookup-{}", std::process::id()));
+        fs::create_dir_all(base.join("closed/open")).unwrap();
+        std::os::unix::fs::chown(base.join("closed"), Some(0), Some(0)).unwrap();
+        fs::set_permissions(base.join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let path = base.join("closed/open").display().to_string();
+        assert_eq!(host().resolve(&path, None).map(|found| found.exists), Ok(true));
+        assert_eq!(host().resolve(&path, Some("nobody")), Err("permission denied".to_owned()));
+        fs::remove_dir_all(base).unwrap();
+    }
+
+    #[test]
+    fn the_same_program_is_so_by_path_and_never_by_inode() {
+        let base = std::env::temp_dir().join(format!("postern-same-{}", std::process::id()));
+        fs::create_dir_all(&base).unwrap();
+        fs::copy("/bin/sh", base.join("sh")).unwrap();
+        fs::hard_link(base.join("sh"), base.join("dash")).unwrap();
+        symlink("/usr/bin", base.join("bin")).unwrap();
+        let typed = |path: &str| base.join(path).display().to_string();
+        for (path, same) in [("/usr/bin/sh", true), ("/usr/bin/../bin/sh", true), ("/usr/bin/bash", false), ("sh", false)] {
+            assert_eq!(host().same_program(path, "sh", &[]), same, "{path}");
+        }
+        if fs::canonicalize("/bin").unwrap() == Path::new("/usr/bin") {
+            assert!(host().same_program("/bin/sh", "sh", &[]));
+        }
+        assert!(!host().same_program(&typed("sh"), "sh", &[]), "a copy");
+        assert!(!host().same_program(&typed("dash"), "sh", &[]), "another name");
+        assert!(host().same_program(&typed("bin/sh"), "sh", &[]), "the same directory by another way");
+        assert!(!host().same_program("/usr/bin/no-such", "no-such", &[]));
+        fs::remove_dir_all(base).unwrap();
+    }
+}

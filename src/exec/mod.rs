@@ -1,10 +1,20 @@
 //! Processes: plan a whole line, spawn, relay, wait, time out, sweep.
 #![forbid(unsafe_code)]
 
+mod environment;
+mod identity;
+mod job;
 pub mod lookup;
+mod open;
 pub mod plan;
+pub mod program;
+mod relay;
 pub mod run;
+mod streams;
+mod sweep;
+mod walk;
 
 pub use lookup::Host;
-pub use plan::{LinePlan, PlanContext, PlanError, plan};
+pub use plan::{LinePlan, PipelineTerms, PlanContext, PlanError, plan, plan_terms};
+pub use program::find_program;
 pub use run::{Ended, LineOutcome, StageOutcome, run};

@@ -1,11 +1,28 @@
 //! A whole line, planned: programs found and checked, files opened, argv, environment and confinement allocated. Nothing runs yet.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
 
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::pipe2;
+
+use super::environment::{self, Setting};
+use super::identity::RunAs;
+use super::open::{self, Access};
+use super::program::find_program;
+use super::streams::Streams;
 use crate::access::Person;
-use crate::policy::Allowed;
-use crate::syntax::Request;
+use crate::confine;
+use crate::policy::{Allowed, Terms};
+use crate::syntax::{Connector, RedirectKind, Request};
+use crate::sys::descriptor;
+use crate::sys::process::{Prepared, Spec};
+use crate::sys::signal;
+use crate::sys::tty::Terminal;
 
 /// What a plan depends on besides the line and its terms.
 pub struct PlanContext<'a> {
@@ -33,8 +50,43 @@ pub enum PlanError {
     System(String),
 }
 
+/// One pipeline, with the terms of each of its commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelineTerms {
+    pub connector: Connector,
+    /// `!` before it.
+    pub negated: bool,
+    pub stages: Vec<Terms>,
+}
+
 /// A planned line.
-pub struct LinePlan {}
+pub struct LinePlan {
+    pub(super) pipelines: Vec<PipelinePlan>,
+    pub(super) streams: Streams,
+    pub(super) signals: signal::Pipe,
+    /// The terminal to lend to each pipeline.
+    pub(super) terminal: Option<Terminal>,
+}
+
+/// A planned pipeline.
+pub(super) struct PipelinePlan {
+    pub connector: Connector,
+    pub negated: bool,
+    pub stages: Vec<StagePlan>,
+    /// The smallest of its rules'.
+    pub timeout: Option<Duration>,
+    /// The smallest of its rules', in bytes.
+    pub output: Option<u64>,
+}
+
+/// A planned process.
+pub(super) struct StagePlan {
+    facts: StageFacts,
+    /// `None` where the program is not installed.
+    pub child: Option<Prepared>,
+    /// Files to be cut to nothing at its turn.
+    pub cut: Vec<Rc<OwnedFd>>,
+}
 
 /// What is known of one process before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +101,159 @@ pub struct StageFacts {
 impl LinePlan {
     /// What is known of each process, by pipeline and stage.
     pub fn stages(&self) -> Vec<Vec<StageFacts>> {
-        todo!()
+        let facts = |pipeline: &PipelinePlan| pipeline.stages.iter().map(|stage| stage.facts.clone()).collect();
+        self.pipelines.iter().map(facts).collect()
     }
 }
 
 /// Plans a line. `allowed` has the permission of each stage, by pipeline.
-pub fn plan(_request: &Request, _allowed: Vec<Vec<Allowed>>, _context: &PlanContext<'_>) -> Result<LinePlan, PlanError> {
-    todo!()
+pub fn plan(request: &Request, allowed: Vec<Vec<Allowed>>, context: &PlanContext<'_>) -> Result<LinePlan, PlanError> {
+    let fits = request.items.iter().map(|item| item.stages.len()).eq(allowed.iter().map(Vec::len));
+    if !fits {
+        return Err(PlanError::System("the permissions do not fit the line".to_owned()));
+    }
+    let terms = |item: (&crate::syntax::Item, Vec<Allowed>)| PipelineTerms {
+        connector: item.0.connector,
+        negated: item.0.negated,
+        stages: item.1.iter().map(|allowed| allowed.terms().clone()).collect(),
+    };
+    plan_terms(request.items.iter().zip(allowed).map(terms).collect(), context)
+}
+
+/// Plans a line by its terms alone.
+pub fn plan_terms(pipelines: Vec<PipelineTerms>, context: &PlanContext<'_>) -> Result<LinePlan, PlanError> {
+    let directory = open::directory(context.directory);
+    let directory = directory.map_err(|reason| PlanError::File { path: context.directory.display().to_string(), reason })?;
+    let planner = Planner {
+        context,
+        directory: Rc::new(directory),
+        streams: Streams::of_shell().map_err(|error| system("standard descriptors", error))?,
+        null: Rc::new(null().map_err(|error| system("/dev/null", error))?),
+        users: BTreeMap::new(),
+    };
+    planner.line(pipelines)
+}
+
+fn null() -> nix::Result<OwnedFd> {
+    descriptor::copy_above_standard(nix::fcntl::open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?)
+}
+
+fn system(what: &str, error: impl std::fmt::Display) -> PlanError {
+    PlanError::System(format!("{what}: {error}"))
+}
+
+struct Planner<'a> {
+    context: &'a PlanContext<'a>,
+    directory: Rc<OwnedFd>,
+    streams: Streams,
+    null: Rc<OwnedFd>,
+    /// Users that were looked up for this line.
+    users: BTreeMap<Option<String>, RunAs>,
+}
+
+/// The three standard descriptors of a process to be, and what was opened for it.
+struct Descriptors {
+    standard: [Rc<OwnedFd>; 3],
+    cut: Vec<Rc<OwnedFd>>,
+}
+
+impl Planner<'_> {
+    fn line(mut self, pipelines: Vec<PipelineTerms>) -> Result<LinePlan, PlanError> {
+        let pipelines = pipelines.into_iter().map(|pipeline| self.pipeline(pipeline)).collect::<Result<_, _>>()?;
+        let signals = signal::Pipe::new().map_err(|error| system("a pipe", error))?;
+        Ok(LinePlan { pipelines, streams: self.streams, signals, terminal: Terminal::foreground() })
+    }
+
+    fn pipeline(&mut self, pipeline: PipelineTerms) -> Result<PipelinePlan, PlanError> {
+        let mut input = Rc::clone(&self.streams.input);
+        let mut stages = Vec::new();
+        let last = pipeline.stages.len().saturating_sub(1);
+        for (index, terms) in pipeline.stages.iter().enumerate() {
+            let (output, next) = if index < last {
+                let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(|error| system("a pipe", error))?;
+                (Rc::new(writer), Rc::new(reader))
+            } else {
+                (Rc::clone(&self.streams.output), Rc::clone(&self.streams.input))
+            };
+            let standard = [std::mem::replace(&mut input, next), output, Rc::clone(&self.streams.error)];
+            stages.push(self.stage(terms, standard)?);
+        }
+        Ok(PipelinePlan {
+            connector: pipeline.connector,
+            negated: pipeline.negated,
+            timeout: pipeline.stages.iter().filter_map(|terms| terms.timeout).min().map(Duration::from_millis),
+            output: pipeline.stages.iter().filter_map(|terms| terms.output).min(),
+            stages,
+        })
+    }
+
+    fn stage(&mut self, terms: &Terms, standard: [Rc<OwnedFd>; 3]) -> Result<StagePlan, PlanError> {
+        if let Some(capability) = terms.confine.capabilities.first() {
+            return Err(PlanError::System(format!("cannot give the capability {capability}: this install gives none")));
+        }
+        let user = self.user(terms.run_as.as_deref())?;
+        let program = find_program(&terms.program, self.context.search)
+            .map_err(|reason| PlanError::UnsafeProgram { program: terms.program.clone(), reason: reason.to_string() })?;
+        let descriptors = self.redirect(terms, &user, Descriptors { standard, cut: Vec::new() })?;
+        let confinement = confine::Plan::of(&terms.confine);
+        let setting = Setting { user: &user, search: self.context.search, term: self.context.term, account_home: terms.account_home };
+        let environment = environment::build(&setting, self.context.constants);
+        let prepare = |program: &PathBuf| {
+            Prepared::new(Spec {
+                program,
+                argv: &terms.argv,
+                environment: &environment,
+                directory: Rc::clone(&self.directory),
+                descriptors: descriptors.standard,
+                identity: user.identity.clone(),
+                one_exec: confinement.one_exec,
+            })
+        };
+        let child = program.as_ref().map(prepare).transpose().map_err(|error| system(&terms.program, error))?;
+        let facts = StageFacts { program, run_as: user.name, protections: confinement.protections() };
+        Ok(StagePlan { facts, child, cut: descriptors.cut })
+    }
+
+    /// The user that a command runs as, looked up once a line.
+    fn user(&mut self, name: Option<&str>) -> Result<RunAs, PlanError> {
+        let key = name.map(str::to_owned);
+        if let Some(user) = self.users.get(&key) {
+            return Ok(user.clone());
+        }
+        let named = name.unwrap_or(&self.context.person.account);
+        let user = RunAs::find(name).map_err(|reason| PlanError::RunAs { user: named.to_owned(), reason })?;
+        self.users.insert(key, user.clone());
+        Ok(user)
+    }
+
+    /// Applies redirections in the order written, which matters: `2>&1 >/dev/null` differs from `>/dev/null 2>&1`.
+    fn redirect(&self, terms: &Terms, user: &RunAs, mut descriptors: Descriptors) -> Result<Descriptors, PlanError> {
+        for redirect in &terms.redirects {
+            let [input, output, error] = &mut descriptors.standard;
+            match redirect {
+                RedirectKind::ErrorToOutput => *error = Rc::clone(output),
+                RedirectKind::Null(0) => *input = Rc::clone(&self.null),
+                RedirectKind::Null(1) => *output = Rc::clone(&self.null),
+                RedirectKind::Null(2) => *error = Rc::clone(&self.null),
+                RedirectKind::Null(other) => return Err(PlanError::System(format!("descriptor {other} cannot be redirected"))),
+                RedirectKind::Input(file) => *input = self.open(&file.text, Access::Read, terms, user)?,
+                RedirectKind::Output { file, append: true } => *output = self.open(&file.text, Access::Append, terms, user)?,
+                RedirectKind::Output { file, append: false } => {
+                    *output = self.open(&file.text, Access::Write, terms, user)?;
+                    descriptors.cut.push(Rc::clone(output));
+                }
+            }
+        }
+        Ok(descriptors)
+    }
+
+    fn open(&self, file: &str, access: Access, terms: &Terms, user: &RunAs) -> Result<Rc<OwnedFd>, PlanError> {
+        let refused = |reason: String| PlanError::File { path: file.to_owned(), reason };
+        let opened = open::file(&self.context.directory.join(file), access, user.identity.as_ref()).map_err(refused)?;
+        // What the decision resolved may have been swapped for something else since; this is what was opened.
+        if terms.confine.hides(&opened.path.display().to_string(), &self.context.person.home) {
+            return Err(refused("its contents are hidden".to_owned()));
+        }
+        Ok(Rc::new(opened.file))
+    }
 }

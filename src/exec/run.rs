@@ -1,8 +1,16 @@
 //! Runs a planned line.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::plan::LinePlan;
+use nix::sys::signal::Signal;
+
+use super::job::{self, Surroundings};
+use super::plan::{LinePlan, PipelinePlan};
+use super::sweep::Sweeper;
+use crate::syntax::Connector;
+use crate::sys::process::protect_memory;
+use crate::sys::signal::Watch;
 
 /// What ended a line before its commands ended by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +60,117 @@ pub struct LineOutcome {
     pub notices: Vec<String>,
 }
 
+/// Ended by a limit.
+const LIMIT: u8 = 124;
+/// It cannot be executed.
+const CANNOT_EXECUTE: u8 = 126;
+/// It is not there.
+const NOT_FOUND: u8 = 127;
+
+/// Handlers, the subreaper's children and the terminal are the process's own, so a process runs one line at a time.
+static ONE_LINE: Mutex<()> = Mutex::new(());
+
 /// Runs the line to its end; nothing that it started is left when this returns.
-pub fn run(_plan: LinePlan) -> LineOutcome {
-    todo!()
+///
+/// The commands die with the thread that calls this. Children that the process has from before are left alone; others must not be made
+/// while it runs.
+pub fn run(plan: LinePlan) -> LineOutcome {
+    let _one = ONE_LINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let start = Instant::now();
+    let mut notices = Vec::new();
+    if let Err(errno) = protect_memory() {
+        notices.push(format!("the shell's memory is not protected: {}", errno.desc()));
+    }
+    let LinePlan { pipelines, mut streams, signals, terminal } = plan;
+    let signals = Watch::new(signals);
+    let sweeper = Sweeper::new();
+    let mut around =
+        Surroundings { streams: &mut streams, signals: &signals, terminal: terminal.as_ref(), sweeper: &sweeper, notices: &mut notices };
+    let mut line = Line::default();
+    for pipeline in pipelines {
+        line.take(pipeline, &mut around);
+    }
+    let [bytes_out, bytes_err] = streams.passed();
+    LineOutcome { status: line.status, stages: line.stages, bytes_out, bytes_err, duration: start.elapsed(), ended: line.ended, notices }
+}
+
+/// What has become of a line so far.
+#[derive(Default)]
+struct Line {
+    status: u8,
+    stages: Vec<Vec<StageOutcome>>,
+    ended: Option<Ended>,
+    interrupted: bool,
+}
+
+impl Line {
+    /// Runs the next pipeline, or skips it.
+    fn take(&mut self, pipeline: PipelinePlan, around: &mut Surroundings<'_>) {
+        let due = match pipeline.connector {
+            Connector::Always => true,
+            Connector::And => self.status == 0,
+            Connector::Or => self.status != 0,
+        };
+        if !due || self.is_over(around.signals) {
+            self.stages.push(vec![StageOutcome::NotRun; pipeline.stages.len()]);
+            return;
+        }
+        let negated = pipeline.negated;
+        let outcome = job::run(pipeline, around);
+        self.ended = outcome.ended;
+        self.interrupted =
+            outcome.stages.iter().any(|stage| matches!(stage, StageOutcome::Killed { signal, .. } if *signal == Signal::SIGINT as i32));
+        self.status = match (self.ended, outcome.stages.last().map_or(0, status)) {
+            (Some(ended), _) => ended_status(ended),
+            (None, _) if self.interrupted => signal_status(Signal::SIGINT as i32),
+            (None, status) if negated => u8::from(status == 0),
+            (None, status) => status,
+        };
+        self.stages.push(outcome.stages);
+    }
+
+    /// Whether the rest of the line is not to run. Between two pipelines the terminal's signals come to the shell.
+    fn is_over(&mut self, signals: &Watch) -> bool {
+        let over = self.ended.is_some() || self.interrupted;
+        for signal in if over { Vec::new() } else { signals.take() } {
+            match signal {
+                Signal::SIGTERM => self.end(Ended::Terminated),
+                Signal::SIGHUP => self.end(Ended::Hangup),
+                Signal::SIGINT => {
+                    self.interrupted = true;
+                    self.status = signal_status(Signal::SIGINT as i32);
+                }
+                _ => {}
+            }
+        }
+        self.ended.is_some() || self.interrupted
+    }
+
+    fn end(&mut self, reason: Ended) {
+        self.ended = Some(reason);
+        self.status = ended_status(reason);
+    }
+}
+
+fn ended_status(ended: Ended) -> u8 {
+    match ended {
+        Ended::Timeout(_) | Ended::Output(_) => LIMIT,
+        Ended::Hangup => signal_status(Signal::SIGHUP as i32),
+        Ended::Terminated => signal_status(Signal::SIGTERM as i32),
+    }
+}
+
+/// The exit status that stands for how a process went.
+fn status(stage: &StageOutcome) -> u8 {
+    match stage {
+        StageOutcome::NotRun => 0,
+        StageOutcome::NotFound => NOT_FOUND,
+        StageOutcome::Failed(_) => CANNOT_EXECUTE,
+        StageOutcome::Exited { code, .. } => *code as u8,
+        StageOutcome::Killed { signal, .. } => signal_status(*signal),
+    }
+}
+
+fn signal_status(signal: i32) -> u8 {
+    128_u8.saturating_add(u8::try_from(signal).unwrap_or(0))
 }

@@ -2,9 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::rule::{CommandRules, Scope};
+use super::confinement::{Base, Confinement};
+use super::findings::{Findings, Mistake};
+use super::form::{Catalog, Form, FormError};
+use super::load::{self, Document};
+use super::model::confinement::{Confinements, Named, Reference};
+use super::model::reader::{Reader, Text};
+use super::model::rules::{Defaults, RawRule};
+use super::model::{self, File};
+use super::rule::{CommandRules, Limit, Rule, Scope};
 use super::settings::Settings;
-use crate::words::Diagnostic;
+use super::types::{RawType, TypeDef};
+use crate::words::{Diagnostic, Safe, Span, limits, paths};
 
 /// One file of a policy tree.
 pub struct Source {
@@ -13,6 +22,14 @@ pub struct Source {
     pub bytes: Vec<u8>,
     /// Whether host-wide settings may stand in it.
     pub main: bool,
+}
+
+/// A file of a tree as `sys::file::read_tree` returns it: a name and its bytes. What is not in `policy.d` is a main file.
+impl From<(String, Vec<u8>)> for Source {
+    fn from((name, bytes): (String, Vec<u8>)) -> Source {
+        let part = name.strip_prefix(paths::POLICY_PARTS).is_some_and(|rest| rest.starts_with('/'));
+        Source { name, bytes, main: !part }
+    }
 }
 
 /// A compiled policy, before it is encoded.
@@ -24,7 +41,228 @@ pub struct Compiled {
     pub warnings: Vec<Diagnostic>,
 }
 
+impl Compiled {
+    /// Every rule, whatever its command.
+    pub fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.values().flat_map(|rules| rules.allow.iter().chain(&rules.deny))
+    }
+}
+
 /// Compiles a tree; on failure, every error found (and the warnings), in the order of files and lines.
-pub fn compile(_sources: &[Source]) -> Result<Compiled, Vec<Diagnostic>> {
-    todo!()
+pub fn compile(sources: &[Source]) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut findings = Findings::default();
+    let documents: Vec<(Document, load::Node, bool)> = sources
+        .iter()
+        .filter_map(|source| load::load(source, &mut findings).map(|(document, root)| (document, root, source.main)))
+        .collect();
+    let mut files = Vec::new();
+    for (document, root, main) in &documents {
+        let file = model::read(&mut Reader { document, findings: &mut findings }, root, *main);
+        files.push((document, file, *main));
+    }
+    let compiled = Compiler { files: &files, findings: &mut findings }.compile();
+    let failed = findings.errors() > 0;
+    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let found = findings.sorted(&names);
+    if failed { Err(found) } else { Ok(Compiled { warnings: found, ..compiled }) }
+}
+
+/// Compiles files that have been read.
+struct Compiler<'a> {
+    files: &'a [(&'a Document, File, bool)],
+    findings: &'a mut Findings,
+}
+
+/// What all files share.
+struct Shared {
+    types: BTreeMap<String, TypeDef>,
+    confinements: Confinements,
+}
+
+/// What the forms and rules of one file refer to.
+struct Context<'a> {
+    document: &'a Document,
+    /// Index of the file's scope.
+    scope: u32,
+    catalog: Catalog<'a>,
+    confinements: &'a Confinements,
+    /// Of the file for `allow`; a refusal has no terms.
+    defaults: &'a Defaults,
+    /// `confine:` of the defaults.
+    confine: Confinement,
+}
+
+impl Compiler<'_> {
+    fn compile(mut self) -> Compiled {
+        let shared = Shared { types: self.types(), confinements: self.confinements() };
+        self.unique("environment variable", |file| file.env.iter().collect());
+        let mut rules = BTreeMap::new();
+        for (scope, (document, file, _)) in (0u32..).zip(self.files) {
+            self.rules(scope, document, file, &shared, &mut rules);
+        }
+        self.check_whole(&rules);
+        let scopes = self.files.iter().map(|(_, file, _)| file.scope.clone()).collect();
+        Compiled { settings: self.settings(), scopes, rules, warnings: Vec::new() }
+    }
+
+    /// Compiles the rules of one file.
+    fn rules(&mut self, scope: u32, document: &Document, file: &File, shared: &Shared, rules: &mut BTreeMap<String, CommandRules>) {
+        let catalog = || Catalog { parts: &file.parts, types: &shared.types };
+        let built_in = || Confinement::built_in(Base::default());
+        let confine = file.defaults.confine.as_ref().and_then(|reference| self.confinement(reference, document, &shared.confinements));
+        let (confine, defaults) = (confine.unwrap_or_else(built_in), &file.defaults);
+        let terms = Context { document, scope, catalog: catalog(), confinements: &shared.confinements, defaults, confine };
+        for raw in &file.allow {
+            if let Some(rule) = self.rule(raw, &terms) {
+                rules.entry(rule.form.command.clone()).or_default().allow.push(rule);
+            }
+        }
+        let no_terms = Context { catalog: catalog(), defaults: &Defaults::default(), confine: built_in(), ..terms };
+        for raw in &file.deny {
+            if let Some(rule) = self.rule(raw, &no_terms) {
+                self.warn_of_bare_refusal(&rule.form, &raw.form, document);
+                rules.entry(rule.form.command.clone()).or_default().deny.push(rule);
+            }
+        }
+    }
+
+    /// The types of all files. A stand-in for one that is wrong keeps the forms that name it from being reported as well.
+    fn types(&mut self) -> BTreeMap<String, TypeDef> {
+        self.unique("type", |file| file.types.iter().map(|(name, _)| name).collect());
+        let mut types = BTreeMap::new();
+        for (document, file, _) in self.files {
+            for (name, raw) in &file.types {
+                let compiled = raw.as_ref().map(|raw| TypeDef::compile(&name.value, raw));
+                if let Some(Err(reason)) = &compiled {
+                    self.findings.error(document, name.span, Mistake::new(format!("type `{}`: {reason}", name.value)));
+                }
+                let stand_in = || TypeDef::compile(&name.value, &RawType { matches: Some("x".to_owned()), ..RawType::default() }).ok();
+                types.extend(compiled.and_then(Result::ok).or_else(stand_in).map(|compiled| (name.value.clone(), compiled)));
+            }
+        }
+        types
+    }
+
+    fn confinements(&mut self) -> Confinements {
+        self.unique("confinement", |file| file.confinements.iter().map(|(name, _)| name).collect());
+        let mut defined = Vec::new();
+        for (document, file, _) in self.files {
+            for (name, raw) in &file.confinements {
+                if Base::named(&name.value).is_some() {
+                    let mistake = Mistake::new(format!("`{}` is a built-in confinement", name.value));
+                    self.findings.error(
+                        document,
+                        name.span,
+                        mistake.with_help(format!("give it another name, and `base: {}`", name.value)),
+                    );
+                }
+                defined.push(Named { document, name: name.clone(), raw: raw.clone() });
+            }
+        }
+        Confinements::resolve(&defined, self.findings)
+    }
+
+    /// Reports names that several files define; within one file YAML's own rule on keys does.
+    fn unique<'f>(&mut self, what: &str, names: impl Fn(&'f File) -> Vec<&'f Text>)
+    where
+        Self: 'f,
+    {
+        let mut seen: BTreeMap<&str, (&Document, Span)> = BTreeMap::new();
+        for (document, file, _) in self.files {
+            for name in names(file) {
+                match seen.get(name.value.as_str()) {
+                    None => drop(seen.insert(&name.value, (document, name.span))),
+                    Some((first, span)) => {
+                        let mistake = Mistake::new(format!("{what} `{}` is defined twice", Safe(name.value.as_bytes())));
+                        let help = format!("the other definition is at {}:{}", first.name, first.line(*span));
+                        self.findings.error(document, name.span, mistake.with_help(help));
+                    }
+                }
+            }
+        }
+    }
+
+    fn confinement(&mut self, reference: &Reference, document: &Document, confinements: &Confinements) -> Option<Confinement> {
+        let confinement = confinements.get(reference, document, self.findings)?;
+        if let (Base::Open, Some(base)) = (confinement.base, reference.base()) {
+            let mistake = Mistake::new("`open` holds a command back from nothing; only the form stands between a person and the host");
+            self.findings.warning(document, base.span, mistake.with_help("refine `inspect` with what the command needs instead"));
+        }
+        Some(confinement)
+    }
+
+    fn rule(&mut self, raw: &RawRule, context: &Context<'_>) -> Option<Rule> {
+        let (document, defaults, terms) = (context.document, context.defaults, &raw.terms);
+        let own = terms.confine.as_ref().and_then(|reference| self.confinement(reference, document, context.confinements));
+        let form = match Form::parse(&raw.form.value, &context.catalog, terms.exact) {
+            Ok(form) => form,
+            Err(mistakes) => {
+                mistakes.into_iter().for_each(|mistake| self.form_error(document, &raw.form, mistake));
+                return None;
+            }
+        };
+        let limit = |own: Option<u64>, default: Option<u64>| {
+            let own = own.map(|value| Limit { value, on_terminal: true });
+            own.or(default.map(|value| Limit { value, on_terminal: false }))
+        };
+        Some(Rule {
+            scope: context.scope,
+            line: document.line(raw.form.span),
+            form,
+            path: terms.path.clone(),
+            run_as: terms.run_as.as_ref().or(defaults.run_as.as_ref()).map(|user| user.value.clone()),
+            confine: own.unwrap_or_else(|| context.confine.clone()),
+            timeout: limit(terms.timeout, defaults.timeout),
+            output: limit(terms.output, defaults.output),
+            note: terms.note.clone(),
+            account_home: terms.account_home,
+        })
+    }
+
+    fn form_error(&mut self, document: &Document, form: &Text, error: FormError) {
+        let span = document.part(form.span, &form.value, error.span);
+        self.findings.error(document, span, Mistake { message: error.message, help: error.help });
+    }
+
+    /// A form of one word matches the command without arguments, which is rarely what a refusal means.
+    fn warn_of_bare_refusal(&mut self, form: &Form, text: &Text, document: &Document) {
+        if text.value.trim() == form.command {
+            let mistake = Mistake::new("this denies the command without arguments only");
+            self.findings.warning(document, text.span, mistake.with_help(format!("write `{} **` to deny it altogether", form.command)));
+        }
+    }
+
+    fn check_whole(&mut self, rules: &BTreeMap<String, CommandRules>) {
+        let count: usize = rules.values().map(|rules| rules.allow.len() + rules.deny.len()).sum();
+        let Some((document, ..)) = self.files.first() else { return };
+        if count > limits::POLICY_RULES {
+            self.findings.file_error(&document.name, Mistake::new(format!("more than {} rules in all files", limits::POLICY_RULES)));
+        }
+        if self.findings.errors() > 0 {
+            return;
+        }
+        if rules.values().all(|rules| rules.allow.is_empty()) {
+            self.findings.file_warning(&document.name, Mistake::new("the policy allows nothing").with_help("list forms under `allow:`"));
+        }
+        for (document, ..) in self.files.iter().filter(|(_, file, _)| has_no_effect(file)) {
+            let mistake = Mistake::new("the file has neither `allow` nor `deny`, and nothing that other files use");
+            self.findings.file_warning(&document.name, mistake.with_help("add rules, or remove it"));
+        }
+    }
+
+    /// Settings of the main file, and the search directories of all.
+    fn settings(&self) -> Settings {
+        let mut settings = self.files.iter().find(|(.., main)| *main).map_or_else(Settings::default, |(_, file, _)| file.settings.clone());
+        for directory in self.files.iter().flat_map(|(_, file, _)| &file.search) {
+            if !settings.search.contains(directory) {
+                settings.search.push(directory.clone());
+            }
+        }
+        settings
+    }
+}
+
+fn has_no_effect(file: &File) -> bool {
+    let shares = !(file.types.is_empty() && file.confinements.is_empty() && file.scope.env.is_empty() && file.search.is_empty());
+    file.allow.is_empty() && file.deny.is_empty() && !shares && file.settings == Settings::default()
 }

@@ -1,8 +1,11 @@
 //! Named second doors: what a policy says that a command may reach. `confine` makes a plan of them.
 
+use std::fmt::{self, Display, Formatter};
+
 use serde::{Deserialize, Serialize};
 
 use super::glob;
+use super::hidden::HIDDEN;
 
 /// A confinement, its bases merged in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,16 +14,22 @@ pub struct Confinement {
     pub name: String,
     /// Which of the built-in ones it refines.
     pub base: Base,
+    /// Absolute paths whose contents can be read on top of the base's, with all that is below them.
     pub read: Vec<String>,
+    /// Absolute paths that can be written, with all that is below them.
     pub write: Vec<String>,
     /// Path globs hidden on top of the built-in list; `~` is the account's home directory.
     pub hide: Vec<String>,
     /// Path globs taken from the hidden lists.
     pub unhide: Vec<String>,
     pub exec: Exec,
+    /// Absolute paths of Unix sockets that can be connected to.
     pub sockets: Vec<String>,
+    /// Ports that can be connected to: `tcp:443`, `udp:53`, `443` for both.
     pub network: Vec<String>,
+    /// Capabilities as capabilities(7) writes them: `CAP_NET_RAW`.
     pub capabilities: Vec<String>,
+    pub limits: Limits,
 }
 
 /// The built-in confinements.
@@ -45,14 +54,73 @@ pub enum Exec {
     Any,
 }
 
-/// Contents that no confinement shows unless it says `unhide`: key material, credentials, other processes' environments and memory.
-pub const HIDDEN: &[&str] = &[];
+/// Bounds on what one command may use; `None` for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Milliseconds of processor time.
+    pub cpu: Option<u64>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// Processes at a time.
+    pub processes: Option<u64>,
+    /// Open files of one process.
+    pub files: Option<u64>,
+    /// Bytes of one file that is written.
+    pub file_size: Option<u64>,
+}
+
+impl Base {
+    /// All of them, the strictest first.
+    pub const ALL: [Base; 5] = [Base::Sealed, Base::Inspect, Base::Service, Base::Network, Base::Open];
+
+    /// As policies and records name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Base::Sealed => "sealed",
+            Base::Inspect => "inspect",
+            Base::Service => "service",
+            Base::Network => "network",
+            Base::Open => "open",
+        }
+    }
+
+    /// The built-in confinement of that name.
+    pub fn named(name: &str) -> Option<Base> {
+        Base::ALL.into_iter().find(|base| base.name() == name)
+    }
+
+    /// What it holds a command to, in one sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Base::Sealed => "reads its own libraries and the paths of the rule's types; writes nothing, starts nothing, reaches no network",
+            Base::Inspect => "reads system files but no secret; writes nothing, starts nothing, reaches no network",
+            Base::Service => {
+                "reads system files but no secret, and talks to local services; writes nothing, starts nothing, reaches no network"
+            }
+            Base::Network => "reads system files but no secret, and connects to other hosts; writes nothing and starts nothing",
+            Base::Open => "is not held back: it reads, writes, starts and reaches whatever its user can",
+        }
+    }
+}
+
+impl Display for Base {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 impl Confinement {
+    /// A built-in confinement.
+    pub fn built_in(base: Base) -> Confinement {
+        let exec = if base == Base::Open { Exec::Any } else { Exec::None };
+        Confinement { name: base.name().to_owned(), base, exec, ..Confinement::default() }
+    }
+
     /// Whether the contents of an absolute, resolved path are hidden from the command.
     pub fn hides(&self, path: &str, home: &str) -> bool {
         let covers = |pattern: &str| glob::path_or_below(pattern, path, home);
-        let hidden = HIDDEN.iter().any(|pattern| covers(pattern)) || self.hide.iter().any(|pattern| covers(pattern));
+        let built_in = || HIDDEN.iter().flat_map(|group| group.paths).any(|pattern| covers(pattern));
+        let hidden = self.hide.iter().any(|pattern| covers(pattern)) || (self.base != Base::Open && built_in());
         hidden && !self.unhide.iter().any(|pattern| covers(pattern))
     }
 }

@@ -1,17 +1,28 @@
 //! Words to a verdict.
+//!
+//! Deny by default; any deny in force wins over any allow, in whatever file; of several allows the first in the order of the files decides
+//! the terms.
 
-use crate::syntax::{RedirectKind, Stage};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::applied::{Applied, Damaged};
 use super::confinement::Confinement;
+use super::denying;
 use super::facts::Facts;
-use super::rule::{RuleRef, Subject};
+use super::form::Slot;
+use super::matching::{Budget, Matcher, Miss, Next};
+use super::rule::{CommandRules, Rule, RuleRef, Scope, Subject};
+use super::types::Judge;
+use crate::syntax::{Argument, Redirect, RedirectKind, Stage};
+use crate::words::{Safe, Span, suggest};
 
 /// The verdict on one command.
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Allowed(Allowed),
+    Allowed(Box<Allowed>),
     Denied(Denied),
 }
 
@@ -52,10 +63,10 @@ pub struct Terms {
 /// A refusal with the nearest miss.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
-    /// In one line, without the words of the command: `expected status, show or cat`.
+    /// In one line: `expected status, show or cat`.
     pub reason: String,
-    /// The word that broke the nearest form: its index in the stage's argv; `argv.len()` where a word is missing.
-    pub word: usize,
+    /// The word of the line that broke the nearest form; empty, behind the last word, where one is missing.
+    pub span: Span,
     /// The rule that denies, or the allow rule that came nearest.
     pub rule: Option<RuleRef>,
     /// The text of the nearest form.
@@ -63,20 +74,352 @@ pub struct Denied {
 }
 
 /// Decides one command. A damaged policy is an error, never a verdict.
-pub fn decide(_policy: &Applied, _subject: &Subject, _stage: &Stage, _facts: &dyn Facts) -> Result<Verdict, Damaged> {
-    todo!()
+pub fn decide(policy: &Applied, subject: &Subject, stage: &Stage, facts: &dyn Facts) -> Result<Verdict, Damaged> {
+    let Some(command) = Command::of(stage) else {
+        return Ok(Verdict::Denied(deny_at(stage, 0, "a program is given by its bare name or its full path".to_owned())));
+    };
+    let Some(rules) = policy.rules(command.name)? else {
+        return Ok(Verdict::Denied(unknown(policy, &command)?));
+    };
+    let decision = Decision { policy, subject, lookups: Lookups { facts, known: RefCell::default() }, budget: Budget::default() };
+    Ok(decision.verdict(&rules, &command))
+}
+
+/// Whether a scope holds for a subject. `denying`: an unknown address then counts as any.
+fn in_force(scope: &Scope, subject: &Subject, denying: bool) -> bool {
+    scope.matches_host(&subject.host)
+        && scope.matches_account(&subject.account, &subject.groups)
+        && scope.matches_address(subject.from, denying)
+}
+
+/// Whether any rule of a file may hold for a subject: its constants then do.
+pub fn scope_in_force(scope: &Scope, subject: &Subject) -> bool {
+    in_force(scope, subject, false)
+}
+
+/// A stage as rules see it.
+struct Command<'a> {
+    stage: &'a Stage,
+    /// The name that rules are found by.
+    name: &'a str,
+    /// The full path, where that was typed.
+    path: Option<&'a str>,
+    argv: Vec<String>,
+}
+
+impl<'a> Command<'a> {
+    fn of(stage: &'a Stage) -> Option<Command<'a>> {
+        let typed = stage.argv.first()?.text.as_str();
+        let (name, path) = match typed.rsplit_once('/') {
+            Some((_, name)) if typed.starts_with('/') => (name, Some(typed)),
+            Some(_) => return None,
+            None => (typed, None),
+        };
+        Some(Command { stage, name, path, argv: stage.argv.iter().map(|argument| argument.text.clone()).collect() })
+    }
+}
+
+struct Decision<'a> {
+    policy: &'a Applied,
+    subject: &'a Subject,
+    lookups: Lookups<'a>,
+    budget: Budget,
+}
+
+impl Decision<'_> {
+    fn verdict(&self, rules: &CommandRules, command: &Command<'_>) -> Verdict {
+        if let Some(denied) = rules.deny.iter().find_map(|rule| self.denied_by(rule, command)) {
+            return Verdict::Denied(denied);
+        }
+        let mut nearest: Option<(Miss, &Rule)> = None;
+        for rule in rules.allow.iter().filter(|rule| self.holds(rule, false)) {
+            match self.allowed_by(rule, command) {
+                Ok(allowed) if !self.budget.is_spent() => return Verdict::Allowed(Box::new(allowed)),
+                Ok(_) => break,
+                Err(miss) => nearest = Some(nearer(nearest, miss, rule)),
+            }
+        }
+        if self.budget.is_spent() {
+            return Verdict::Denied(deny_at(command.stage, 0, "the line is too complex for the rules of this command".to_owned()));
+        }
+        Verdict::Denied(match nearest {
+            Some((miss, rule)) => self.missed(command, miss, rule),
+            None => deny_at(command.stage, 0, format!("no rule for `{}` holds here", Safe(command.name.as_bytes()))),
+        })
+    }
+
+    fn scope(&self, rule: &Rule) -> Option<&Scope> {
+        self.policy.scopes().get(rule.scope as usize)
+    }
+
+    fn holds(&self, rule: &Rule, denying: bool) -> bool {
+        // A deny whose scope is lost holds; an allow does not.
+        self.scope(rule).map_or(denying, |scope| in_force(scope, self.subject, denying))
+    }
+
+    fn reference(&self, rule: &Rule) -> RuleRef {
+        RuleRef { source: self.scope(rule).map_or_else(String::new, |scope| scope.source.clone()), line: rule.line }
+    }
+
+    fn denied_by(&self, rule: &Rule, command: &Command<'_>) -> Option<Denied> {
+        if !self.holds(rule, true) {
+            return None;
+        }
+        let judge = DenyJudge { decision: self, run_as: rule.run_as.as_deref(), unclear: Cell::new(false) };
+        let matcher = Matcher::new(&rule.form, &judge, &self.budget);
+        let word = rule.form.variants.iter().find_map(|variant| denying::denies(&matcher, variant, &command.argv));
+        let word = word.or((judge.unclear.get() || self.budget.is_spent()).then_some(0))?;
+        let denied = deny_at(command.stage, word, "this is denied".to_owned());
+        Some(Denied { rule: Some(self.reference(rule)), form: Some(rule.form.text.clone()), ..denied })
+    }
+
+    fn allowed_by(&self, rule: &Rule, command: &Command<'_>) -> Result<Allowed, Miss> {
+        let program = self.program(rule, command)?;
+        let judge = AllowJudge { decision: self, rule };
+        let matcher = Matcher::new(&rule.form, &judge, &self.budget);
+        let mut nearest: Option<Miss> = None;
+        for variant in &rule.form.variants {
+            match matcher.matches(variant, &command.argv) {
+                Ok(()) => {
+                    self.redirects(rule, &matcher, command)?;
+                    return Ok(Allowed(self.terms(rule, program, command)));
+                }
+                Err(miss) => nearest = Some(nearest.map_or(miss.clone(), |before| nearer_miss(before, miss))),
+            }
+        }
+        Err(nearest.unwrap_or_default())
+    }
+
+    fn program(&self, rule: &Rule, command: &Command<'_>) -> Result<String, Miss> {
+        let same = match (command.path, &rule.path) {
+            (None, _) => true,
+            (Some(typed), Some(path)) => typed == path,
+            (Some(typed), None) => self.lookups.facts.same_program(typed, command.name, &self.policy.settings().search),
+        };
+        let other = || Miss {
+            word: 0,
+            expected: Vec::new(),
+            reason: Some(format!("this is not the `{}` that the rule means", Safe(command.name.as_bytes()))),
+        };
+        match same {
+            true => Ok(rule.path.clone().unwrap_or_else(|| command.name.to_owned())),
+            false => Err(other()),
+        }
+    }
+
+    fn redirects(&self, rule: &Rule, matcher: &Matcher<'_>, command: &Command<'_>) -> Result<(), Miss> {
+        let form = &rule.form;
+        for (index, redirect) in command.stage.redirects.iter().enumerate() {
+            let (file, slot) = match &redirect.kind {
+                RedirectKind::ErrorToOutput | RedirectKind::Null(_) => continue,
+                RedirectKind::Input(file) => (file, &form.input),
+                RedirectKind::Output { file, append: false } => (file, &form.output),
+                RedirectKind::Output { file, append: true } => (file, &form.append),
+            };
+            let word = command.argv.len() + 1 + index;
+            redirect_fits(matcher, slot.as_ref(), file).map_err(|reason| Miss { word, expected: Vec::new(), reason: Some(reason) })?;
+        }
+        Ok(())
+    }
+
+    fn terms(&self, rule: &Rule, program: String, command: &Command<'_>) -> Terms {
+        let bound = |limit: Option<super::rule::Limit>| limit.and_then(|limit| limit.on(self.subject.terminal));
+        Terms {
+            program,
+            argv: command.argv.clone(),
+            redirects: command.stage.redirects.iter().map(|redirect| redirect.kind.clone()).collect(),
+            run_as: rule.run_as.clone(),
+            confine: rule.confine.clone(),
+            timeout: bound(rule.timeout),
+            output: bound(rule.output),
+            account_home: rule.account_home,
+            rule: self.reference(rule),
+            note: rule.note.clone(),
+        }
+    }
+
+    fn missed(&self, command: &Command<'_>, miss: Miss, rule: &Rule) -> Denied {
+        let word = command.argv.get(miss.word).map(String::as_str);
+        let denied = deny_at(command.stage, miss.word, reason(&miss, word));
+        Denied { rule: Some(self.reference(rule)), form: Some(rule.form.text.clone()), ..denied }
+    }
+}
+
+fn redirect_fits(matcher: &Matcher<'_>, slot: Option<&Slot>, file: &Argument) -> Result<(), String> {
+    let slot = slot.ok_or("the rule allows no such redirection")?;
+    matcher.check(slot, &file.text).map_err(|reason| reason.unwrap_or_else(|| format!("expected {}", slot.text)))
+}
+
+/// A refusal at a word of a stage; behind its words come its redirections, as `missed` counts them.
+fn deny_at(stage: &Stage, word: usize, reason: String) -> Denied {
+    let end = stage.argv.last().map_or(0, |argument| argument.span.end);
+    let behind = Span { start: end, end };
+    let redirect =
+        word.checked_sub(stage.argv.len() + 1).and_then(|index| stage.redirects.get(index)).map(|redirect: &Redirect| redirect.span);
+    let span = stage.argv.get(word).map(|argument| argument.span).or(redirect).unwrap_or(behind);
+    Denied { reason, span, rule: None, form: None }
+}
+
+fn unknown(policy: &Applied, command: &Command<'_>) -> Result<Denied, Damaged> {
+    let commands = policy.commands()?;
+    let near = suggest::nearest(command.name, commands.iter().map(String::as_str));
+    let help = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    Ok(deny_at(command.stage, 0, format!("no rule allows `{}`{help}", Safe(command.name.as_bytes()))))
+}
+
+/// The miss that got further; of two that got as far, both expectations.
+fn nearer_miss(mut before: Miss, miss: Miss) -> Miss {
+    match miss.word.cmp(&before.word) {
+        std::cmp::Ordering::Greater => miss,
+        std::cmp::Ordering::Less => before,
+        std::cmp::Ordering::Equal => {
+            let new: Vec<String> = miss.expected.into_iter().filter(|word| !before.expected.contains(word)).collect();
+            before.expected.extend(new);
+            before.reason = before.reason.or(miss.reason);
+            before
+        }
+    }
+}
+
+fn nearer<'r>(nearest: Option<(Miss, &'r Rule)>, miss: Miss, rule: &'r Rule) -> (Miss, &'r Rule) {
+    match nearest {
+        None => (miss, rule),
+        Some((before, first)) if miss.word <= before.word => (nearer_miss(before, miss), first),
+        Some(_) => (miss, rule),
+    }
+}
+
+/// Expectations shown, at most.
+const SHOWN: usize = 8;
+
+/// A miss in words.
+fn reason(miss: &Miss, word: Option<&str>) -> String {
+    if let Some(reason) = &miss.reason {
+        return reason.clone();
+    }
+    let is_option = |word: &&String| word.starts_with('-');
+    if let Some(option) = word.filter(|word| word.starts_with('-') && word.len() > 1) {
+        let near = suggest::nearest(option, miss.expected.iter().filter(is_option).map(String::as_str));
+        let values: Vec<&str> = miss.expected.iter().filter(|word| !is_option(word)).map(String::as_str).collect();
+        return match (near, values.as_slice()) {
+            (Some(near), _) => format!("this option is not allowed here; did you mean {near}?"),
+            (None, []) => "this option is not allowed here".to_owned(),
+            (None, values) => format!("this option is not allowed here; expected {}", either(values)),
+        };
+    }
+    let words: Vec<&str> = miss.expected.iter().map(String::as_str).collect();
+    match (words.as_slice(), word) {
+        ([], Some(_)) => "nothing more is allowed here".to_owned(),
+        ([], None) => "a word is missing".to_owned(),
+        (words, Some(_)) => format!("expected {}", either(words)),
+        (words, None) => format!("a word is missing: expected {}", either(words)),
+    }
+}
+
+/// `a`, `a or b`, `a, b or c`, and at most [`SHOWN`] of them.
+fn either(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        _ if words.len() > SHOWN => {
+            format!("{}, ... ({} in all)", words.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", "), words.len())
+        }
+        [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+/// A path, and the user who looks it up.
+type Lookup = (String, Option<String>);
+
+/// What the host says of paths, asked once for each.
+struct Lookups<'a> {
+    facts: &'a dyn Facts,
+    known: RefCell<HashMap<Lookup, Result<String, String>>>,
+}
+
+impl Lookups<'_> {
+    fn resolve(&self, path: &str, run_as: Option<&str>) -> Result<String, String> {
+        let key = (path.to_owned(), run_as.map(str::to_owned));
+        if let Some(known) = self.known.borrow().get(&key) {
+            return known.clone();
+        }
+        let found = self.facts.resolve(path, run_as).and_then(|resolved| {
+            let text = resolved.path.into_os_string().into_string();
+            text.map_err(|_| "it leads to a name that is not UTF-8".to_owned())
+        });
+        let found = found.map_err(|reason| format!("{}: {reason}", Safe(path.as_bytes())));
+        self.known.borrow_mut().insert(key, found.clone());
+        found
+    }
+}
+
+struct AllowJudge<'a> {
+    decision: &'a Decision<'a>,
+    rule: &'a Rule,
+}
+
+impl Judge for AllowJudge<'_> {
+    fn contents(&self, path: &str) -> Result<String, String> {
+        let found = self.decision.lookups.resolve(path, self.rule.run_as.as_deref())?;
+        match self.rule.confine.hides(&found, self.home()) {
+            true => Err(format!("the contents of {} are hidden", Safe(found.as_bytes()))),
+            false => Ok(found),
+        }
+    }
+
+    fn home(&self) -> &str {
+        &self.decision.subject.home
+    }
+}
+
+/// Judges a deny: nothing is hidden from it, and what cannot be resolved counts as a match.
+struct DenyJudge<'a> {
+    decision: &'a Decision<'a>,
+    run_as: Option<&'a str>,
+    unclear: Cell<bool>,
+}
+
+impl Judge for DenyJudge<'_> {
+    fn contents(&self, path: &str) -> Result<String, String> {
+        self.decision.lookups.resolve(path, self.run_as).inspect_err(|_| self.unclear.set(true))
+    }
+
+    fn home(&self) -> &str {
+        &self.decision.subject.home
+    }
 }
 
 /// A word that may come next on a line, for completion.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Candidate {
-    /// The whole word, for a literal or an option; empty for a slot.
-    pub word: String,
-    /// What a slot takes, as the form writes it: `<unit>`.
-    pub slot: Option<String>,
+pub enum Candidate {
+    /// A keyword or an option.
+    Word(String),
+    /// A slot, as the form writes it: `<unit>`.
+    Slot { text: String, path: bool },
 }
 
-/// What may stand behind the complete words `argv` (the first is the command word) by the forms in force for `subject`.
-pub fn candidates(_policy: &Applied, _subject: &Subject, _argv: &[String], _facts: &dyn Facts) -> Result<Vec<Candidate>, Damaged> {
-    todo!()
+/// What may stand behind the complete words `argv` (the first is the command word) by the allow forms in force for `subject`.
+pub fn candidates(policy: &Applied, subject: &Subject, argv: &[String], facts: &dyn Facts) -> Result<Vec<Candidate>, Damaged> {
+    let Some(rules) = argv.first().map(|command| policy.rules(command)).transpose()?.flatten() else { return Ok(Vec::new()) };
+    let decision = Decision { policy, subject, lookups: Lookups { facts, known: RefCell::default() }, budget: Budget::default() };
+    let mut found = Vec::new();
+    for rule in rules.allow.iter().filter(|rule| decision.holds(rule, false)) {
+        let judge = AllowJudge { decision: &decision, rule };
+        let matcher = Matcher::new(&rule.form, &judge, &decision.budget);
+        let next = rule.form.variants.iter().flat_map(|variant| matcher.next_words(variant, argv));
+        found.extend(next.map(|next| match next {
+            Next::Word(word) => Candidate::Word(word),
+            Next::Slot { slot, path } => Candidate::Slot { text: slot.text.clone(), path },
+        }));
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// The allow rules in force for `subject`, by command word: what `help` shows.
+pub fn allowed_rules(policy: &Applied, subject: &Subject, command: &str) -> Result<Vec<Rc<Rule>>, Damaged> {
+    let rules = policy.rules(command)?;
+    let holds = |rule: &&Rule| policy.scopes().get(rule.scope as usize).is_some_and(|scope| in_force(scope, subject, false));
+    Ok(rules.map_or_else(Vec::new, |rules| rules.allow.iter().filter(holds).cloned().map(Rc::new).collect()))
 }

@@ -1,12 +1,171 @@
 //! Globs of policies: on host names, and on paths.
+#![expect(clippy::indexing_slicing, reason = "every index is below the length that it was compared with")]
 
-/// Whether `pattern` (`*`, `?`, `[…]`) matches the whole of `name`. For host names: letter case is ignored.
-pub fn name(_pattern: &str, _name: &str) -> bool {
-    todo!()
+/// Whether `pattern` (`*`, `?`, `[…]`, `[!…]`) matches the whole of `name`. Host names: letter case is ignored (RFC 4343).
+pub fn name(pattern: &str, name: &str) -> bool {
+    let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<char>>();
+    whole(&lower(pattern), &lower(name))
 }
 
 /// Whether `pattern` matches the absolute path `path` or a directory above it. `*` and `?` stay within a name, `**` crosses `/`;
 /// a leading `~` is `home`.
-pub fn path_or_below(_pattern: &str, _path: &str, _home: &str) -> bool {
-    todo!()
+pub fn path_or_below(pattern: &str, path: &str, home: &str) -> bool {
+    let pattern = match pattern.strip_prefix('~') {
+        Some(rest) => format!("{}{rest}", home.trim_end_matches('/')),
+        None => pattern.to_owned(),
+    };
+    let names =
+        |text: &str| -> Vec<Vec<char>> { text.split('/').filter(|name| !name.is_empty()).map(|name| name.chars().collect()).collect() };
+    below(&names(&pattern), &names(path))
+}
+
+/// Path names against pattern names; the path may go on below where the pattern ends.
+fn below(pattern: &[Vec<char>], path: &[Vec<char>]) -> bool {
+    // Which pattern names may come next: a set, so that several `**` cost no more than the product of the lengths.
+    let mut next = vec![false; pattern.len() + 1];
+    next[0] = true;
+    for step in 0..=path.len() {
+        spread(pattern, &mut next);
+        if next[pattern.len()] && step > 0 || pattern.is_empty() {
+            return true;
+        }
+        let Some(name) = path.get(step) else { return false };
+        let mut after = vec![false; pattern.len() + 1];
+        for (index, item) in pattern.iter().enumerate().filter(|(index, _)| next[*index]) {
+            let crosses = is_any_path(item);
+            after[index] |= crosses;
+            after[index + 1] |= crosses || whole(item, name);
+        }
+        next = after;
+    }
+    false
+}
+
+/// `**` may stand for no name at all, but not at the end of a pattern: `/srv/**` is what is below `/srv`.
+fn spread(pattern: &[Vec<char>], next: &mut [bool]) {
+    for (index, item) in pattern.iter().enumerate() {
+        if next[index] && is_any_path(item) && index + 1 < pattern.len() {
+            next[index + 1] = true;
+        }
+    }
+}
+
+fn is_any_path(name: &[char]) -> bool {
+    name == ['*', '*']
+}
+
+/// One name against one pattern, in time at most the product of their lengths.
+fn whole(pattern: &[char], name: &[char]) -> bool {
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match one(pattern, p, name[n]) {
+            Some(after) => (p, n) = (after, n + 1),
+            None if pattern.get(p) == Some(&'*') => {
+                star = Some((p + 1, n));
+                p += 1;
+            }
+            None => match star {
+                Some((after, from)) => {
+                    star = Some((after, from + 1));
+                    (p, n) = (after, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&rest| rest == '*')
+}
+
+/// If the pattern at `p` takes this one character: where the pattern goes on.
+fn one(pattern: &[char], p: usize, character: char) -> Option<usize> {
+    match *pattern.get(p)? {
+        '*' => None,
+        '?' => Some(p + 1),
+        '[' => match class_end(pattern, p) {
+            Some(end) => in_class(&pattern[p + 1..end], character).then_some(end + 1),
+            None => (character == '[').then_some(p + 1),
+        },
+        literal => (literal == character).then_some(p + 1),
+    }
+}
+
+/// The `]` that closes the class at `p`; one that comes first is a member.
+fn class_end(pattern: &[char], p: usize) -> Option<usize> {
+    let first = p + 1 + usize::from(pattern.get(p + 1) == Some(&'!'));
+    (first + 1..pattern.len()).find(|&end| pattern[end] == ']')
+}
+
+fn in_class(class: &[char], character: char) -> bool {
+    let (negated, members) = match class {
+        ['!', rest @ ..] => (true, rest),
+        _ => (false, class),
+    };
+    let mut found = false;
+    let mut rest = members;
+    while let [first, after @ ..] = rest {
+        rest = match after {
+            ['-', last, more @ ..] => {
+                found |= (*first..=*last).contains(&character);
+                more
+            }
+            _ => {
+                found |= *first == character;
+                after
+            }
+        };
+    }
+    found != negated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names() {
+        for (pattern, host, matches) in [
+            ("db-*", "db-3", true),
+            ("db-*", "DB-3", true),
+            ("db-*", "web-db-3", false),
+            ("*", "", true),
+            ("db-?", "db-10", false),
+            ("db-[0-3]", "db-3", true),
+            ("db-[!0-3]", "db-3", false),
+            ("a*b*c", "aXbYbZc", true),
+            ("a*b*c", "aXbYbZ", false),
+            ("x[", "x[", true),
+        ] {
+            assert_eq!(name(pattern, host), matches, "{pattern} {host}");
+        }
+    }
+
+    #[test]
+    fn paths_and_what_is_below_them() {
+        for (pattern, path, matches) in [
+            ("/etc/shadow", "/etc/shadow", true),
+            ("/etc/shadow", "/etc/shadow-", false),
+            ("/etc/shadow*", "/etc/shadow-", true),
+            ("/etc/ssl/private", "/etc/ssl/private/a/b", true),
+            ("/var/log/**", "/var/log/a/b", true),
+            ("/var/log/**", "/var/log", false),
+            ("/var/**/x", "/var/x", true),
+            ("/var/**/x", "/var/a/b/x/below", true),
+            ("/var/*/x", "/var/a/b/x", false),
+            ("/proc/*/environ", "/proc/12/environ", true),
+            ("/home/*/.ssh", "/home/a/.ssh/id", true),
+            ("~/.ssh", "/srv/me/.ssh/id", true),
+            ("~/.ssh", "/home/me/.ssh/id", false),
+            ("/", "/anything", true),
+        ] {
+            assert_eq!(path_or_below(pattern, path, "/srv/me"), matches, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn hostile_patterns_take_no_longer_than_the_product_of_the_lengths() {
+        let pattern = "/**".repeat(200) + "/x";
+        assert!(!path_or_below(&pattern, &"/a".repeat(200), "/"));
+        assert!(!name(&"*a".repeat(200), &"a".repeat(199)));
+    }
 }

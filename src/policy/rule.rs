@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confinement::Confinement;
 use super::form::Form;
+use super::glob;
 
 /// Who asks, from where, on which host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,52 @@ pub struct Scope {
     pub from: Vec<String>,
     /// Constants that lines may use as `$NAME` and that commands find in their environment.
     pub env: BTreeMap<String, String>,
+}
+
+impl Scope {
+    /// Host names match as a whole, or by their first label.
+    pub fn matches_host(&self, host: &str) -> bool {
+        let short = host.split('.').next().unwrap_or(host);
+        listed(&self.hosts, |pattern| glob::name(pattern, host) || glob::name(pattern, short))
+    }
+
+    pub fn matches_account(&self, account: &str, groups: &[String]) -> bool {
+        listed(&self.accounts, |pattern| match pattern.strip_prefix('%') {
+            Some(group) => groups.iter().any(|member| member == group),
+            None => pattern == account,
+        })
+    }
+
+    /// An unknown address matches every deny and no allow.
+    pub fn matches_address(&self, from: Option<IpAddr>, denying: bool) -> bool {
+        let inside = |from: IpAddr| self.from.iter().any(|network| contains(network, from));
+        self.from.is_empty() || from.map_or(denying, inside)
+    }
+}
+
+/// Whether a list of patterns takes something: left out, everything; else what a pattern matches and no `!` pattern does.
+/// A list of `!` patterns alone takes everything else.
+fn listed(patterns: &[String], matches: impl Fn(&str) -> bool) -> bool {
+    let (excluded, included): (Vec<&str>, Vec<&str>) = patterns.iter().map(String::as_str).partition(|pattern| pattern.starts_with('!'));
+    let included = included.is_empty() || included.iter().any(|pattern| matches(pattern));
+    included && !excluded.iter().any(|pattern| matches(pattern.trim_start_matches('!')))
+}
+
+/// Whether `address/bits` contains an address. A network that does not parse contains none.
+fn contains(network: &str, address: IpAddr) -> bool {
+    let Some((base, bits)) = network.split_once('/') else { return network.parse() == Ok(address) };
+    let (Ok(base), Ok(bits)) = (base.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
+    match (base, address) {
+        (IpAddr::V4(base), IpAddr::V4(address)) if bits <= 32 => {
+            prefix(base.to_bits().into(), 32, bits) == prefix(address.to_bits().into(), 32, bits)
+        }
+        (IpAddr::V6(base), IpAddr::V6(address)) if bits <= 128 => prefix(base.to_bits(), 128, bits) == prefix(address.to_bits(), 128, bits),
+        _ => false,
+    }
+}
+
+fn prefix(address: u128, width: u32, bits: u32) -> u128 {
+    address.checked_shr(width - bits).unwrap_or(0)
 }
 
 /// The rules for one command word, in the order of the sources.

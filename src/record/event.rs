@@ -1,5 +1,9 @@
 //! The events, and their fields in order.
 
+use syslog::Severity;
+
+use super::json::{self, Field};
+
 /// One event. The common fields (`v, event, session, seq, time, host, account, uid, from, tty`) are the recorder's.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
@@ -88,4 +92,116 @@ pub enum StageStatus {
     Signal(String),
     /// It was never started.
     Error(String),
+}
+
+impl Event<'_> {
+    /// As the field `event` names it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::SessionStart { .. } => "session.start",
+            Event::CommandStart(_) => "command.start",
+            Event::CommandDeny(_) => "command.deny",
+            Event::CommandEnd(_) => "command.end",
+            Event::PolicyChange { .. } => "policy.change",
+            Event::PolicyDamage { .. } => "policy.damage",
+            Event::SessionEnd { .. } => "session.end",
+        }
+    }
+
+    /// How loud it is in syslog.
+    pub(super) fn severity(&self) -> Severity {
+        match self {
+            Event::CommandDeny(_) => Severity::LOG_WARNING,
+            Event::PolicyDamage { .. } => Severity::LOG_ALERT,
+            _ => Severity::LOG_INFO,
+        }
+    }
+
+    /// Whether something runs next that the record must outlive: it is on the disk itself before [`super::Recorder::write`] returns.
+    pub(super) fn durable(&self) -> bool {
+        matches!(self, Event::CommandStart(_))
+    }
+
+    /// The fields behind the common ones, in order.
+    pub(super) fn fields(&self) -> Vec<Field> {
+        let text = |name, value: &str| Field::string(name, value.as_bytes());
+        match self {
+            Event::SessionStart { way, version, policy, protections } => vec![
+                text("way", way),
+                text("version", version),
+                Field::strings("protections", protections.iter().copied()),
+                text("policy", policy),
+            ],
+            Event::CommandStart(command) | Event::CommandDeny(command) => command.fields(false),
+            Event::CommandEnd(command) => command.fields(true),
+            Event::PolicyChange { before, policy } => vec![text("before", before), text("policy", policy)],
+            Event::PolicyDamage { reason, policy } => vec![text("reason", reason), text("policy", policy)],
+            Event::SessionEnd { reason, commands, denied, duration_ms } => vec![
+                text("reason", reason),
+                Field::number("commands", *commands),
+                Field::number("denied", *denied),
+                Field::number("duration_ms", *duration_ms),
+            ],
+        }
+    }
+}
+
+impl Decision {
+    fn name(self) -> &'static str {
+        match self {
+            Decision::Allow => "allow",
+            Decision::Deny => "deny",
+            Decision::Invalid => "invalid",
+        }
+    }
+}
+
+impl CommandRecord<'_> {
+    /// At the end of a command the counts are there in any case, `null` on a terminal; before it they do not apply and are left out.
+    fn fields(&self, ended: bool) -> Vec<Field> {
+        let count = |name, value: Option<u64>| Field::or_null(name, value.map(|value| Field::number(name, value)));
+        let mut fields = vec![
+            Field::number("command", self.command),
+            Field::string("line", self.line),
+            Field { name: "stages", json: json::array(self.stages.iter().map(StageRecord::json)) },
+            Field::string("decision", self.decision.name().as_bytes()),
+        ];
+        fields.extend(self.reason.as_ref().map(|reason| Field::string("reason", reason.as_bytes())));
+        fields.push(Field::string("cwd", self.cwd.as_bytes()));
+        if ended {
+            fields.push(count("duration_ms", self.duration_ms));
+            fields.push(count("bytes_out", self.bytes_out));
+            fields.push(count("bytes_err", self.bytes_err));
+        }
+        fields.push(Field::strings("protections", self.protections.iter().copied()));
+        fields.push(Field::string("policy", self.policy.as_bytes()));
+        fields
+    }
+}
+
+impl StageRecord {
+    /// Only what is known is there.
+    fn json(&self) -> String {
+        let text = |name, value: &Option<String>| value.as_ref().map(|value| Field::string(name, value.as_bytes()));
+        let fields = [
+            Some(Field::strings("argv", self.argv.iter().map(String::as_str))),
+            text("program", &self.program),
+            text("rule", &self.rule),
+            text("as", &self.run_as),
+            text("confine", &self.confine),
+            self.pid.map(|pid| Field::number("pid", pid)),
+            self.status.as_ref().map(|status| Field { name: "status", json: json::object([&status.field()]) }),
+        ];
+        json::object(fields.iter().flatten())
+    }
+}
+
+impl StageStatus {
+    fn field(&self) -> Field {
+        match self {
+            StageStatus::Exit(code) => Field::number("exit", *code),
+            StageStatus::Signal(name) => Field::string("signal", name.as_bytes()),
+            StageStatus::Error(reason) => Field::string("error", reason.as_bytes()),
+        }
+    }
 }

@@ -5,10 +5,24 @@
 #![forbid(unsafe_code)]
 
 pub mod event;
+mod file;
+pub mod json;
+pub mod parts;
+mod syslog;
+
+use std::io;
+use std::path::Path;
+
+use time::OffsetDateTime;
 
 pub use event::{CommandRecord, Decision, Event, StageRecord, StageStatus};
+pub use parts::{JoinError, join};
 
 use crate::policy::settings::Audit;
+use crate::sys::random;
+use file::SessionFile;
+use parts::Common;
+use syslog::Syslog;
 
 /// No place took the record.
 #[derive(Debug, thiserror::Error)]
@@ -33,36 +47,171 @@ pub struct Session {
     pub tty: Option<String>,
 }
 
-/// Writes the records of one session.
-pub struct Recorder {}
+/// Writes the records of one session. Dropping it closes the file: gives its reserve back and makes it read-only.
+pub struct Recorder {
+    session: Session,
+    common: Common,
+    file: Place<SessionFile>,
+    syslog: Place<Syslog>,
+    /// Number of the next record, from 1. One that no place took leaves a gap: something is missing, and it shows.
+    seq: u64,
+    /// When the last record was written; a clock that is set back does not show inside a session.
+    time: OffsetDateTime,
+    notices: Vec<String>,
+    audit: Audit,
+}
 
 impl Recorder {
     /// Opens both places. What fails is reported by the first [`Recorder::write`], not here.
-    pub fn open(_audit: &Audit, _session: Session) -> Recorder {
-        todo!()
+    ///
+    /// Starts the thread that writes the file; every fork after this must do without the locks of other threads.
+    pub fn open(audit: &Audit, session: Session) -> Recorder {
+        let path = Path::new(&audit.dir).join(format!("{}.jsonl", session.id));
+        let name = path.display().to_string();
+        Recorder {
+            common: Common::of(&session),
+            session,
+            file: Place::new(name, SessionFile::create(path).map_err(|error| error.to_string())),
+            syslog: syslog_place(audit),
+            seq: 1,
+            time: OffsetDateTime::UNIX_EPOCH,
+            notices: Vec::new(),
+            audit: audit.clone(),
+        }
     }
 
     /// Writes one event; it is on record when this returns `Ok`. Continues in `command.args` records where it is long.
-    pub fn write(&mut self, _event: &Event<'_>) -> Result<(), Unrecorded> {
-        todo!()
+    ///
+    /// Waits at most `limits::SYSLOG_DEADLINE` for the socket and `limits::DISK_DEADLINE` for the file, and not again for a place that let
+    /// it wait so long before.
+    pub fn write(&mut self, event: &Event<'_>) -> Result<(), Unrecorded> {
+        self.time = self.time.max(OffsetDateTime::now_utc());
+        let records = self.common.records(event, self.seq, &timestamp(self.time));
+        self.seq += records.len() as u64;
+
+        let syslog = self.syslog.take(&mut self.notices, |syslog| syslog.send(event.severity(), &records));
+        let mut lines = records.join("\n");
+        lines.push('\n');
+        let file = self.file.take(&mut self.notices, |file| file.append(lines, event.durable()));
+        match (file, syslog) {
+            (Err(file), Err(syslog)) => Err(Unrecorded { file, syslog }),
+            _ => Ok(()),
+        }
     }
 
     /// What the person must be told, once each: a place that stopped taking records, or takes them again.
     pub fn notices(&mut self) -> Vec<String> {
-        todo!()
+        std::mem::take(&mut self.notices)
     }
 
     pub fn session(&self) -> &Session {
-        todo!()
+        &self.session
     }
 
     /// Follows a change of the policy's `audit:`; the file of the session stays.
-    pub fn reconfigure(&mut self, _audit: &Audit) {
-        todo!()
+    pub fn reconfigure(&mut self, audit: &Audit) {
+        if (&audit.syslog, &audit.facility) != (&self.audit.syslog, &self.audit.facility) {
+            self.syslog = syslog_place(audit);
+        }
+        self.audit = audit.clone();
     }
+}
+
+fn syslog_place(audit: &Audit) -> Place<Syslog> {
+    let name = format!("syslog at {}", audit.syslog.as_deref().unwrap_or("none"));
+    let mut place = Place::new(name, Syslog::of(audit));
+    // Nobody needs to be told of what the policy itself says.
+    place.taking = audit.syslog.is_some();
+    place
+}
+
+/// One of the two places, and whether it took the last record.
+struct Place<T> {
+    /// As messages name it.
+    name: String,
+    /// Or why there is none.
+    place: Result<T, String>,
+    taking: bool,
+}
+
+impl<T> Place<T> {
+    fn new(name: String, place: Result<T, String>) -> Self {
+        Place { name, place, taking: true }
+    }
+
+    /// Lets the place take a record, and notes when it stops doing so or starts again.
+    fn take(&mut self, notices: &mut Vec<String>, write: impl FnOnce(&mut T) -> io::Result<()>) -> Result<(), String> {
+        let taken = match &mut self.place {
+            Ok(place) => write(place).map_err(|error| format!("{}: {error}", self.name)),
+            Err(reason) => Err(format!("{}: {reason}", self.name)),
+        };
+        match (&taken, self.taking) {
+            (Err(reason), true) => notices.push(format!("records do not reach {reason}")),
+            (Ok(()), false) => notices.push(format!("records reach {} again", self.name)),
+            _ => {}
+        }
+        self.taking = taken.is_ok();
+        taken
+    }
+}
+
+/// RFC 3339 in UTC, to the millisecond.
+fn timestamp(time: OffsetDateTime) -> String {
+    let (date, clock) = (time.date(), time.time());
+    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+    let (hour, minute, second, milliseconds) = (clock.hour(), clock.minute(), clock.second(), clock.millisecond());
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
 }
 
 /// A new session id: the UTC time to the second and 32 random bits.
 pub fn new_session_id() -> String {
-    todo!()
+    let now = OffsetDateTime::now_utc();
+    // The file is created exclusively, so that a poorer source is still no mix-up.
+    let random = random::four_bytes().map_or_else(|_| now.nanosecond() ^ std::process::id(), u32::from_be_bytes);
+    let (date, clock) = (now.date(), now.time());
+    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}-{random:08x}", clock.hour(), clock.minute(), clock.second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc_to_the_millisecond() {
+        let time = |milliseconds: i128| timestamp(OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).unwrap());
+        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(1_795_230_764_007), "2026-11-21T03:12:44.007Z");
+    }
+
+    #[test]
+    fn session_ids_sort_by_time_and_differ() {
+        let (one, two) = (new_session_id(), new_session_id());
+        assert_ne!(one, two);
+        for id in [one, two] {
+            let shape: String = id.chars().map(|c| if c.is_ascii_hexdigit() && !c.is_ascii_uppercase() { 'x' } else { c }).collect();
+            assert_eq!(shape, "xxxxxxxx-xxxxxx-xxxxxxxx");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_show() {
+        let audit = Audit { syslog: None, dir: std::env::temp_dir().display().to_string(), ..Audit::default() };
+        let session = Session {
+            id: format!("clock-{}", new_session_id()),
+            host: String::new(),
+            account: String::new(),
+            uid: 0,
+            from: None,
+            tty: None,
+        };
+        let file = Path::new(&audit.dir).join(format!("{}.jsonl", session.id));
+        let mut recorder = Recorder::open(&audit, session);
+        recorder.time = OffsetDateTime::from_unix_timestamp(4_000_000_000).unwrap();
+        recorder.write(&Event::PolicyChange { before: "a", policy: "b" }).unwrap();
+        drop(recorder);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert!(text.contains(r#""time":"2096-10-02T07:06:40.000Z""#), "{text}");
+    }
 }

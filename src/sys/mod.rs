@@ -2,4 +2,18 @@
 #![allow(unsafe_code)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
+pub mod capability;
 pub mod deadline;
+pub mod descriptor;
+pub mod file;
+pub mod identity;
+pub mod image;
+pub mod privilege;
+pub mod process;
+pub mod prompt;
+pub mod random;
+mod raw;
+pub mod seccomp;
+pub mod signal;
+pub mod tty;
+pub mod user;

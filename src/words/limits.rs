@@ -15,6 +15,15 @@ pub const PATH_DEADLINE: Duration = Duration::from_secs(1);
 /// Symbolic links followed in one path, as in Linux (`path_resolution(7)`).
 pub const SYMLINKS: usize = 40;
 
+/// How long a command that was told to end (the client went away, SIGTERM) has before it is killed.
+pub const GRACE: Duration = Duration::from_secs(2);
+/// How long killing what a command left behind, or one that does not die, may hold the shell up.
+pub const SWEEP_DEADLINE: Duration = Duration::from_secs(2);
+/// Bytes of output passed on at a time.
+pub const RELAY_BYTES: usize = 64 << 10;
+/// Times that a pipeline that stops itself is continued before it is killed.
+pub const CONTINUES: u32 = 1000;
+
 /// Bytes in one policy file.
 pub const POLICY_BYTES: usize = 4 << 20;
 /// Files in a policy tree.
@@ -31,6 +40,10 @@ pub const FORM_VARIANTS: usize = 64;
 pub const MATCH_STEPS: u32 = 50_000;
 /// Compiled size of the regular expression of one type, in bytes.
 pub const REGEX_BYTES: usize = 256 << 10;
+/// Rules in a policy.
+pub const POLICY_RULES: usize = 100_000;
+/// Confinements based on one another.
+pub const CONFINEMENT_BASES: usize = 8;
 
 /// Bytes in one record, JSON only; what is longer continues in `command.args` records.
 pub const RECORD_BYTES: usize = 2048;
@@ -40,6 +53,12 @@ pub const SYSLOG_DEADLINE: Duration = Duration::from_millis(200);
 pub const DISK_DEADLINE: Duration = Duration::from_secs(1);
 /// Bytes preallocated for a session's records at a time.
 pub const RECORD_RESERVE: u64 = 32 << 10;
+/// Bytes of JSON that a name (host, account, client, terminal) may take in a record that has to be split; a longer one moves too.
+pub const RECORD_NAME_BYTES: usize = 128;
+/// Bytes of stack of the thread that writes records.
+pub const RECORD_STACK: usize = 64 << 10;
+/// After a time-out the syslog socket is not waited for during a second, then two, four, up to this.
+pub const SYSLOG_PAUSE: Duration = Duration::from_secs(60);
 
 /// Refusals of one session end it where the policy sets `strikes`; nothing else counts them.
 pub const HISTORY_LINES: usize = 500;

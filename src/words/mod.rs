@@ -4,6 +4,7 @@
 pub mod diagnostic;
 pub mod escape;
 pub mod limits;
+pub mod paths;
 pub mod span;
 pub mod suggest;
 

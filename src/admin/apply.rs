@@ -1,0 +1,56 @@
+//! `postern apply` and `postern rollback`: which policy is in force.
+
+use std::path::Path;
+
+use super::arguments::Arguments;
+use super::changes::Changes;
+use super::output::{count, report, say};
+use super::state::State;
+use super::{Failure, Status, install};
+use crate::policy::Applied;
+use crate::policy::applied::encode;
+use crate::policy::compile::{Source, compile};
+use crate::sys::file::{Directory, Owner, read_tree};
+use crate::words::paths;
+
+/// `postern apply [DIR]`.
+pub fn apply(arguments: &Arguments) -> Result<Status, Failure> {
+    let path = arguments.path(paths::POLICY_DIR);
+    let (state, owner) = state(arguments)?;
+    // One file in place of the directory would quietly drop what policy.d denies.
+    Directory::open(&path, owner)?;
+    // Held while the sources are read, so that of two at once the one that read later is the one in force.
+    let state = State::open(state, owner)?;
+    let sources: Vec<Source> = read_tree(&path, owner)?.into_iter().map(Source::from).collect();
+    let mut compiled = compile(&sources).map_err(Failure::Policy)?;
+    compiled.warnings.extend(install::beyond(&compiled, &sources));
+    report(&compiled.warnings);
+    let bytes = encode(&compiled).map_err(|error| Failure::Other(error.to_string()))?;
+    let policy = Applied::open(Box::new(bytes.clone())).map_err(|damaged| Failure::Other(damaged.to_string()))?;
+    let before = state.applied();
+    if before.as_ref().is_some_and(|before| before.digest() == policy.digest()) {
+        say(format_args!("nothing has changed: policy {} is in force already", policy.digest()));
+        return Ok(Status::Done);
+    }
+    let changes = Changes::between(before.as_ref(), &policy).map_err(|damaged| Failure::Other(damaged.to_string()))?;
+    state.replace(&bytes)?;
+    say(format_args!("policy {} is in force", policy.digest()));
+    say(format_args!("{} added, {} removed", count(changes.added, "rule"), count(changes.removed, "rule")));
+    Ok(Status::Done)
+}
+
+/// `postern rollback`.
+pub fn rollback(arguments: &Arguments) -> Result<Status, Failure> {
+    let (state, owner) = state(arguments)?;
+    let policy = State::open(state, owner)?.roll_back()?;
+    say(format_args!("policy {} is in force", policy.digest()));
+    Ok(Status::Done)
+}
+
+/// The state directory, and whose files are trusted: on a host root's only.
+fn state(arguments: &Arguments) -> Result<(&Path, Owner), Failure> {
+    Ok(match arguments.state()? {
+        Some(path) => (path, Owner::Caller),
+        None => (Path::new(paths::STATE_DIR), Owner::Root),
+    })
+}

@@ -1,0 +1,26 @@
+//! What operators see. A reader that went away is no error: nothing is left to tell it.
+
+use std::fmt::Display;
+use std::io::{Write, stderr, stdout};
+
+use crate::words::Diagnostic;
+
+/// One line, or several, on standard output.
+pub fn say(text: impl Display) {
+    let _ = writeln!(stdout().lock(), "{text}");
+}
+
+/// One line, or several, on standard error.
+pub fn complain(text: impl Display) {
+    let _ = writeln!(stderr().lock(), "{text}");
+}
+
+/// Findings on standard error.
+pub fn report(findings: &[Diagnostic]) {
+    findings.iter().for_each(complain);
+}
+
+/// `1 rule`, `2 rules`.
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

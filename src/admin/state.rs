@@ -1,0 +1,115 @@
+//! The state directory: which policy is in force, and which was before.
+//!
+//! A change is one rename, so that whoever opens `applied` finds the old policy or the new one, whole, whenever this process is killed:
+//!
+//! 1. the new policy is written beside it as `.applied.new`, and the disk has it;
+//! 2. the old one gets a second name, `.previous.new`;
+//! 3. `.applied.new` is renamed to `applied`;
+//! 4. `.previous.new` is renamed to `previous`.
+//!
+//! What a killed process left is taken up by the next: a `.previous.new` that is the file in force means that step 3 never came, so it
+//! is removed; any other is moved to `previous`, which is step 4.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::Failure;
+use crate::access::in_force::open_one;
+use crate::policy::Applied;
+use crate::sys::file::{Directory, FileError, Lock, Owner};
+use crate::words::paths::{APPLIED, EMPTY_HOME, PREVIOUS};
+
+const NEW_APPLIED: &str = ".applied.new";
+const NEW_PREVIOUS: &str = ".previous.new";
+
+/// The state directory, held by this process alone.
+pub struct State {
+    directory: Directory,
+    owner: Owner,
+    _lock: Lock,
+}
+
+impl State {
+    /// Opens the state directory, makes it if it is missing, and finishes what a killed process began. Fails at once when another
+    /// process holds it.
+    pub fn open(path: &Path, owner: Owner) -> Result<State, Failure> {
+        let directory = match Directory::open(path, owner) {
+            Err(error) if error.is_missing() => make(path, owner)?,
+            directory => directory?,
+        };
+        let lock = directory.lock()?;
+        let state = State { directory, owner, _lock: lock };
+        state.finish()?;
+        state.directory.make_directory(EMPTY_HOME, owner)?;
+        Ok(state)
+    }
+
+    /// The policy in force, if there is one and all of it is sound.
+    pub fn applied(&self) -> Option<Applied> {
+        self.sound(APPLIED)
+    }
+
+    /// Puts a policy in force; the one that was in force is kept as the one before, if it is sound.
+    pub fn replace(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let keep = self.applied().is_some();
+        self.directory.write_new(NEW_APPLIED, bytes)?;
+        let swapped = self.swap(keep);
+        if swapped.is_err() {
+            // Nothing more can be done than to leave as little as possible; the next process finishes.
+            let _ = self.directory.remove(NEW_APPLIED);
+        }
+        Ok(swapped?)
+    }
+
+    fn swap(&self, keep: bool) -> Result<(), FileError> {
+        if keep {
+            self.directory.link(APPLIED, NEW_PREVIOUS)?;
+        }
+        self.directory.rename(NEW_APPLIED, APPLIED)?;
+        if keep {
+            self.directory.rename(NEW_PREVIOUS, PREVIOUS)?;
+        }
+        Ok(())
+    }
+
+    /// Exchanges the policy in force and the one before, and returns what is in force then. What is in force but damaged is dropped.
+    pub fn roll_back(&self) -> Result<Applied, Failure> {
+        let previous = open_one(&self.directory, PREVIOUS, self.owner)?;
+        let previous = previous.ok_or_else(|| Failure::Other("there is no policy before the one in force".to_owned()))?;
+        previous.verify().map_err(|damaged| Failure::Other(format!("the policy before the one in force: {damaged}")))?;
+        match self.applied() {
+            Some(_) => self.directory.exchange(APPLIED, PREVIOUS)?,
+            None => self.directory.rename(PREVIOUS, APPLIED)?,
+        }
+        Ok(previous)
+    }
+
+    fn sound(&self, name: &str) -> Option<Applied> {
+        open_one(&self.directory, name, self.owner).ok().flatten().filter(|policy| policy.verify().is_ok())
+    }
+
+    fn finish(&self) -> Result<(), FileError> {
+        self.directory.remove(NEW_APPLIED)?;
+        let (applied, left) = (self.identity(APPLIED)?, self.identity(NEW_PREVIOUS)?);
+        if left.is_some() && left != applied {
+            self.directory.rename(NEW_PREVIOUS, PREVIOUS)?;
+        }
+        self.directory.remove(NEW_PREVIOUS)
+    }
+
+    /// Device and inode of a file, if there is one.
+    fn identity(&self, name: &str) -> Result<Option<(u64, u64)>, FileError> {
+        match self.directory.open_file(name, Owner::Anyone) {
+            Ok(file) => Ok(file.metadata().ok().map(|found| (found.dev(), found.ino()))),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn make(path: &Path, owner: Owner) -> Result<Directory, Failure> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Failure::Usage("the state directory has no name in UTF-8".to_owned()))?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(Directory::open(parent, owner)?.make_directory(name, owner)?)
+}

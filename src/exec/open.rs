@@ -1,0 +1,162 @@
+//! Files that the shell opens for a command: its directory and its redirections, within a deadline and with the rights of its user.
+//!
+//! A file is first reached by a handle that opens nothing (`O_PATH`), judged, and only then opened, through /proc/self/fd, so that no
+//! FIFO is waited for and no device is touched. A file that is to be written is created at once, but cut to nothing only at its
+//! command's turn: a line of which something is refused changes no content.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, openat};
+use nix::sys::stat::{Mode, SFlag};
+use nix::unistd::fchdir;
+
+use super::walk::{Walked, kind, walk, words};
+use crate::sys::deadline::{Answer, answer_within};
+use crate::sys::descriptor;
+use crate::sys::identity::Identity;
+use crate::words::limits;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+    Append,
+}
+
+/// An open file, and the path that it was found at, which may not be the one that was checked.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub file: OwnedFd,
+    pub path: PathBuf,
+}
+
+/// Opens a regular file. The error is a reason in words.
+pub(super) fn file(path: &Path, access: Access, identity: Option<&Identity>) -> Result<Opened, String> {
+    answer(identity, || open_file(path, access))
+}
+
+/// A handle (`O_PATH`) on the directory that commands start in.
+pub(super) fn directory(path: &Path) -> Result<OwnedFd, String> {
+    // A handle on what is no directory does no harm: entering it fails.
+    descriptor::open_cached(path).or_else(|_| answer(None, || open_directory(path)).map(|opened| opened.file))
+}
+
+/// Asks a helper for a file.
+fn answer(identity: Option<&Identity>, open: impl FnOnce() -> Result<(OwnedFd, PathBuf), String>) -> Result<Opened, String> {
+    let work = || match open() {
+        Ok((file, path)) => Answer { bytes: path.into_os_string().as_bytes().to_vec(), descriptor: Some(file) },
+        Err(reason) => Answer { bytes: reason.into_bytes(), descriptor: None },
+    };
+    let Answer { bytes, descriptor } = answer_within(limits::PATH_DEADLINE, identity, work).map_err(|elapsed| elapsed.to_string())?;
+    match descriptor {
+        // Number 3 and up, but a child wants all three standard ones free.
+        Some(file) => {
+            let file = descriptor::copy_above_standard(&file).map_err(words)?;
+            Ok(Opened { file, path: PathBuf::from(OsStr::from_bytes(&bytes)) })
+        }
+        None => Err(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
+fn reach(path: &Path) -> Result<Walked, String> {
+    walk(path, &|_, _| Ok(())).map_err(|error| error.to_string())
+}
+
+fn open_directory(path: &Path) -> Result<(OwnedFd, PathBuf), String> {
+    let found = reach(path)?;
+    if !found.missing.is_empty() {
+        return Err(words(Errno::ENOENT));
+    }
+    // Asks the file system now, so that it is this helper that waits for a dead one.
+    fchdir(&found.handle).map_err(words)?;
+    Ok((found.handle, found.path))
+}
+
+fn open_file(path: &Path, access: Access) -> Result<(OwnedFd, PathBuf), String> {
+    let found = reach(path)?;
+    let full = found.full();
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let flags = match access {
+        Access::Read => flags | OFlag::O_RDONLY,
+        Access::Write => flags | OFlag::O_WRONLY,
+        Access::Append => flags | OFlag::O_WRONLY | OFlag::O_APPEND,
+    };
+    let file = match found.missing.as_slice() {
+        [] if found.stat().map(|stat| kind(&stat)).map_err(|error| error.to_string())? != SFlag::S_IFREG => {
+            return Err("not a regular file".to_owned());
+        }
+        [] => nix::fcntl::open(format!("/proc/self/fd/{}", found.handle.as_raw_fd()).as_str(), flags, Mode::empty()),
+        // The walk followed every link, so one that appears now is somebody's doing: O_EXCL follows none.
+        [name] if access != Access::Read => {
+            openat(&found.handle, name.as_os_str(), flags | OFlag::O_CREAT | OFlag::O_EXCL, Mode::from_bits_truncate(0o600))
+        }
+        _ => Err(Errno::ENOENT),
+    };
+    let file = file.map_err(words)?;
+    let status = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL).map_err(words)?);
+    fcntl(&file, FcntlArg::F_SETFL(status - OFlag::O_NONBLOCK)).map_err(words)?;
+    Ok((file, full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+    use std::io::{Read, Write};
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    #[test]
+    fn only_regular_files_are_opened_and_nothing_waits() {
+        let base = fs::canonicalize(std::env::temp_dir()).unwrap().join(format!("postern-open-{}", std::process::id()));
+        fs::create_dir_all(&base).unwrap();
+        fs::write(base.join("file"), "content").unwrap();
+        nix::unistd::mkfifo(&base.join("fifo"), Mode::S_IRWXU).unwrap();
+        symlink("file", base.join("link")).unwrap();
+        symlink("nowhere/at/all", base.join("dangling")).unwrap();
+        symlink("fresh", base.join("to-fresh")).unwrap();
+
+        let open = |name: &str, access| file(&base.join(name), access, None);
+        let mut text = String::new();
+        let opened = open("link", Access::Read).unwrap();
+        File::from(opened.file).read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), opened.path), ("content", base.join("file")));
+
+        let opened = open("to-fresh", Access::Write).unwrap();
+        File::from(opened.file).write_all(b"new").unwrap();
+        assert_eq!(fs::read(base.join("fresh")).unwrap(), b"new");
+        assert_eq!(fs::metadata(base.join("fresh")).unwrap().mode() & 0o777, 0o600);
+        File::from(open("file", Access::Append).unwrap().file).write_all(b"+").unwrap();
+        assert_eq!(fs::read(base.join("file")).unwrap(), b"content+", "nothing is cut while planning");
+
+        for (name, access, reason) in [
+            ("fifo", Access::Read, "not a regular file"),
+            ("fifo", Access::Write, "not a regular file"),
+            (".", Access::Read, "not a regular file"),
+            ("/dev/zero", Access::Read, "not a regular file"),
+            ("none", Access::Read, "no such file or directory"),
+            ("dangling", Access::Write, "no such file or directory"),
+            ("/proc/self/fd/0", Access::Read, "it leads into another process through a link of /proc"),
+        ] {
+            assert_eq!(open(name, access).map(|opened| opened.path), Err(reason.to_owned()), "{name}");
+        }
+        fs::remove_dir_all(base).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_opened_with_the_rights_of_its_user() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let nobody = Identity { uid: 65534, gid: 65534, groups: vec![] };
+        assert!(file(Path::new("/etc/shadow"), Access::Read, None).is_ok());
+        assert_eq!(
+            file(Path::new("/etc/shadow"), Access::Read, Some(&nobody)).map(|opened| opened.path),
+            Err("permission denied".to_owned())
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! What a command left behind: everything that it started, daemonised or not, ends with it.
+//!
+//! The shell is a subreaper, so whoever loses its parent becomes the shell's child; whatever child of the shell was not there before the
+//! line belongs to it. Each is killed and reaped, and its own children then turn up, until there are none.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::Pid;
+
+use crate::words::limits;
+
+/// Children that the shell had before the line: helpers of `sys::deadline` that hang, above all.
+pub(super) struct Sweeper {
+    before: BTreeSet<i32>,
+}
+
+impl Sweeper {
+    /// Makes this process the reaper of whatever loses its parent below it.
+    pub fn new() -> Sweeper {
+        // Only an older kernel than any that is supported (3.4) refuses; then daemons go to init, and the death signal still binds the rest.
+        let _ = nix::sys::prctl::set_child_subreaper(true);
+        let before = if has_children() { children() } else { None };
+        Sweeper { before: before.unwrap_or_default() }
+    }
+
+    /// Kills and reaps everything that is not from before the line. An error tells the person what is left.
+    pub fn sweep(&self) -> Result<(), String> {
+        let end = Instant::now() + limits::SWEEP_DEADLINE;
+        let mut empty = 0;
+        while has_children() {
+            let left = self.left().ok_or("the kernel does not say what the command left behind")?;
+            // A list that is read while it changes may miss one, so it is believed the second time.
+            empty = if left.is_empty() { empty + 1 } else { 0 };
+            if empty > 1 && !self.before.is_empty() {
+                break;
+            }
+            if Instant::now() > end {
+                return Err(format!("the command left {} processes behind that do not end", left.len().max(1)));
+            }
+            for pid in &left {
+                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+            }
+            if left.iter().filter(|pid| reap(**pid)).count() == 0 {
+                // Dying takes a moment, and there is nothing to wait on for processes that are not yet our children.
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reaps what has ended by itself and lost its parent, so that a long command does not fill the process table.
+    pub fn reap_orphans(&self, own: &[Pid]) {
+        let orphans = self.left().unwrap_or_default().into_iter().filter(|pid| !own.contains(&Pid::from_raw(*pid)));
+        orphans.for_each(|pid| {
+            reap(pid);
+        });
+    }
+
+    fn left(&self) -> Option<BTreeSet<i32>> {
+        Some(children()?.difference(&self.before).copied().collect())
+    }
+}
+
+/// Reaps a child that has ended; false when it has not.
+fn reap(pid: i32) -> bool {
+    !matches!(waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
+}
+
+/// Whether this process has any child, living or dead; the usual answer costs one call.
+fn has_children() -> bool {
+    waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) != Err(Errno::ECHILD)
+}
+
+/// This process's children, or `None` if the kernel does not say (CONFIG_PROC_CHILDREN).
+fn children() -> Option<BTreeSet<i32>> {
+    let mut children = BTreeSet::new();
+    for thread in fs::read_dir("/proc/self/task").ok()?.flatten() {
+        let list = fs::read_to_string(thread.path().join("children")).ok()?;
+        children.extend(list.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    Some(children)
+}

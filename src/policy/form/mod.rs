@@ -1,0 +1,190 @@
+//! The form language: from the text of a form to variants of segments.
+//!
+//! A form reads like the SYNOPSIS of a man page. [`source`] fills in its parts, [`tree`] reads it, [`compile`] means it: every branch that
+//! holds words becomes variants, and each variant a row of segments, which are what `matching` runs words against. The split keeps matching
+//! bounded: a segment is a set of options and a row of operands, nothing nested.
+
+mod compile;
+mod name;
+mod source;
+mod tree;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::types::TypeDef;
+use crate::words::Span;
+
+pub use name::{Name, NameKind, Style};
+
+/// What a form may refer to by name.
+pub struct Catalog<'a> {
+    pub parts: &'a BTreeMap<String, String>,
+    pub types: &'a BTreeMap<String, TypeDef>,
+}
+
+/// A mistake in a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormError {
+    /// Bytes of the form's text; of a mistake inside a part, the `{name}` that brought it in.
+    pub span: Span,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+/// A compiled form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Form {
+    /// As the policy writes it.
+    pub text: String,
+    /// The command word.
+    pub command: String,
+    /// The types of its slots, which name them by index.
+    pub types: Vec<TypeDef>,
+    pub variants: Vec<Variant>,
+    /// What `< FILE`, `> FILE` and `>> FILE` take, where the form ends in such a redirection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Slot>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Slot>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub append: Option<Slot>,
+    /// One-letter options neither cluster nor take a value attached.
+    pub exact: bool,
+}
+
+/// One reading of a form: segments in a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variant {
+    pub segments: Vec<Segment>,
+}
+
+/// The words from one keyword to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The keyword that begins it, in its alternatives; empty for the first segment, which the command word begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyword: Vec<Pattern>,
+    /// Options in any order, also between operands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<OptionGroup>,
+    /// Operands in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operands: Vec<Operand>,
+    /// `**`: any other word, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any: bool,
+    /// `[--]`: everything behind `--` is an operand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub terminator: bool,
+}
+
+/// Options that exclude one another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptionGroup {
+    pub choices: Vec<Choice>,
+    /// One of them must occur.
+    pub required: bool,
+    /// They may occur more than once.
+    pub repeat: bool,
+}
+
+/// One option under all its names, with the values that it takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    pub names: Vec<Name>,
+    /// One for each word of the value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Operand>,
+}
+
+/// A place for a word that is no option: any of the patterns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operand {
+    pub patterns: Vec<Pattern>,
+    pub required: bool,
+    pub repeat: bool,
+}
+
+/// What one word looks like: pieces that touch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pattern {
+    pub pieces: Vec<Piece>,
+    /// As the form writes it, for messages.
+    pub text: String,
+}
+
+/// A piece of a word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Piece {
+    Text(String),
+    Slot(Slot),
+    /// Any beginning of this text: the `ink` of `l[ink]`.
+    Beginning(String),
+    Optional(Vec<Piece>),
+    OneOf(Vec<Vec<Piece>>),
+}
+
+/// A `<type>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Index into the form's types.
+    pub definition: u32,
+    /// `<kind,...>`: a comma list, checked element by element.
+    pub list: bool,
+    /// As the form writes it: `<unit>`.
+    pub text: String,
+}
+
+impl Form {
+    /// Compiles the text of an `allow` or `deny` form; `exact` is the rule's `options: exact`. Returns every mistake found.
+    pub fn parse(text: &str, catalog: &Catalog<'_>, exact: bool) -> Result<Form, Vec<FormError>> {
+        let characters = source::fill_in(text, catalog.parts).map_err(|error| vec![error])?;
+        let nodes = tree::parse(&characters)?;
+        compile::compile(text, &nodes, catalog, exact)
+    }
+
+    /// The type of a slot; `None` only in a damaged form.
+    pub fn definition(&self, slot: &Slot) -> Option<&TypeDef> {
+        self.types.get(slot.definition as usize)
+    }
+
+    /// The globs of all path types that the form uses.
+    pub fn roots(&self) -> impl Iterator<Item = &str> {
+        self.types.iter().flat_map(TypeDef::roots).map(String::as_str)
+    }
+}
+
+impl Pattern {
+    /// The one word that this pattern takes, if it takes just one.
+    pub fn literal(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The longest word that this pattern takes, where it takes a word and its beginnings: `link` of `l[ink]`.
+    pub fn full_word(&self) -> Option<String> {
+        match self.pieces.as_slice() {
+            [Piece::Text(text)] => Some(text.clone()),
+            [Piece::Text(text), Piece::Beginning(rest)] => Some(format!("{text}{rest}")),
+            _ => None,
+        }
+    }
+
+    /// The text that every match begins with.
+    pub fn prefix(&self) -> &str {
+        match self.pieces.first() {
+            Some(Piece::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// Whether this is a word of the form's own, rather than a slot.
+    pub fn is_word(&self) -> bool {
+        matches!(self.pieces.first(), Some(Piece::Text(_)))
+    }
+}

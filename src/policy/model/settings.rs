@@ -1,0 +1,58 @@
+//! `audit:` and `session:` of the main file.
+
+use super::reader::{Reader, Text};
+use super::values;
+use crate::policy::findings::Mistake;
+use crate::policy::load::Node;
+use crate::policy::settings::{Audit, OnFailure, Session};
+
+pub fn read_audit(reader: &mut Reader<'_>, node: &Node) -> Audit {
+    let mut audit = Audit::default();
+    for entry in reader.map(node, "`audit`", &["syslog", "facility", "dir", "on_failure"]) {
+        let node = &entry.value;
+        match entry.key.as_str() {
+            "syslog" => replace(&mut audit.syslog, reader.value(node, "`syslog`", or_none(values::path))),
+            "facility" => replace(&mut audit.facility, reader.value(node, "`facility`", values::facility)),
+            "dir" => replace(&mut audit.dir, reader.value(node, "`dir`", values::path)),
+            _ => {
+                let choices = [("refuse", OnFailure::Refuse), ("continue", OnFailure::Continue)];
+                replace(&mut audit.on_failure, reader.choice(node, "`on_failure`", &choices));
+            }
+        }
+    }
+    audit
+}
+
+pub fn read_session(reader: &mut Reader<'_>, node: &Node) -> Session {
+    let mut session = Session::default();
+    for entry in reader.map(node, "`session`", &["idle", "max", "strikes", "banner"]) {
+        let node = &entry.value;
+        match entry.key.as_str() {
+            "idle" => replace(&mut session.idle, reader.measure(node, "`idle`", or_none(values::duration))),
+            "max" => replace(&mut session.max, reader.measure(node, "`max`", or_none(values::duration))),
+            "strikes" => replace(&mut session.strikes, reader.measure(node, "`strikes`", strikes)),
+            _ => replace(&mut session.banner, reader.lines(node, "`banner`").map(banner)),
+        }
+    }
+    session
+}
+
+/// `none`, or a value.
+fn or_none<T>(parse: fn(&str) -> Result<T, Mistake>) -> impl Fn(&str) -> Result<Option<T>, Mistake> {
+    move |text| if text == "none" { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn strikes(text: &str) -> Result<u32, Mistake> {
+    text.parse().map_err(|_| Mistake::new("not a whole number").with_help("write how many refusals end a session, 0 for never"))
+}
+
+fn banner(text: Text) -> Option<String> {
+    let banner = text.value.trim_end();
+    (!banner.is_empty() && banner != "none").then(|| banner.to_owned())
+}
+
+fn replace<T>(setting: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *setting = value;
+    }
+}

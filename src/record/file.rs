@@ -1,0 +1,206 @@
+//! The file of a session: `<audit dir>/<session id>.jsonl`, written by a thread that is given up on.
+//!
+//! A disk can hang in the very incident that the session is about, and a write to it cannot be interrupted; so the writes are those of a
+//! thread, and the shell waits [`limits::DISK_DEADLINE`] for its answer. A thread costs some 10 µs, a process of its own ten times that in
+//! every `posternsh -c`. The price: the kernel ends a process only when its last thread comes back, so a session on a disk that never
+//! answers works to its end, and its exit is seen by sshd when the disk answers.
+//!
+//! A full disk must not stop a running session either: space is preallocated ahead of what is written. Only whole records are in the
+//! file: what was cut short is taken back.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+
+use nix::fcntl::{FallocateFlags, OFlag, fallocate};
+use nix::sys::signal::{SigSet, SigmaskHow};
+
+use crate::words::limits;
+
+/// What the thread is asked to append: whole lines.
+struct Job {
+    lines: String,
+    /// Whether they must be on the disk itself before the answer.
+    durable: bool,
+}
+
+/// The shell's end: asks, and waits for an answer so long and no longer.
+pub(super) struct SessionFile {
+    /// `None` once it is closing.
+    jobs: Option<Sender<Job>>,
+    answers: Receiver<io::Result<()>>,
+    /// Jobs that the thread has not answered yet; more than none after it was given up on.
+    unanswered: usize,
+}
+
+impl SessionFile {
+    /// Starts the thread, which creates the file while the shell does something else. A file that cannot be created is tried again with
+    /// every record.
+    ///
+    /// # Errors
+    /// No thread could be started.
+    pub fn create(path: PathBuf) -> io::Result<SessionFile> {
+        let (jobs, for_writer) = mpsc::channel();
+        let (for_shell, answers) = mpsc::channel();
+        let writer = Writer { path, file: None, length: 0, reserved: 0, torn: false };
+        without_signals(|| {
+            let builder = thread::Builder::new().name("records".to_owned()).stack_size(limits::RECORD_STACK);
+            builder.spawn(move || writer.serve(&for_writer, &for_shell))
+        })??;
+        Ok(SessionFile { jobs: Some(jobs), answers, unanswered: 0 })
+    }
+
+    /// Appends lines, which have to be whole. While an answer is due from before, the file takes nothing; when it comes after all, the
+    /// file is in use again.
+    pub fn append(&mut self, lines: String, durable: bool) -> io::Result<()> {
+        while self.unanswered > 0 && self.answers.try_recv().is_ok() {
+            self.unanswered -= 1;
+        }
+        if self.unanswered > 0 {
+            return Err(no_answer());
+        }
+        let jobs = self.jobs.as_ref().ok_or_else(no_answer)?;
+        jobs.send(Job { lines, durable }).map_err(|_| gone())?;
+        self.unanswered += 1;
+        match self.answers.recv_timeout(limits::DISK_DEADLINE) {
+            Ok(answer) => {
+                self.unanswered -= 1;
+                answer
+            }
+            Err(RecvTimeoutError::Timeout) => Err(no_answer()),
+            Err(RecvTimeoutError::Disconnected) => Err(gone()),
+        }
+    }
+}
+
+impl Drop for SessionFile {
+    /// Waits, within the deadline, until the thread has closed the file.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if self.unanswered == 0 {
+            // The thread answers nothing more: either it ends and hangs up, or the time is over.
+            let _ = self.answers.recv_timeout(limits::DISK_DEADLINE);
+        }
+    }
+}
+
+fn no_answer() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer from the disk within {:?}", limits::DISK_DEADLINE))
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the thread that writes it has ended")
+}
+
+/// Runs `work` with every signal blocked; a thread that it starts keeps it so. Signals of the process are then the shell's alone, and the
+/// SIGXFSZ of a file-size limit (`setrlimit(2)`), which the kernel sends to the writing thread, stays pending: the write fails with EFBIG.
+fn without_signals<T>(work: impl FnOnce() -> T) -> io::Result<T> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    let done = work();
+    before.thread_set_mask()?;
+    Ok(done)
+}
+
+/// The thread's end.
+struct Writer {
+    path: PathBuf,
+    file: Option<File>,
+    /// Bytes of whole records in the file.
+    length: u64,
+    /// Bytes that have room on the disk, whatever else fills it.
+    reserved: u64,
+    /// Whether something stands behind the whole records that could not be taken back yet.
+    torn: bool,
+}
+
+impl Writer {
+    fn serve(mut self, jobs: &Receiver<Job>, answers: &Sender<io::Result<()>>) {
+        // What goes wrong goes wrong again with the first record, which reports it.
+        let _ = self.prepare();
+        while let Ok(job) = jobs.recv() {
+            let answer = self.append(&job);
+            if answers.send(answer).is_err() {
+                break;
+            }
+            self.reserve(self.length + limits::RECORD_RESERVE / 2);
+        }
+        self.close();
+    }
+
+    fn append(&mut self, job: &Job) -> io::Result<()> {
+        self.prepare()?;
+        let length = self.length + job.lines.len() as u64;
+        self.reserve(length);
+        let Some(file) = &mut self.file else { return Err(gone()) };
+        match write_whole(file, job.lines.as_bytes()) {
+            Ok(()) => self.length = length,
+            Err(error) => {
+                self.torn = true;
+                // If it cannot be taken back now, then before the next record.
+                let _ = self.take_back();
+                return Err(error);
+            }
+        }
+        if job.durable { file.sync_data() } else { Ok(()) }
+    }
+
+    /// The file exists, is open, and ends with a whole record.
+    fn prepare(&mut self) -> io::Result<()> {
+        if self.file.is_none() {
+            self.file = Some(create(&self.path)?);
+            self.reserve(limits::RECORD_RESERVE);
+        }
+        if self.torn { self.take_back() } else { Ok(()) }
+    }
+
+    fn take_back(&mut self) -> io::Result<()> {
+        if let Some(file) = &self.file {
+            file.set_len(self.length)?;
+        }
+        // This gave back what was reserved behind the end, too.
+        (self.torn, self.reserved) = (false, self.length);
+        Ok(())
+    }
+
+    /// Sees to it that there is room up to `end`, and then for some while. A file system that cannot do that, or is full, still takes what it can.
+    fn reserve(&mut self, end: u64) {
+        let Some(file) = &self.file else { return };
+        if end <= self.reserved {
+            return;
+        }
+        let wanted = end.max(self.reserved + limits::RECORD_RESERVE);
+        let range = (i64::try_from(self.reserved), i64::try_from(wanted - self.reserved));
+        if let (Ok(offset), Ok(length)) = range
+            && fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, length).is_ok()
+        {
+            self.reserved = wanted;
+        }
+    }
+
+    /// Nothing more is written: gives the reserve back and makes the file read-only. It is complete without either.
+    fn close(self) {
+        if let Some(file) = self.file {
+            let _ = file.set_len(self.length);
+            let _ = file.set_permissions(Permissions::from_mode(0o440));
+        }
+    }
+}
+
+/// Creates the file; one that is there, or a symbolic link in its place, is not ours.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create_new(true).append(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)
+}
+
+/// One write, so that records of one event are in the file together or not at all.
+fn write_whole(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    let written = loop {
+        match file.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => break other?,
+        }
+    };
+    if written == bytes.len() { Ok(()) } else { Err(io::Error::new(io::ErrorKind::StorageFull, "there is no room for a whole record")) }
+}

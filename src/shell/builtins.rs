@@ -1,0 +1,230 @@
+//! What the shell does by itself. Everything here shows something; only `cd` and `exit` change anything, and only of the session.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::inforce::{self, InForceRule};
+use super::message;
+use crate::policy::{self, Allowed, Applied, Facts, Subject, Verdict};
+use crate::syntax::Request;
+use crate::words::{Safe, escape};
+
+/// A builtin as `help` shows it.
+struct Entry {
+    name: &'static str,
+    usage: &'static str,
+    about: &'static str,
+}
+
+const BUILTINS: [Entry; 8] = [
+    Entry { name: "help", usage: "help [COMMAND]", about: "what may be run" },
+    Entry { name: "explain", usage: "explain LINE", about: "what the policy says of a line, without running it" },
+    Entry { name: "cd", usage: "cd [DIR|-]", about: "go to a directory; home without one" },
+    Entry { name: "pwd", usage: "pwd", about: "the directory of the session" },
+    Entry { name: "history", usage: "history", about: "the lines of this session" },
+    Entry { name: "session", usage: "session", about: "who you are, what holds, and where the records are" },
+    Entry { name: "exit", usage: "exit [STATUS]", about: "leave; so does Ctrl-D" },
+    Entry { name: "logout", usage: "logout", about: "leave" },
+];
+
+/// Whether a command word names a builtin.
+pub fn is_builtin(name: &str) -> bool {
+    names().any(|builtin| builtin == name)
+}
+
+/// The names of all builtins.
+pub fn names<'a>() -> impl Iterator<Item = &'a str> {
+    BUILTINS.iter().map(|entry| entry.name)
+}
+
+/// How a builtin is used; empty for a name that is none.
+pub fn usage(name: &str) -> &'static str {
+    BUILTINS.iter().find(|entry| entry.name == name).map_or("", |entry| entry.usage)
+}
+
+/// The line that `explain` is asked about: all that stands behind it, as it stands, so that it need not be quoted.
+pub fn explained(line: &[u8]) -> Option<&str> {
+    let line = std::str::from_utf8(line).ok()?.trim_matches(' ');
+    let rest = line.strip_prefix("explain ")?.trim_start_matches(' ');
+    (!rest.is_empty()).then_some(rest)
+}
+
+/// The status that `exit` was given; `last` without one.
+pub fn exit_status(arguments: &[String], last: u8) -> Result<u8, String> {
+    match arguments {
+        [] => Ok(last),
+        [status] => status.parse().map_err(|_| format!("{}: a status is 0 to 255", Safe(status.as_bytes()))),
+        _ => Err("give one status".to_owned()),
+    }
+}
+
+/// `help`: every form in force, by command word, and the builtins. `width` is the terminal's in columns.
+pub fn help(policy: &Applied, subject: &Subject, width: usize) -> String {
+    let mut text = String::from("You may run:\n");
+    for command in inforce::allowed_commands(policy, subject) {
+        for rule in inforce::rules_in_force(policy, subject, &command) {
+            text.push_str(&form(&rule, width));
+        }
+    }
+    text.push_str("\nPart of this shell:\n");
+    for entry in &BUILTINS {
+        let _ = writeln!(text, "  {:<16}{}", entry.usage, entry.about);
+    }
+    text.push_str("\n[…] may be left out, (a|b) is one of them, ... is one or more, <…> is a word of yours. `help COMMAND` tells more.\n");
+    text
+}
+
+/// `help COMMAND`; the error is of one that is not allowed.
+pub fn help_on(policy: &Applied, subject: &Subject, command: &str, width: usize) -> Result<String, String> {
+    if let Some(entry) = BUILTINS.iter().find(|entry| entry.name == command) {
+        return Ok(format!("  {}\n      {}\n", entry.usage, entry.about));
+    }
+    let rules = inforce::rules_in_force(policy, subject, command);
+    if rules.is_empty() {
+        let known = inforce::allowed_commands(policy, subject);
+        return Err(message::unknown(command, known.iter().map(String::as_str)));
+    }
+    Ok(rules.iter().map(|rule| format!("{}      {}\n", form(rule, width), terms(rule))).collect())
+}
+
+/// A form and its note, indented, within the width.
+fn form(rule: &InForceRule, width: usize) -> String {
+    let mut text = wrapped(&rule.form, 2, 6, width);
+    if let Some(note) = &rule.note {
+        text.push_str(&wrapped(note, 6, 6, width));
+    }
+    text
+}
+
+/// The terms of a rule, in one line.
+fn terms(rule: &InForceRule) -> String {
+    let mut terms = vec![format!("rule {}", rule.place), format!("confined as {}", rule.confine)];
+    terms.extend(rule.run_as.as_ref().map(|user| format!("run as {user}")));
+    terms.extend(rule.timeout.map(|limit| format!("at most {}", message::duration(limit))));
+    Safe(terms.join(", ").as_bytes()).to_string()
+}
+
+/// Breaks a text at blanks: the first line behind `first` blanks, the others behind `rest`. Ends with a newline.
+fn wrapped(text: &str, first: usize, rest: usize, width: usize) -> String {
+    let mut lines = String::new();
+    let mut line = " ".repeat(first);
+    let mut empty = true;
+    for word in text.split_whitespace() {
+        let word = Safe(word.as_bytes()).to_string();
+        let gap = usize::from(!empty);
+        if !empty && line.chars().count() + gap + word.chars().count() > width {
+            let _ = writeln!(lines, "{line}");
+            line = " ".repeat(rest);
+        } else if gap > 0 {
+            line.push(' ');
+        }
+        line.push_str(&word);
+        empty = false;
+    }
+    let _ = writeln!(lines, "{line}");
+    lines
+}
+
+/// What the policy says of a line: for each of its commands the rule and its terms, or the miss. And whether all of it would run.
+pub fn explain(policy: &Applied, subject: &Subject, request: &Request, facts: &dyn Facts) -> Result<(String, bool), policy::Damaged> {
+    let (mut text, mut allowed) = (String::new(), true);
+    for stage in request.items.iter().flat_map(|item| &item.stages) {
+        match policy::decide(policy, subject, stage, facts)? {
+            Verdict::Allowed(permission) => text.push_str(&granted(&permission)),
+            Verdict::Denied(denied) => {
+                allowed = false;
+                let culprit = message::culprit(stage, denied.word);
+                text.push_str(&message::point("refused: ", 0, request.line.as_bytes(), culprit, &message::miss(&denied)));
+                text.push('\n');
+            }
+        }
+    }
+    Ok((text, allowed))
+}
+
+fn granted(permission: &Allowed) -> String {
+    let terms = permission.terms();
+    let rule = InForceRule {
+        form: String::new(),
+        note: terms.note.clone(),
+        run_as: terms.run_as.clone(),
+        confine: terms.confine.name.clone(),
+        timeout: terms.timeout.map(Duration::from_millis),
+        place: terms.rule.to_string(),
+    };
+    let words = escape::pasteable(terms.argv.iter().map(String::as_str));
+    format!("allowed: {words}\n         {}\n", self::terms(&rule))
+}
+
+/// What `history` shows.
+pub fn history<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
+    let numbered = lines.into_iter().enumerate();
+    numbered.map(|(index, line)| format!("{:5}  {}\n", index + 1, Safe(line.as_bytes()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(form: &str, note: Option<&str>) -> InForceRule {
+        InForceRule {
+            form: form.to_owned(),
+            note: note.map(str::to_owned),
+            run_as: Some("pgmonitor".to_owned()),
+            confine: "db".to_owned(),
+            timeout: Some(Duration::from_secs(300)),
+            place: "policy.d/20-db.yaml:14".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_explain_is_asked_about_is_taken_as_it_stands() {
+        for (line, rest) in [
+            ("explain ls -l | grep x", Some("ls -l | grep x")),
+            ("  explain   'a b'  ", Some("'a b'")),
+            ("explain", None),
+            ("explain ", None),
+            ("explainls", None),
+            ("ls explain x", None),
+        ] {
+            assert_eq!(explained(line.as_bytes()), rest, "{line:?}");
+        }
+        assert_eq!(explained(b"explain \xff"), None);
+    }
+
+    #[test]
+    fn exit_takes_one_status_or_none() {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for (arguments, expected) in
+            [("", Some(3)), ("0", Some(0)), ("255", Some(255)), ("256", None), ("-1", None), ("x", None), ("1 2", None)]
+        {
+            assert_eq!(exit_status(&words(arguments), 3).ok(), expected, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_shown_with_its_note_within_the_width() {
+        let shown = form(&rule("psql -X -d <db> -c <query:text>", Some("reads statistics views")), 24);
+        assert_eq!(shown, "  psql -X -d <db> -c\n      <query:text>\n      reads statistics\n      views\n");
+        assert!(form(&rule("a b", None), 1).lines().count() == 2, "one word a line, however narrow");
+    }
+
+    #[test]
+    fn the_terms_of_a_rule_are_told_in_one_line() {
+        assert_eq!(terms(&rule("psql", None)), "rule policy.d/20-db.yaml:14, confined as db, run as pgmonitor, at most 5m");
+    }
+
+    #[test]
+    fn history_shows_nothing_that_a_terminal_obeys() {
+        assert_eq!(history(["ls", "a\x1b[2J"]), "    1  ls\n    2  a^[[2J\n");
+    }
+
+    #[test]
+    fn every_builtin_is_listed_once_and_has_a_usage() {
+        for name in names() {
+            assert!(usage(name).starts_with(name));
+            assert_eq!(names().filter(|other| *other == name).count(), 1);
+        }
+        assert!(!is_builtin("ls"));
+    }
+}

@@ -1,0 +1,300 @@
+//! What Tab offers: command words, literals and options from the policy, file names where a form takes a path.
+//!
+//! What is offered may still be refused, and the other way round: the decision is the policy's, on the whole line. What is inserted is
+//! quoted so that the line means exactly the word that was shown.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::{builtins, inforce};
+use crate::exec::Host;
+use crate::policy::decide::{Candidate, candidates};
+use crate::policy::{Applied, Subject};
+use crate::syntax::complete::{Unfinished, words_before};
+use crate::sys::deadline;
+use crate::words::escape::hazard;
+use crate::words::limits::{GLOB_ENTRIES, GLOB_NAMES, PATH_DEADLINE};
+
+/// What completion looks at; it changes from line to line.
+#[derive(Clone)]
+pub struct View {
+    pub policy: Rc<Applied>,
+    pub subject: Subject,
+    pub directory: PathBuf,
+}
+
+/// One thing that is offered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Suggestion {
+    /// As it is listed.
+    pub shown: String,
+    /// What the word becomes, quoted.
+    pub replacement: String,
+}
+
+/// A name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    text: String,
+    is_directory: bool,
+}
+
+impl Suggestion {
+    fn word(word: &str) -> Suggestion {
+        Suggestion { shown: word.to_owned(), replacement: quoted(word) }
+    }
+
+    /// A file name; `typed` is the directory part as it was typed.
+    fn file(typed: &str, name: &Name) -> Suggestion {
+        let slash = if name.is_directory { "/" } else { "" };
+        let replacement = format!("{}{slash}", quoted_path(&format!("{typed}{}", name.text)));
+        Suggestion { shown: format!("{}{slash}", name.text), replacement }
+    }
+}
+
+/// What may stand at byte `position` of `line`: where the word begins, and what it may become, sorted. Where only one thing can, a blank
+/// goes behind it.
+pub fn complete(view: &View, line: &str, position: usize) -> (usize, Vec<Suggestion>) {
+    let Some(unfinished) = words_before(line, position) else { return (position, Vec::new()) };
+    let mut found = suggestions(view, &unfinished);
+    found.sort();
+    found.dedup();
+    finish(&mut found);
+    (unfinished.start, found)
+}
+
+/// Settles what there is only one of. The editor inserts it instead of listing it: a word gets its blank, and a hint an empty line
+/// beside it, so that it is listed.
+fn finish(found: &mut Vec<Suggestion>) {
+    match found.as_mut_slice() {
+        [hint] if hint.replacement.is_empty() => found.push(Suggestion { shown: String::new(), replacement: String::new() }),
+        [word] if !word.replacement.ends_with('/') => word.replacement.push(' '),
+        _ => {}
+    }
+}
+
+fn suggestions(view: &View, unfinished: &Unfinished) -> Vec<Suggestion> {
+    let partial = unfinished.partial.as_str();
+    let words = unfinished.words.strip_prefix(&["explain".to_owned()]).unwrap_or(&unfinished.words);
+    match words {
+        _ if unfinished.is_file => files(view, partial, false),
+        [] => command_words(view, partial),
+        [help] if help == "help" => command_words(view, partial),
+        [cd] if cd == "cd" => files(view, partial, true),
+        words => arguments(view, words, partial),
+    }
+}
+
+fn command_words(view: &View, partial: &str) -> Vec<Suggestion> {
+    let commands = inforce::allowed_commands(&view.policy, &view.subject);
+    let names = commands.iter().map(String::as_str).chain(builtins::names());
+    names.filter(|name| name.starts_with(partial)).map(Suggestion::word).collect()
+}
+
+fn arguments(view: &View, words: &[String], partial: &str) -> Vec<Suggestion> {
+    let facts = Host { directory: view.directory.clone() };
+    let next = candidates(&view.policy, &view.subject, words, &facts).unwrap_or_default();
+    let mut found = from_forms(&next, partial);
+    if next.iter().filter_map(|candidate| candidate.slot.as_deref()).any(|slot| takes_path(slot, partial)) {
+        found.extend(files(view, partial, false));
+    }
+    found
+}
+
+/// Literals and options that go on as the partial word does. A slot is only a hint, shown while nothing is typed of its word.
+fn from_forms(candidates: &[Candidate], partial: &str) -> Vec<Suggestion> {
+    let words = candidates.iter().filter(|candidate| !candidate.word.is_empty() && candidate.word.starts_with(partial));
+    let slots = candidates.iter().filter_map(|candidate| candidate.slot.as_ref()).filter(|_| partial.is_empty());
+    let hints = slots.map(|slot| Suggestion { shown: slot.clone(), replacement: String::new() });
+    words.map(|candidate| Suggestion::word(&candidate.word)).chain(hints).collect()
+}
+
+/// Whether file names may go into a slot: it names one of the built-in path types, or what is typed looks like a path.
+fn takes_path(slot: &str, partial: &str) -> bool {
+    let inner = slot.trim_matches(['<', '>']);
+    let kind = inner.rsplit(':').next().unwrap_or(inner);
+    matches!(kind, "path" | "file" | "dir") || partial.contains('/') || partial.starts_with(['.', '~'])
+}
+
+/// Names in the directory that a partial path is in. Hidden names only where the dot was typed.
+fn files(view: &View, partial: &str, directories: bool) -> Vec<Suggestion> {
+    let split = partial.rfind('/').map_or(0, |slash| slash + 1);
+    let (typed, prefix) = partial.split_at_checked(split).unwrap_or(("", partial));
+    let names = names_in(&located(view, typed), prefix);
+    let wanted = names.iter().filter(|name| name.is_directory || !directories);
+    wanted.map(|name| Suggestion::file(typed, name)).collect()
+}
+
+/// The directory that is meant by the directory part of a path as typed.
+fn located(view: &View, typed: &str) -> PathBuf {
+    match typed.strip_prefix("~/") {
+        Some(rest) => Path::new(&view.subject.home).join(rest),
+        None => view.directory.join(typed),
+    }
+}
+
+/// Reads a directory with the account's own rights within the deadline. One that gives no answer has no names.
+fn names_in(directory: &Path, prefix: &str) -> Vec<Name> {
+    let listed = deadline::within(PATH_DEADLINE, || list(directory, prefix)).unwrap_or_default();
+    let entries = listed.split(|byte| *byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
+    let name = |entry: &str| {
+        let (kind, text) = entry.split_at_checked(1)?;
+        Some(Name { text: text.to_owned(), is_directory: kind == "d" })
+    };
+    entries.filter_map(name).collect()
+}
+
+/// A directory's names as bytes: `d` or `f`, the name, NUL. Names that no line could hold are left out.
+fn list(directory: &Path, prefix: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let entries = std::fs::read_dir(directory).into_iter().flatten().take(GLOB_ENTRIES).flatten();
+    let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
+    for (name, path) in named.filter(|(name, _)| is_offered(name, prefix)).take(GLOB_NAMES) {
+        bytes.push(if path.is_dir() { b'd' } else { b'f' });
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
+fn is_offered(name: &str, prefix: &str) -> bool {
+    name.starts_with(prefix) && (!name.starts_with('.') || prefix.starts_with('.')) && !name.chars().any(|c| hazard(c).is_some())
+}
+
+/// A path as it is typed. The tilde of `~/` stays outside the quotes, where it means the home directory.
+fn quoted_path(path: &str) -> String {
+    match path.strip_prefix("~/") {
+        Some(rest) => format!("~/{}", if rest.is_empty() { String::new() } else { quoted(rest) }),
+        None => quoted(path),
+    }
+}
+
+/// A word as it is typed: in quotes unless every character of it is plain.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// What of a list fits into a window of `columns` and `rows`, so that the editor never stops to page: nothing, and so no end of the
+/// session, would reach it there. What is left out is one entry, which keeps what all of them begin with.
+pub fn fitting(mut found: Vec<Suggestion>, columns: usize, rows: usize) -> Vec<Suggestion> {
+    const GAP: usize = 2;
+    let widest = found.iter().map(|suggestion| suggestion.shown.chars().count()).max().unwrap_or(0).max("… 9999 more".chars().count());
+    let across = (columns / (widest + GAP)).max(1);
+    let room = across * rows.saturating_sub(2);
+    if found.len() <= room {
+        return found;
+    }
+    let common = common_prefix(&found).to_owned();
+    let left_out = found.len() - room.saturating_sub(1);
+    found.truncate(room.saturating_sub(1));
+    found.push(Suggestion { shown: format!("… {left_out} more"), replacement: common });
+    found
+}
+
+/// What all replacements begin with.
+fn common_prefix(found: &[Suggestion]) -> &str {
+    let mut replacements = found.iter().map(|suggestion| suggestion.replacement.as_str());
+    let first = replacements.next().unwrap_or("");
+    let length = replacements.fold(first.len(), |length, other| {
+        let same = first.chars().zip(other.chars()).take_while(|(a, b)| a == b);
+        length.min(same.map(|(a, _)| a.len_utf8()).sum())
+    });
+    first.get(..length).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(word: &str, slot: Option<&str>) -> Candidate {
+        Candidate { word: word.to_owned(), slot: slot.map(str::to_owned) }
+    }
+
+    fn shown(found: &[Suggestion]) -> Vec<&str> {
+        found.iter().map(|suggestion| suggestion.shown.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_inserted_parses_to_the_word_that_was_shown() {
+        for word in ["plain", "a b", "it's", "$HOME", "*", "", "~", "a=~", "{a,b}", "#x", "!", "é", "\"", "\\", "a;b", "if"] {
+            let script = crate::syntax::parse(format!("echo {}", quoted(word)).as_bytes()).unwrap();
+            let words = &script.single().unwrap().words;
+            assert_eq!(words.get(1).and_then(|word| word.literal()).as_deref(), Some(word));
+        }
+        assert_eq!(quoted_path("~/a b"), "~/'a b'");
+        assert_eq!(quoted_path("~/"), "~/");
+    }
+
+    #[test]
+    fn literals_go_on_as_typed_and_slots_are_hints() {
+        let next = [candidate("status", None), candidate("show", None), candidate("--full", None), candidate("", Some("<unit>"))];
+        assert_eq!(shown(&from_forms(&next, "s")), ["status", "show"]);
+        assert_eq!(shown(&from_forms(&next, "--")), ["--full"]);
+        assert_eq!(shown(&from_forms(&next, "")), ["status", "show", "--full", "<unit>"]);
+        assert_eq!(shown(&from_forms(&[candidate("x", None)], "")), ["x"]);
+    }
+
+    #[test]
+    fn the_only_word_gets_a_blank_and_the_only_hint_is_listed() {
+        let settled = |mut found: Vec<Suggestion>| {
+            finish(&mut found);
+            found.into_iter().map(|suggestion| suggestion.replacement).collect::<Vec<_>>()
+        };
+        let directory = Name { text: "log".to_owned(), is_directory: true };
+        assert_eq!(settled(vec![Suggestion::word("status")]), ["status "]);
+        assert_eq!(settled(vec![Suggestion::file("/var/", &directory)]), ["/var/log/"]);
+        assert_eq!(settled(vec![Suggestion::word("a"), Suggestion::word("b")]), ["a", "b"]);
+        assert_eq!(settled(from_forms(&[candidate("", Some("<unit>"))], "")).len(), 2);
+    }
+
+    #[test]
+    fn file_names_are_offered_where_a_path_belongs() {
+        for (slot, partial, expected) in [
+            ("<file>", "", true),
+            ("<log:file>", "", true),
+            ("<dir>", "x", true),
+            ("<log>", "", false),
+            ("<log>", "/var", true),
+            ("<log>", "~", true),
+            ("<unit>", "post", false),
+        ] {
+            assert_eq!(takes_path(slot, partial), expected, "{slot} {partial:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_no_line_could_hold_are_not_offered() {
+        for (name, prefix, offered) in [
+            ("syslog", "sys", true),
+            (".hidden", "", false),
+            (".hidden", ".", true),
+            ("a\x1bb", "", false),
+            ("a\nb", "", false),
+            ("x", "y", false),
+        ] {
+            assert_eq!(is_offered(name, prefix), offered, "{name:?} {prefix:?}");
+        }
+    }
+
+    #[test]
+    fn a_real_directory_is_listed() {
+        let names = names_in(Path::new("/proc/self"), "f");
+        assert!(names.contains(&Name { text: "fd".to_owned(), is_directory: true }));
+        assert!(names.iter().all(|name| name.text.starts_with('f')));
+        assert!(names_in(Path::new("/nonexistent"), "").is_empty());
+    }
+
+    #[test]
+    fn a_list_never_outgrows_the_window_and_keeps_its_common_beginning() {
+        let many: Vec<Suggestion> = (0..500).map(|n| Suggestion::word(&format!("/var/log/app-{n:03}"))).collect();
+        for (columns, rows) in [(80, 24), (100, 50), (20, 10), (1, 1)] {
+            let fit = fitting(many.clone(), columns, rows);
+            let across = (columns / ("/var/log/app-000".len() + 2)).max(1);
+            assert!(fit.len() <= (across * rows.saturating_sub(2)).max(1), "{columns}x{rows}: {}", fit.len());
+            assert_eq!(common_prefix(&fit), "/var/log/app-");
+            assert!(fit.last().unwrap().shown.starts_with('…'));
+        }
+        assert_eq!(fitting(many.clone(), 400, 100), many);
+    }
+}

@@ -1,0 +1,175 @@
+//! The front: what a line asks for. It parses, expands and knows the builtins; it decides nothing and starts nothing.
+//!
+//! A builtin stands alone on its line. `cd DIR` may also stand first, before `&&`: then the rest of the line is expanded in DIR, as it
+//! would be in any shell, although nothing has run yet. `cd` shows and keeps the physical path (as `cd -P` does): what the prompt's person
+//! sees is where a command will run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use nix::unistd::{AccessFlags, access};
+
+use super::builtins;
+use crate::exec::Host;
+use crate::policy::Facts;
+use crate::syntax::ast::Script;
+use crate::syntax::{Connector, Context, Request, Stage, SyntaxError, expand, parse};
+use crate::sys::deadline;
+use crate::words::limits::PATH_DEADLINE;
+
+/// What a line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Blank, or a comment.
+    Nothing,
+    /// Something that the shell does by itself.
+    Builtin(Vec<String>),
+    /// Processes, in a directory.
+    Commands { request: Request, directory: PathBuf },
+}
+
+/// Why a line asks for nothing that can be had.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is not part of this shell.
+    Syntax(SyntaxError),
+    /// The directory that it begins with cannot be entered.
+    Directory { argv: Vec<String>, reason: String },
+}
+
+impl From<SyntaxError> for Refusal {
+    fn from(error: SyntaxError) -> Refusal {
+        Refusal::Syntax(error)
+    }
+}
+
+/// What the meaning of a line depends on besides the line.
+pub struct Surroundings<'a> {
+    /// What `$NAME` may mean.
+    pub constants: &'a BTreeMap<String, String>,
+    /// What `$?` means.
+    pub status: u8,
+    /// Whether the policy allows a program of this name.
+    pub is_program: &'a dyn Fn(&str) -> bool,
+}
+
+/// The front of one session.
+pub struct Front {
+    home: String,
+    directory: PathBuf,
+    before: Option<PathBuf>,
+}
+
+impl Front {
+    /// Starts where this process was started, which for a login is the account's home directory.
+    pub fn new(home: &str) -> Front {
+        let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        Front { home: home.to_owned(), directory, before: None }
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Makes a directory that [`Front::destination`] found the one of the lines to come.
+    pub fn enter(&mut self, directory: PathBuf) {
+        if directory != self.directory {
+            self.before = Some(std::mem::replace(&mut self.directory, directory));
+        }
+    }
+
+    /// What a line asks for.
+    pub fn read(&self, line: &[u8], surroundings: &Surroundings<'_>) -> Result<Asked, Refusal> {
+        if let Some(rest) = builtins::explained(line) {
+            return Ok(Asked::Builtin(vec!["explain".to_owned(), rest.to_owned()]));
+        }
+        let (script, moved) = self.moved(parse(line)?, surroundings)?;
+        let status = if moved.is_some() { 0 } else { surroundings.status };
+        let directory = moved.unwrap_or_else(|| self.directory.clone());
+        let mut request = self.expand(&script, &directory, &Surroundings { status, ..*surroundings })?;
+        if let Some(argv) = alone(&script, &request) {
+            return Ok(Asked::Builtin(argv));
+        }
+        stands_alone(&request, surroundings)?;
+        match request.items.first_mut() {
+            None => return Ok(Asked::Nothing),
+            // What a `cd` before it hung it on has succeeded.
+            Some(first) => first.connector = Connector::Always,
+        }
+        Ok(Asked::Commands { request, directory })
+    }
+
+    fn expand(&self, script: &Script, directory: &Path, surroundings: &Surroundings<'_>) -> Result<Request, SyntaxError> {
+        let Surroundings { constants, status, .. } = *surroundings;
+        expand(script, &Context { directory, home: &self.home, status, constants })
+    }
+
+    /// Takes `cd DIR &&` off the front of a line: the rest, and where it happens.
+    fn moved(&self, script: Script, surroundings: &Surroundings<'_>) -> Result<(Script, Option<PathBuf>), Refusal> {
+        let hangs_on_success = |rest: &Script| rest.pipelines.first().is_some_and(|first| first.connector == Connector::And);
+        match script.split_first() {
+            Some((first, rest)) if first.builtin().as_deref() == Some("cd") && hangs_on_success(&rest) => {
+                let request = self.expand(&first, &self.directory, surroundings)?;
+                let argv = alone(&first, &request).unwrap_or_default();
+                let directory = self.destination(&argv).map_err(|reason| Refusal::Directory { argv, reason })?;
+                Ok((rest, Some(directory)))
+            }
+            _ => Ok((script, None)),
+        }
+    }
+
+    /// Where a `cd` leads: the resolved path of a directory that the account may enter. The error is a reason in words.
+    pub fn destination(&self, argv: &[String]) -> Result<PathBuf, String> {
+        let target = match argv {
+            [_] => self.home.as_str(),
+            [_, dash] if dash == "-" => return self.before.clone().ok_or_else(|| "there is no directory before this one".to_owned()),
+            [_, option] if option.starts_with('-') => return Err(format!("{option}: no options; write ./{option} for a directory")),
+            [_, target] => target,
+            _ => return Err("give one directory".to_owned()),
+        };
+        let host = Host { directory: self.directory.clone() };
+        let resolved = host.resolve(target, None).map_err(|reason| format!("{target}: {reason}"))?;
+        enterable(&resolved.path).map_err(|reason| format!("{target}: {reason}"))?;
+        match resolved.path.to_str() {
+            Some(_) => Ok(resolved.path),
+            None => Err(format!("{target}: its name is not UTF-8")),
+        }
+    }
+}
+
+/// Asks the kernel, within the deadline: the file system may hang.
+fn enterable(path: &Path) -> Result<(), String> {
+    let ask = || {
+        let opened = open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).map(drop);
+        let refused = opened.and_then(|()| access(path, AccessFlags::X_OK)).err();
+        refused.map(|errno| errno.desc().to_lowercase().into_bytes()).unwrap_or_default()
+    };
+    let reason = deadline::within(PATH_DEADLINE, ask).map_err(|elapsed| elapsed.to_string())?;
+    if reason.is_empty() { Ok(()) } else { Err(String::from_utf8_lossy(&reason).into_owned()) }
+}
+
+/// The words of a builtin that is all that a line asks for.
+fn alone(script: &Script, request: &Request) -> Option<Vec<String>> {
+    script.builtin().filter(|name| builtins::is_builtin(name))?;
+    let stage = request.items.first()?.stages.first()?;
+    Some(stage.argv.iter().map(|word| word.text.clone()).collect())
+}
+
+/// A builtin among other commands is an error, unless there is a program of its name.
+fn stands_alone(request: &Request, surroundings: &Surroundings<'_>) -> Result<(), SyntaxError> {
+    let mut stages = request.items.iter().flat_map(|item| &item.stages);
+    match stages.find(|stage| builtins::is_builtin(name(stage)) && !(surroundings.is_program)(name(stage))) {
+        Some(stage) => Err(SyntaxError {
+            message: format!("`{}` is part of this shell and stands alone on its line", name(stage)),
+            span: stage.argv.first().map(|word| word.span).unwrap_or_default(),
+            help: (name(stage) == "cd").then(|| "only `cd DIR && …` may be followed".to_owned()),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn name(stage: &Stage) -> &str {
+    stage.argv.first().map_or("", |word| word.text.as_str())
+}

@@ -1,0 +1,346 @@
+//! The guard: decision, records, processes. It is given words, never a command line to parse.
+//!
+//! [`Guard::submit`] is the one way by which a command starts; a later version puts a process boundary there. What does not become a
+//! command is reported all the same, because every attempt is on record: [`Guard::refuse`] for a line that is not part of this shell,
+//! [`Guard::builtin`] and [`Guard::end_builtin`] for what the front does by itself.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::clock::Ending;
+use super::inforce::{self, Change, InForce};
+use super::ledger::{self, Ledger};
+use super::message;
+use crate::access::Person;
+use crate::exec::{self, Ended, Host, LineOutcome, LinePlan, PlanContext, PlanError, StageOutcome};
+use crate::policy::{self, Allowed, Applied, Damaged, Denied, RuleRef, Subject, Verdict};
+use crate::record::{self, CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
+use crate::syntax::{Request, Stage};
+use crate::words::Safe;
+
+/// How a line went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub status: u8,
+    /// Whether it was let through; what the line does to the session itself (`cd DIR && …`) holds only then.
+    pub accepted: bool,
+    /// What the person is told, in order.
+    pub messages: Vec<String>,
+    /// Whether the session is over.
+    pub ending: Option<Ending>,
+}
+
+/// Why a whole line does not run.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error("{reason}")]
+    Denied { message: String, reason: String },
+    #[error("not possible: {0}")]
+    Unplannable(#[from] PlanError),
+    #[error("{0}; nothing was run")]
+    Damaged(#[from] Damaged),
+    #[error("{0}; nothing was run, as the policy demands")]
+    Unrecorded(#[from] Unrecorded),
+}
+
+/// A builtin that was started.
+pub struct Builtin {
+    command: u64,
+    line: Vec<u8>,
+    argv: Vec<String>,
+    directory: String,
+    started: Instant,
+}
+
+/// The limits of a stage, and the rule that they are from.
+struct Limits {
+    timeout: Option<Duration>,
+    output: Option<u64>,
+    rule: RuleRef,
+}
+
+pub struct Guard {
+    policy: InForce,
+    person: Person,
+    subject: Subject,
+    /// What the client said that its terminal is.
+    term: Option<String>,
+    ledger: Ledger,
+    /// Refusals by policy.
+    strikes: u32,
+}
+
+impl Guard {
+    /// Opens the records of a session and writes its first. `terminal` is whether commands will write to one.
+    pub fn open(policy: InForce, person: Person, way: &str, terminal: bool, term: Option<String>) -> Result<Guard, Unrecorded> {
+        let session = record::Session {
+            id: record::new_session_id(),
+            host: person.host.clone(),
+            account: person.account.clone(),
+            uid: person.uid,
+            from: person.from.map(|address| address.to_string()),
+            tty: person.tty.clone(),
+        };
+        let mut ledger = Ledger::open(policy.audit(), session);
+        ledger.start(way, policy.policy().digest())?;
+        let subject = person.subject(terminal);
+        Ok(Guard { policy, person, subject, term, ledger, strikes: 0 })
+    }
+
+    pub fn policy(&self) -> &Rc<Applied> {
+        self.policy.policy()
+    }
+
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    pub fn session(&self) -> &record::Session {
+        self.ledger.session()
+    }
+
+    /// Where records go: the file of this session, and the syslog socket if there is one.
+    pub fn records(&self) -> (String, Option<String>) {
+        let audit = self.policy.audit();
+        (format!("{}/{}.jsonl", audit.dir, self.session().id), audit.syslog.clone())
+    }
+
+    /// Puts on record, and tells, that the policy in force is not the one that was applied last.
+    pub fn alert(&mut self, reason: &str) {
+        let digest = self.policy().digest().to_owned();
+        self.ledger.note(&Event::PolicyDamage { reason, policy: &digest });
+    }
+
+    /// Takes up another policy if one was applied. Returns what the person is told.
+    pub fn refresh(&mut self) -> Vec<String> {
+        let mut messages = match self.policy.refresh() {
+            None => Vec::new(),
+            Some(Change::Unusable(reason)) => {
+                self.alert(&reason);
+                vec![format!("the new policy cannot be used, the session keeps the one it has: {reason}")]
+            }
+            Some(Change::Replaced { before, alert }) => self.replaced(&before, alert),
+        };
+        messages.extend(self.ledger.notices());
+        messages
+    }
+
+    fn replaced(&mut self, before: &str, alert: Option<String>) -> Vec<String> {
+        self.ledger.reconfigure(self.policy.audit());
+        let digest = self.policy().digest().to_owned();
+        self.ledger.note(&Event::PolicyChange { before, policy: &digest });
+        let short = digest.get(..12).unwrap_or(&digest);
+        let mut messages = vec![format!("another policy is in force now: {short}")];
+        if let Some(reason) = alert {
+            self.alert(&reason);
+            messages.push(reason);
+        }
+        messages
+    }
+
+    /// Decides a whole line and runs it: all of it or nothing.
+    pub fn submit(&mut self, request: Request, directory: &Path) -> Outcome {
+        let policy = Rc::clone(self.policy());
+        let cwd = directory.to_string_lossy();
+        let number = self.ledger.number();
+        let line = request.line.clone();
+        let mut record = ledger::record(number, line.as_bytes(), Decision::Allow, &cwd, policy.digest());
+        record.stages = request.items.iter().flat_map(|item| &item.stages).map(|stage| ledger::stage(words(stage))).collect();
+        let mut outcome = match self.carry_out(&request, directory, &mut record) {
+            Ok(outcome) => outcome,
+            Err(stop) => self.stopped(&stop, &mut record),
+        };
+        outcome.messages.extend(self.ledger.notices());
+        outcome
+    }
+
+    fn carry_out(&mut self, request: &Request, directory: &Path, record: &mut CommandRecord<'_>) -> Result<Outcome, Stop> {
+        let allowed = self.decide(request, directory, record)?;
+        let limits: Vec<Limits> = allowed.iter().flatten().map(Limits::of).collect();
+        let plan = self.plan(request, allowed, directory)?;
+        let facts = plan.stages();
+        record.stages.iter_mut().zip(facts.iter().flatten()).for_each(|(stage, facts)| ledger::planned(stage, facts));
+        let protections = ledger::common_protections(&facts);
+        let record = CommandRecord { protections: &protections, ..record.clone() };
+        self.ledger.write(&Event::CommandStart(&record))?;
+        let done = exec::run(plan);
+        let mut messages = self.finish(record, &done);
+        messages.extend(told(request, &done, &limits));
+        let ending = matches!(done.ended, Some(Ended::Hangup | Ended::Terminated)).then_some(Ending::Hangup);
+        Ok(Outcome { status: done.status, accepted: true, messages, ending })
+    }
+
+    /// The permissions of every stage, by pipeline; or the first refusal.
+    fn decide(&self, request: &Request, directory: &Path, record: &mut CommandRecord<'_>) -> Result<Vec<Vec<Allowed>>, Stop> {
+        let facts = Host { directory: directory.to_owned() };
+        let mut records = record.stages.iter_mut();
+        let mut refusal = None;
+        let mut permissions = Vec::new();
+        for item in &request.items {
+            let mut allowed = Vec::new();
+            for stage in &item.stages {
+                let verdict = policy::decide(self.policy(), &self.subject, stage, &facts)?;
+                match (verdict, records.next()) {
+                    (Verdict::Allowed(permission), Some(record)) => {
+                        record.rule = Some(permission.terms().rule.to_string());
+                        record.confine = Some(permission.terms().confine.name.clone());
+                        allowed.push(permission);
+                    }
+                    (Verdict::Denied(denied), _) => {
+                        refusal.get_or_insert_with(|| self.denied(&request.line, stage, &denied));
+                    }
+                    // There is a record for each stage.
+                    (Verdict::Allowed(_), None) => {}
+                }
+            }
+            permissions.push(allowed);
+        }
+        refusal.map_or(Ok(permissions), Err)
+    }
+
+    fn denied(&self, line: &str, stage: &Stage, denied: &Denied) -> Stop {
+        let command = stage.argv.first().map_or("", |word| word.text.as_str());
+        let message = if denied.word == 0 && denied.rule.is_none() {
+            let known = inforce::allowed_commands(self.policy(), &self.subject);
+            message::unknown(command, known.iter().map(String::as_str))
+        } else {
+            message::denied(line, stage, denied)
+        };
+        Stop::Denied { message, reason: format!("{command}: {}", message::miss(denied)) }
+    }
+
+    fn plan(&self, request: &Request, allowed: Vec<Vec<Allowed>>, directory: &Path) -> Result<LinePlan, PlanError> {
+        let constants = inforce::constants(self.policy(), &self.subject);
+        let search = &self.policy.settings().search;
+        let context = PlanContext { person: &self.person, directory, constants: &constants, search, term: self.term.as_deref() };
+        exec::plan(request, allowed, &context)
+    }
+
+    /// Puts the end of a line on record. Returns what the processes want told.
+    fn finish(&mut self, mut record: CommandRecord<'_>, done: &LineOutcome) -> Vec<String> {
+        record.stages.iter_mut().zip(done.stages.iter().flatten()).for_each(|(stage, outcome)| ledger::ended(stage, outcome));
+        record.reason = done.ended.map(|ended| ledger::reason(ended).to_owned());
+        record.duration_ms = Some(ledger::milliseconds(done.duration));
+        (record.bytes_out, record.bytes_err) = (done.bytes_out, done.bytes_err);
+        self.ledger.note(&Event::CommandEnd(&record));
+        done.notices.iter().map(|notice| Safe(notice.as_bytes()).to_string()).collect()
+    }
+
+    /// Puts on record that a line was stopped before any of it ran. 126 where that is a verdict on the line, 125 where it is not.
+    fn stopped(&mut self, stop: &Stop, record: &mut CommandRecord<'_>) -> Outcome {
+        match stop {
+            Stop::Unrecorded(_) => {}
+            Stop::Damaged(damaged) => self.alert(&damaged.to_string()),
+            Stop::Denied { .. } | Stop::Unplannable(_) => {
+                record.decision = Decision::Deny;
+                record.reason = Some(stop.to_string());
+                self.ledger.note(&Event::CommandDeny(record));
+            }
+        }
+        let (status, message) = match stop {
+            Stop::Denied { message, .. } => (126, message.clone()),
+            Stop::Unplannable(_) => (126, Safe(stop.to_string().as_bytes()).to_string()),
+            Stop::Damaged(_) | Stop::Unrecorded(_) => (125, Safe(stop.to_string().as_bytes()).to_string()),
+        };
+        let ending = if status == 126 { self.strike() } else { None };
+        Outcome { status, accepted: false, messages: vec![message], ending }
+    }
+
+    /// Counts a refusal by policy; the session is over where the policy sets a number of them.
+    fn strike(&mut self) -> Option<Ending> {
+        self.strikes = self.strikes.saturating_add(1);
+        let allowed = self.policy.settings().session.strikes;
+        (allowed > 0 && self.strikes >= allowed).then_some(Ending::Strikes(self.strikes))
+    }
+
+    /// Puts a line on record that is not part of this shell, whatever its bytes.
+    pub fn refuse(&mut self, line: &[u8], reason: &str, directory: &Path) -> Outcome {
+        let (digest, cwd) = (self.policy().digest().to_owned(), directory.to_string_lossy());
+        let mut record = ledger::record(self.ledger.number(), line, Decision::Invalid, &cwd, &digest);
+        record.reason = Some(reason.to_owned());
+        self.ledger.note(&Event::CommandDeny(&record));
+        Outcome { status: 2, messages: self.ledger.notices(), ..Outcome::default() }
+    }
+
+    /// Puts the start of a builtin on record. The error is the outcome of one that may not start without.
+    pub fn builtin(&mut self, line: &[u8], argv: Vec<String>, directory: &Path) -> Result<Builtin, Outcome> {
+        let builtin = Builtin {
+            command: self.ledger.number(),
+            line: line.to_vec(),
+            argv,
+            directory: directory.to_string_lossy().into_owned(),
+            started: Instant::now(),
+        };
+        let digest = self.policy().digest().to_owned();
+        match self.ledger.write(&Event::CommandStart(&builtin.record(&digest))) {
+            Ok(()) => Ok(builtin),
+            Err(unrecorded) => Err(self.stopped(&Stop::Unrecorded(unrecorded), &mut builtin.record(&digest))),
+        }
+    }
+
+    /// Puts the end of a builtin on record. Returns what the person is told.
+    pub fn end_builtin(&mut self, builtin: &Builtin, status: u8) -> Vec<String> {
+        let digest = self.policy().digest().to_owned();
+        let mut record = builtin.record(&digest);
+        record.duration_ms = Some(ledger::milliseconds(builtin.started.elapsed()));
+        record.stages.iter_mut().for_each(|stage| stage.status = Some(StageStatus::Exit(i32::from(status))));
+        self.ledger.note(&Event::CommandEnd(&record));
+        self.ledger.notices()
+    }
+
+    /// Puts the end of the session on record. Returns what the person is told.
+    pub fn end(&mut self, ending: Ending) -> Vec<String> {
+        self.ledger.end(ending.reason());
+        self.ledger.notices()
+    }
+}
+
+impl Builtin {
+    /// Words and no program: nothing is started.
+    fn record<'a>(&'a self, policy: &'a str) -> CommandRecord<'a> {
+        let mut record = ledger::record(self.command, &self.line, Decision::Allow, &self.directory, policy);
+        record.stages = vec![StageRecord { rule: Some("builtin".to_owned()), ..ledger::stage(self.argv.clone()) }];
+        record
+    }
+}
+
+impl Limits {
+    fn of(allowed: &Allowed) -> Limits {
+        let terms = allowed.terms();
+        Limits { timeout: terms.timeout.map(Duration::from_millis), output: terms.output, rule: terms.rule.clone() }
+    }
+}
+
+fn words(stage: &Stage) -> Vec<String> {
+    stage.argv.iter().map(|word| word.text.clone()).collect()
+}
+
+/// What the person is told of a line that ran: programs that are not there, and the limit that ended it.
+fn told(request: &Request, done: &LineOutcome, limits: &[Limits]) -> Vec<String> {
+    let stages = request.items.iter().flat_map(|item| &item.stages).zip(done.stages.iter().flatten());
+    let mut messages: Vec<String> = stages.filter_map(|(stage, outcome)| failure(stage, outcome)).collect();
+    messages.extend(match done.ended {
+        Some(Ended::Timeout(time)) => {
+            let rule = limits.iter().find(|limits| limits.timeout == Some(time)).map(|limits| &limits.rule);
+            Some(message::timed_out(time, rule))
+        }
+        Some(Ended::Output(bytes)) => {
+            let rule = limits.iter().find(|limits| limits.output == Some(bytes)).map(|limits| &limits.rule);
+            Some(message::too_much_output(bytes, rule))
+        }
+        Some(Ended::Hangup | Ended::Terminated) | None => None,
+    });
+    messages
+}
+
+/// What is told of a process that did not start.
+fn failure(stage: &Stage, outcome: &StageOutcome) -> Option<String> {
+    let command = stage.argv.first().map_or("", |word| word.text.as_str());
+    let shown = Safe(command.as_bytes());
+    match outcome {
+        StageOutcome::NotFound => Some(format!("{shown}: allowed, but not installed on this host")),
+        StageOutcome::Failed(reason) => Some(format!("{shown}: could not be started: {}", Safe(reason.as_bytes()))),
+        StageOutcome::NotRun | StageOutcome::Exited { .. } | StageOutcome::Killed { .. } => None,
+    }
+}

@@ -1,0 +1,195 @@
+//! What the guard puts on record, and what it does when no place takes a record.
+
+use std::time::{Duration, Instant};
+
+use crate::confine;
+use crate::exec::plan::StageFacts;
+use crate::exec::{Ended, StageOutcome};
+use crate::policy::confinement::{Base, Confinement, Exec};
+use crate::policy::settings::{Audit, OnFailure};
+use crate::record::{self, CommandRecord, Decision, Event, Recorder, StageRecord, StageStatus, Unrecorded};
+
+/// The records of one session.
+pub struct Ledger {
+    recorder: Recorder,
+    on_failure: OnFailure,
+    started: Instant,
+    commands: u64,
+    denied: u64,
+    notices: Vec<String>,
+}
+
+impl Ledger {
+    pub fn open(audit: &Audit, session: record::Session) -> Ledger {
+        let recorder = Recorder::open(audit, session);
+        Ledger { recorder, on_failure: audit.on_failure, started: Instant::now(), commands: 0, denied: 0, notices: Vec::new() }
+    }
+
+    pub fn session(&self) -> &record::Session {
+        self.recorder.session()
+    }
+
+    /// The number of a new command, from 1.
+    pub fn number(&mut self) -> u64 {
+        self.commands += 1;
+        self.commands
+    }
+
+    /// Lines that were refused so far, by policy or because they do not parse.
+    pub fn denied(&self) -> u64 {
+        self.denied
+    }
+
+    /// Writes a record. One that no place takes is an error if the policy says so, else a notice.
+    pub fn write(&mut self, event: &Event<'_>) -> Result<(), Unrecorded> {
+        if let Event::CommandDeny(_) = event {
+            self.denied += 1;
+        }
+        let written = self.recorder.write(event);
+        self.notices.extend(self.recorder.notices());
+        match (written, self.on_failure) {
+            (Err(unrecorded), OnFailure::Continue) => {
+                self.notices.push(format!("{unrecorded}; the policy lets the session go on without records"));
+                Ok(())
+            }
+            (written, _) => written,
+        }
+    }
+
+    /// Writes a record of what has already happened: that it is missing can only be told.
+    pub fn note(&mut self, event: &Event<'_>) {
+        if let Err(unrecorded) = self.write(event) {
+            self.notices.push(unrecorded.to_string());
+        }
+    }
+
+    /// Writes the first record of the session.
+    pub fn start(&mut self, way: &str, policy: &str) -> Result<(), Unrecorded> {
+        let protections = always();
+        let version = env!("CARGO_PKG_VERSION");
+        self.write(&Event::SessionStart { way, version, policy, protections: &protections })
+    }
+
+    /// Writes the last record of the session.
+    pub fn end(&mut self, reason: &str) {
+        let (commands, denied) = (self.commands, self.denied);
+        self.note(&Event::SessionEnd { reason, commands, denied, duration_ms: milliseconds(self.started.elapsed()) });
+    }
+
+    /// Follows a change of the policy.
+    pub fn reconfigure(&mut self, audit: &Audit) {
+        self.on_failure = audit.on_failure;
+        self.recorder.reconfigure(audit);
+    }
+
+    /// What the person must be told of the records.
+    pub fn notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+}
+
+/// What holds every command whatever its rule: the protections under the widest confinement that a rule can name.
+fn always() -> Vec<&'static str> {
+    let widest = Confinement { base: Base::Open, exec: Exec::Any, ..Confinement::default() };
+    confine::Plan::of(&widest).protections()
+}
+
+/// A record of a line about which nothing but its bytes is known.
+pub fn record<'a>(command: u64, line: &'a [u8], decision: Decision, cwd: &'a str, policy: &'a str) -> CommandRecord<'a> {
+    CommandRecord {
+        command,
+        line,
+        stages: Vec::new(),
+        decision,
+        reason: None,
+        cwd,
+        duration_ms: None,
+        bytes_out: None,
+        bytes_err: None,
+        protections: &[],
+        policy,
+    }
+}
+
+/// A process of which only the words are known.
+pub fn stage(argv: Vec<String>) -> StageRecord {
+    StageRecord { argv, program: None, rule: None, run_as: None, confine: None, pid: None, status: None }
+}
+
+/// Adds what the plan of a process says.
+pub fn planned(record: &mut StageRecord, facts: &StageFacts) {
+    record.program = facts.program.as_ref().map(|path| path.to_string_lossy().into_owned());
+    record.run_as = Some(facts.run_as.clone());
+}
+
+/// Adds how a process went.
+pub fn ended(record: &mut StageRecord, outcome: &StageOutcome) {
+    (record.pid, record.status) = match outcome {
+        StageOutcome::NotRun => (None, None),
+        StageOutcome::NotFound => (None, Some(StageStatus::Error("not found".to_owned()))),
+        StageOutcome::Failed(reason) => (None, Some(StageStatus::Error(reason.clone()))),
+        StageOutcome::Exited { pid, code } => (Some(*pid), Some(StageStatus::Exit(*code))),
+        StageOutcome::Killed { pid, signal } => (Some(*pid), Some(StageStatus::Signal(signal_name(*signal)))),
+    };
+}
+
+/// The protections that every process of a line has.
+pub fn common_protections(stages: &[Vec<StageFacts>]) -> Vec<&'static str> {
+    let mut stages = stages.iter().flatten();
+    let first = stages.next().map(|stage| stage.protections.clone()).unwrap_or_default();
+    stages.fold(first, |common, stage| common.into_iter().filter(|name| stage.protections.contains(name)).collect())
+}
+
+/// What ended a line, as records name it.
+pub fn reason(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Timeout(_) => "timeout",
+        Ended::Output(_) => "output",
+        Ended::Hangup => "hangup",
+        Ended::Terminated => "terminated",
+    }
+}
+
+pub fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The name of a signal without SIG; of a real-time signal, its number, as kill(1) takes it.
+fn signal_name(number: i32) -> String {
+    let signal = nix::sys::signal::Signal::try_from(number);
+    signal.map_or_else(|_| number.to_string(), |signal| signal.as_str().trim_start_matches("SIG").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_become_what_records_say() {
+        let exit = |code| Some(StageStatus::Exit(code));
+        let signal = |name: &str| Some(StageStatus::Signal(name.to_owned()));
+        let error = |text: &str| Some(StageStatus::Error(text.to_owned()));
+        for (outcome, pid, status) in [
+            (StageOutcome::Exited { pid: 7, code: 3 }, Some(7), exit(3)),
+            (StageOutcome::Killed { pid: 7, signal: 9 }, Some(7), signal("KILL")),
+            (StageOutcome::Killed { pid: 7, signal: 15 }, Some(7), signal("TERM")),
+            (StageOutcome::Killed { pid: 7, signal: 40 }, Some(7), signal("40")),
+            (StageOutcome::NotFound, None, error("not found")),
+            (StageOutcome::Failed("denied".to_owned()), None, error("denied")),
+            (StageOutcome::NotRun, None, None),
+        ] {
+            let mut record = stage(vec!["x".to_owned()]);
+            ended(&mut record, &outcome);
+            assert_eq!((record.pid, record.status), (pid, status), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_claims_only_what_protects_all_of_its_processes() {
+        let facts =
+            |protections: &[&'static str]| StageFacts { program: None, run_as: "nobody".to_owned(), protections: protections.to_vec() };
+        let stages = [vec![facts(&["no_core", "one_exec"])], vec![facts(&["no_core"])]];
+        assert_eq!(common_protections(&stages), ["no_core"]);
+        assert!(common_protections(&[]).is_empty());
+    }
+}

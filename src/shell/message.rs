@@ -1,0 +1,177 @@
+//! Everything that the person reads about a line: refusals, limits, notices. Pure text; no raw byte of theirs is ever in it.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::policy::{Denied, RuleRef};
+use crate::syntax::{Stage, SyntaxError};
+use crate::words::diagnostic::mark;
+use crate::words::{Safe, Span, suggest};
+
+const NAME: &str = "posternsh: ";
+
+/// Tells the person something on standard error. A reader that went away is no reason to stop.
+pub fn tell(text: &str) {
+    let mut error = io::stderr().lock();
+    let _ = writeln!(error, "{NAME}{text}").and_then(|()| error.flush());
+}
+
+/// A line with a caret under the culprit, and a note behind the caret. `lead` stands before the line; `margin` is the width of what will
+/// stand before `lead`.
+pub fn point(lead: &str, margin: usize, line: &[u8], culprit: Span, note: &str) -> String {
+    let (shown, carets) = mark(line, culprit);
+    let margin = margin + lead.len();
+    let text = format!("{lead}{shown}\n{:margin$}{carets} {}", "", Safe(note.as_bytes()));
+    text.trim_end().to_owned()
+}
+
+/// A line that is not part of this shell: what is wrong, the line, and a caret under the culprit.
+pub fn invalid(line: &[u8], error: &SyntaxError) -> String {
+    let lead = " ".repeat(NAME.len());
+    format!("{}\n{}", Safe(error.message.as_bytes()), point(&lead, 0, line, error.span, error.help.as_deref().unwrap_or_default()))
+}
+
+/// A command that no rule lets through: the line, and under the word that broke the nearest form what it should have been.
+pub fn denied(line: &str, stage: &Stage, denied: &Denied) -> String {
+    point("not allowed: ", NAME.len(), line.as_bytes(), culprit(stage, denied.word), &miss(denied))
+}
+
+/// What would have been allowed, and by which rule.
+pub fn miss(denied: &Denied) -> String {
+    let rule = denied.rule.as_ref().map(|rule| format!(" ({rule})")).unwrap_or_default();
+    format!("{}{rule}", denied.reason)
+}
+
+/// A command word that no rule begins with, and the nearest one that some rule does.
+pub fn unknown<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let shown = Safe(word.as_bytes());
+    match suggest::nearest(word, known) {
+        Some(near) => format!("no rule allows `{shown}`; did you mean `{}`?", Safe(near.as_bytes())),
+        None => format!("no rule allows `{shown}`; `help` shows what you may run"),
+    }
+}
+
+/// Where in the line the word is that broke a form; behind the last word where one is missing.
+pub fn culprit(stage: &Stage, word: usize) -> Span {
+    let last = stage.argv.last().map(|argument| argument.span).unwrap_or_default();
+    stage.argv.get(word).map_or(Span { start: last.end, end: last.end }, |argument| argument.span)
+}
+
+/// A command that ran into its time limit.
+pub fn timed_out(limit: Duration, rule: Option<&RuleRef>) -> String {
+    format!("ended after {}, its time limit{}", duration(limit), by(rule))
+}
+
+/// A command that ran into its output limit.
+pub fn too_much_output(bytes: u64, rule: Option<&RuleRef>) -> String {
+    format!("ended at {bytes} bytes of output, its limit{}", by(rule))
+}
+
+fn by(rule: Option<&RuleRef>) -> String {
+    rule.map(|rule| format!(" ({})", Safe(rule.to_string().as_bytes()))).unwrap_or_default()
+}
+
+/// A duration as policies write it: `1h30m`, `45s`; `0s` for less than a second.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    let text: String = parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// The first line of a session.
+pub fn greeting(host: &str, account: &str, banner: Option<&str>) -> String {
+    let banner = banner.map(|text| format!(" {}", Safe(text.as_bytes()))).unwrap_or_default();
+    format!("postern on {}: {}.{banner} `help` shows what you may run.", Safe(host.as_bytes()), Safe(account.as_bytes()))
+}
+
+/// The prompt: who and where, and how the line before went if it failed.
+pub fn prompt(account: &str, host: &str, status: u8) -> String {
+    let failure = if status == 0 { String::new() } else { format!(" [{status}]") };
+    format!("{}@{}{failure}> ", Safe(account.as_bytes()), Safe(host.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::Argument;
+
+    /// A stage whose words stand in `line`, separated by blanks.
+    fn stage(line: &str) -> Stage {
+        let mut offset = 0;
+        let argv = line.split(' ').map(|word| {
+            let span = Span::new(offset, offset + word.len());
+            offset += word.len() + 1;
+            Argument { text: word.to_owned(), span }
+        });
+        Stage { argv: argv.collect(), redirects: Vec::new() }
+    }
+
+    fn nearest(word: usize, reason: &str) -> Denied {
+        let rule = RuleRef { source: "policy.d/20-db.yaml".to_owned(), line: 14 };
+        Denied { reason: reason.to_owned(), word, rule: Some(rule), form: None }
+    }
+
+    #[test]
+    fn a_refusal_points_at_the_word_that_broke_the_form() {
+        let line = "systemctl restart postgresql";
+        let text = denied(line, &stage(line), &nearest(1, "expected status, show or cat"));
+        assert_eq!(
+            format!("{NAME}{text}"),
+            "posternsh: not allowed: systemctl restart postgresql\n\
+             \x20                                 ^^^^^^^ expected status, show or cat (policy.d/20-db.yaml:14)"
+        );
+    }
+
+    #[test]
+    fn a_missing_word_is_marked_behind_the_last() {
+        let line = "systemctl status";
+        let text = denied(line, &stage(line), &nearest(2, "expected <unit>"));
+        let column = text.lines().nth(1).and_then(|carets| carets.find('^')).unwrap();
+        assert_eq!(column, "posternsh: not allowed: systemctl status".len());
+    }
+
+    #[test]
+    fn a_line_that_does_not_parse_is_shown_with_its_culprit() {
+        let error = SyntaxError { message: "command substitution is not part of this shell".to_owned(), span: Span::new(5, 7), help: None };
+        assert_eq!(
+            format!("{NAME}{}", invalid(b"echo $(id)", &error)),
+            "posternsh: command substitution is not part of this shell\n           echo $(id)\n                ^^"
+        );
+    }
+
+    #[test]
+    fn no_message_carries_a_raw_byte_of_the_person() {
+        let error = SyntaxError { message: "a control character".to_owned(), span: Span::new(1, 2), help: None };
+        let hostile = "a\x1b]0;x\x07\u{202e}";
+        for text in [
+            invalid(b"a\x1b[2J\xff\x07", &error),
+            denied(hostile, &stage(hostile), &nearest(0, "no")),
+            unknown(hostile, []),
+            greeting(hostile, hostile, Some(hostile)),
+            prompt(hostile, hostile, 1),
+        ] {
+            assert!(!text.contains(['\x1b', '\x07', '\u{202e}']), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_command_gets_the_nearest_known_one_or_a_hint() {
+        for (typed, expected) in [("jornalctl", "did you mean `journalctl`?"), ("frobnicate", "`help` shows what you may run")] {
+            assert!(unknown(typed, ["journalctl", "uptime"]).ends_with(expected));
+        }
+    }
+
+    #[test]
+    fn the_prompt_shows_a_failure_and_only_that() {
+        assert_eq!(prompt("breakglass", "db-3", 0), "breakglass@db-3> ");
+        assert_eq!(prompt("breakglass", "db-3", 126), "breakglass@db-3 [126]> ");
+    }
+
+    #[test]
+    fn durations_read_as_policies_write_them() {
+        for (seconds, text) in [(0, "0s"), (45, "45s"), (60, "1m"), (5400, "1h30m"), (86400, "24h")] {
+            assert_eq!(duration(Duration::from_secs(seconds)), text);
+        }
+    }
+}

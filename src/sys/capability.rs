@@ -1,0 +1,67 @@
+//! Capabilities (capabilities(7)): asked of this process, and given up for good by the child.
+
+use super::raw;
+
+/// `_LINUX_CAPABILITY_VERSION_3` (capget(2)): two words per set.
+const VERSION: u32 = 0x2008_0522;
+/// Needed to drop from the bounding set and to set securebits.
+const SETPCAP: u32 = 8;
+/// Root stays without capabilities across exec, and nothing of this can be taken back.
+const NO_ROOT: i32 = libc::SECBIT_NOROOT
+    | libc::SECBIT_NOROOT_LOCKED
+    | libc::SECBIT_KEEP_CAPS_LOCKED
+    | libc::SECBIT_NO_CAP_AMBIENT_RAISE
+    | libc::SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+
+#[repr(C)]
+struct Header {
+    version: u32,
+    pid: i32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct Sets {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// Whether this process may drop from its bounding set. One that may not is held by empty sets and `no_new_privs` alone.
+pub fn can_bound() -> bool {
+    let mut sets = [Sets::default(), Sets::default()];
+    let header = Header { version: VERSION, pid: 0 };
+    // SAFETY: header and sets are laid out as the kernel wants them and outlive the call.
+    let got = unsafe { raw::call(libc::SYS_capget, [std::ptr::from_ref(&header) as usize, sets.as_mut_ptr() as usize, 0, 0, 0]) };
+    let [low, _] = sets;
+    got.is_ok() && low.effective & (1 << SETPCAP) != 0
+}
+
+/// Empties the bounding set and keeps root from being special; needs [`can_bound`]. Async-signal-safe.
+pub(super) fn bound() -> Result<(), i32> {
+    for capability in 0..64 {
+        match prctl(libc::PR_CAPBSET_DROP, capability, 0) {
+            // Behind the last one that this kernel knows.
+            Err(libc::EINVAL) if capability > 0 => break,
+            result => result?,
+        };
+    }
+    let bits = prctl(libc::PR_GET_SECUREBITS, 0, 0)?;
+    prctl(libc::PR_SET_SECUREBITS, bits | NO_ROOT as usize, 0)?;
+    Ok(())
+}
+
+/// Empties all other sets of the calling thread. Async-signal-safe.
+pub(super) fn clear() -> Result<(), i32> {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as usize, 0)?;
+    let header = Header { version: VERSION, pid: 0 };
+    let sets = [Sets::default(), Sets::default()];
+    // SAFETY: header and sets are laid out as the kernel wants them and outlive the call.
+    unsafe { raw::call(libc::SYS_capset, [std::ptr::from_ref(&header) as usize, sets.as_ptr() as usize, 0, 0, 0]) }?;
+    Ok(())
+}
+
+fn prctl(option: i32, second: usize, third: usize) -> Result<usize, i32> {
+    // SAFETY: the options used here take numbers only.
+    unsafe { raw::call(libc::SYS_prctl, [option as usize, second, third, 0, 0]) }
+}

@@ -1,0 +1,159 @@
+//! Descriptors: opened without waiting, copied out of the way, moved bytes between, closed.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, openat2};
+
+use super::raw;
+
+/// Opens a handle (`O_PATH`) on what the kernel has at hand, following links but not the magic ones of /proc; never waits for a file
+/// system. `EAGAIN` when it would have to (Linux 5.12; before that `EINVAL`, and `ENOSYS` before 5.6).
+pub fn open_cached(path: &Path) -> nix::Result<OwnedFd> {
+    let resolve = ResolveFlag::from_bits_retain(libc::RESOLVE_CACHED) | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    openat2(AT_FDCWD, path, OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(resolve))
+}
+
+/// A copy of a descriptor above the three standard ones, closed on exec.
+pub fn copy_above_standard(fd: impl AsFd) -> nix::Result<OwnedFd> {
+    let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(10))?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Bytes that can be read from a pipe at once.
+pub fn readable(pipe: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: FIONREAD writes one int.
+    let result = unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &mut count) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(count).unwrap_or(0)) }
+}
+
+/// Moves at most `limit` bytes from one pipe to another without copying; never waits, whatever the flags of the two.
+pub fn splice_pipes(source: BorrowedFd<'_>, target: BorrowedFd<'_>, limit: usize) -> io::Result<usize> {
+    let null = std::ptr::null_mut();
+    // SAFETY: no offsets are passed; pipes have none.
+    let moved = unsafe { libc::splice(source.as_raw_fd(), null, target.as_raw_fd(), null, limit, libc::SPLICE_F_NONBLOCK) };
+    usize::try_from(moved).map_err(|_| io::Error::last_os_error())
+}
+
+/// Sends bytes to a socket without waiting, whatever its flags, which it shares with the client's end of the world.
+pub fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the buffer is as long as is said.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Closes every descriptor from `first` on, open or not, close-on-exec or not. Async-signal-safe.
+///
+/// # Safety
+/// No `OwnedFd` of those may be used afterwards: only for a child that owns a copy of the table.
+pub(super) unsafe fn close_from(first: i32) -> Result<(), i32> {
+    // SAFETY: the caller vouches for the closing; the numbers are all that the call takes.
+    match unsafe { raw::call(libc::SYS_close_range, [first as usize, u32::MAX as usize, 0, 0, 0]) } {
+        // SAFETY: as this function's.
+        Err(libc::ENOSYS) => unsafe { close_listed_from(first) },
+        result => result.map(drop),
+    }
+}
+
+/// The same on kernels before 5.9, from the list in /proc.
+///
+/// # Safety
+/// As for [`close_from`].
+unsafe fn close_listed_from(first: i32) -> Result<(), i32> {
+    const LIST: &CStr = c"/proc/self/fd";
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    // SAFETY: a constant path; getdents64 fills a buffer of the length said; closing is vouched for by the caller.
+    unsafe {
+        let list = raw::call(libc::SYS_openat, [libc::AT_FDCWD as usize, LIST.as_ptr() as usize, flags as usize, 0, 0])?;
+        let mut buffer = Entries([0; 2048]);
+        loop {
+            let length = raw::call(libc::SYS_getdents64, [list, buffer.0.as_mut_ptr() as usize, buffer.0.len(), 0, 0])?;
+            let mut closed = false;
+            let mut rest = buffer.0.get(..length).unwrap_or_default();
+            while let Some((number, behind)) = next_entry(rest) {
+                if let Some(number) = number.filter(|number| *number >= first && *number as usize != list) {
+                    raw::call(libc::SYS_close, [number as usize, 0, 0, 0, 0])?;
+                    closed = true;
+                }
+                rest = behind;
+            }
+            // What was closed under the reader's feet may have moved the rest of the list: begin again until there is nothing left.
+            if closed {
+                raw::call(libc::SYS_lseek, [list, 0, libc::SEEK_SET as usize, 0, 0])?;
+            } else if length == 0 {
+                break;
+            }
+        }
+        raw::call(libc::SYS_close, [list, 0, 0, 0, 0]).map(drop)
+    }
+}
+
+/// Room for directory entries, aligned as the kernel writes them.
+#[repr(align(8))]
+struct Entries([u8; 2048]);
+
+/// The first entry of a getdents64 buffer, as a number if it is one, and the rest. Entries: inode and offset (8 bytes each), length (2),
+/// type (1), name up to a NUL.
+fn next_entry(buffer: &[u8]) -> Option<(Option<i32>, &[u8])> {
+    let length = usize::from(u16::from_ne_bytes(buffer.get(16..18)?.try_into().ok()?));
+    let name = buffer.get(19..length)?.split(|byte| *byte == 0).next()?;
+    let digit =
+        |number: i32, byte: &u8| number.checked_mul(10)?.checked_add(i32::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?));
+    let number = if name.is_empty() { None } else { name.iter().try_fold(0, digit) };
+    Some((number, buffer.get(length..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::{ForkResult, fork};
+
+    /// Runs `close` in a child that holds many descriptors, and says whether exactly those below `first` are left.
+    fn leaves_only_those_below(first: i32, close: unsafe fn(i32) -> Result<(), i32>) -> bool {
+        let held: Vec<OwnedFd> = (0..300).map(|_| copy_above_standard(io::stdin()).unwrap()).collect();
+        // SAFETY: the child makes system calls only and ends with `_exit`.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Child => {
+                // SAFETY: the child never uses its descriptors again.
+                let closed = unsafe { close(first) };
+                // SAFETY: fcntl and _exit take numbers.
+                unsafe {
+                    let open = |fd: i32| libc::fcntl(fd, libc::F_GETFD) >= 0;
+                    let right = closed.is_ok() && (0..first).all(open) && !(first..1000).any(open);
+                    libc::_exit(i32::from(!right))
+                }
+            }
+            ForkResult::Parent { child } => {
+                drop(held);
+                waitpid(child, None) == Ok(WaitStatus::Exited(child, 0))
+            }
+        }
+    }
+
+    #[test]
+    fn all_descriptors_are_closed_with_and_without_close_range() {
+        assert!(leaves_only_those_below(3, close_from));
+        assert!(leaves_only_those_below(3, close_listed_from));
+    }
+
+    #[test]
+    fn only_numbers_are_taken_for_descriptors() {
+        let entry = |name: &[u8]| {
+            let length = (19 + name.len() + 1).next_multiple_of(8);
+            let mut bytes = vec![0; length];
+            bytes[16..18].copy_from_slice(&(length as u16).to_ne_bytes());
+            bytes[19..19 + name.len()].copy_from_slice(name);
+            bytes
+        };
+        for (name, number) in [(&b"7"[..], Some(7)), (b"1024", Some(1024)), (b".", None), (b"..", None), (b"99999999999", None)] {
+            let bytes = entry(name);
+            assert_eq!(next_entry(&bytes), Some((number, &[][..])), "{name:?}");
+        }
+    }
+}

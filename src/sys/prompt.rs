@@ -1,0 +1,127 @@
+//! What waiting at a prompt needs of the kernel: signals that end the wait, and the size of the window.
+//!
+//! The line editor blocks in read(2), begins it again after every signal, and gives up on SIGINT alone. So a signal that must end the wait
+//! (SIGHUP, SIGTERM, the alarm clock) is noted here and handed on to the main thread as SIGINT. It may come just before a read begins and
+//! would then be lost on it: therefore the alarm repeats it every second until it is taken.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use nix::libc::{self, c_int};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::unistd::alarm;
+
+/// Why a wait ended before there was input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// SIGHUP: the terminal is gone.
+    Hangup,
+    /// SIGTERM.
+    Terminate,
+    /// The time of [`wake_after`] is over.
+    Alarm,
+    /// SIGINT.
+    Interrupt,
+}
+
+const HANGUP: u8 = 1;
+const TERMINATE: u8 = 2;
+const ALARM: u8 = 4;
+const INTERRUPT: u8 = 8;
+
+/// Signals that came and were not taken yet.
+static RECEIVED: AtomicU8 = AtomicU8::new(0);
+/// The thread that reads.
+static READER: AtomicUsize = AtomicUsize::new(0);
+
+/// Lets SIGHUP, SIGTERM and SIGINT end a wait of the calling thread instead of this process. At a prompt of a person, Ctrl-\ and Ctrl-Z do
+/// nothing to it either. Children must reset the signals that are ignored here.
+pub fn watch(interactive: bool) -> io::Result<()> {
+    // SAFETY: has no preconditions.
+    let reader = unsafe { libc::pthread_self() };
+    READER.store(reader as usize, Ordering::SeqCst);
+    for signal in [Signal::SIGHUP, Signal::SIGTERM, Signal::SIGALRM] {
+        handle(signal, SigHandler::Handler(hand_on))?;
+    }
+    handle(Signal::SIGINT, SigHandler::Handler(note))?;
+    if interactive {
+        handle(Signal::SIGQUIT, SigHandler::SigIgn)?;
+        handle(Signal::SIGTSTP, SigHandler::SigIgn)?;
+    }
+    Ok(())
+}
+
+/// Arms the alarm clock, to the second, rounded up; `None` turns it off.
+pub fn wake_after(time: Option<Duration>) {
+    match time {
+        Some(time) => {
+            let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+            alarm::set(u32::try_from(seconds.max(1)).unwrap_or(u32::MAX));
+        }
+        None => {
+            alarm::cancel();
+        }
+    }
+}
+
+/// What ended the wait, if a signal did; the gravest of several. Turns the alarm clock off.
+pub fn take() -> Option<Wake> {
+    alarm::cancel();
+    match RECEIVED.swap(0, Ordering::SeqCst) {
+        0 => None,
+        received if received & HANGUP != 0 => Some(Wake::Hangup),
+        received if received & TERMINATE != 0 => Some(Wake::Terminate),
+        received if received & ALARM != 0 => Some(Wake::Alarm),
+        _ => Some(Wake::Interrupt),
+    }
+}
+
+/// Columns and rows of a terminal; `None` where it has not been told.
+pub fn window(terminal: BorrowedFd<'_>) -> Option<(u16, u16)> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCGWINSZ writes one winsize, which outlives the call.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0 && size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
+/// Sets a disposition. Without SA_RESTART, so that a blocking call ends.
+fn handle(signal: Signal, handler: SigHandler) -> io::Result<()> {
+    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handlers of this file are the only ones, and do nothing that signal-safety(7) does not list.
+    unsafe { sigaction(signal, &action) }?;
+    Ok(())
+}
+
+/// Notes SIGINT.
+extern "C" fn note(_signal: c_int) {
+    RECEIVED.fetch_or(INTERRUPT, Ordering::SeqCst);
+}
+
+/// Notes a signal, wakes the reader, and sees to it that it is woken again.
+extern "C" fn hand_on(signal: c_int) {
+    let bit = match signal {
+        libc::SIGHUP => HANGUP,
+        libc::SIGTERM => TERMINATE,
+        _ => ALARM,
+    };
+    RECEIVED.fetch_or(bit, Ordering::SeqCst);
+    let reader = READER.load(Ordering::SeqCst) as libc::pthread_t;
+    // SAFETY: signal-safety(7) lists both calls. The reader is the main thread, which lives as long as this process.
+    unsafe {
+        libc::pthread_kill(reader, libc::SIGINT);
+        libc::alarm(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_regular_file_has_no_window() {
+        let file = std::fs::File::open("/proc/self/status").unwrap();
+        assert_eq!(window(std::os::fd::AsFd::as_fd(&file)), None);
+    }
+}

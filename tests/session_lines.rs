@@ -1,0 +1,164 @@
+//! Lines without a person: `-c`, `--forced` and standard input. Silent, byte-exact, with the exact exit status.
+
+#[path = "support/house.rs"]
+#[allow(dead_code)]
+mod house;
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+
+use house::House;
+
+/// Gives the shell lines on its standard input.
+fn feed(house: &House, input: &[u8]) -> Output {
+    let mut shell = house.shell(&[]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A shell that ends early does not read the rest.
+    let _ = shell.stdin.take().unwrap().write_all(input);
+    shell.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_command_writes_what_it_writes_and_the_shell_adds_nothing() {
+    let house = House::new();
+    for (line, stdout) in [("echo a", "a\n"), (r"printf 'x\0\1\377'", "x\0\u{1}"), ("true", ""), ("", ""), ("# nothing", "")] {
+        let output = house.run(line);
+        assert!(output.stdout.starts_with(stdout.as_bytes()), "{line}: {:?}", text(&output.stdout));
+        assert_eq!((text(&output.stderr), output.status.code()), (String::new(), Some(0)), "{line}");
+    }
+}
+
+#[test]
+fn exit_statuses_say_what_happened() {
+    let house = House::new();
+    for (line, status) in [
+        ("true", 0),
+        ("false", 1),
+        ("false || true", 0),
+        ("! true", 1),
+        ("echo $(id)", 2),
+        ("id", 126),
+        ("echo a; id", 126),
+        ("postern-is-not-installed", 127),
+        ("exit 7", 7),
+        ("exit 256", 2),
+        ("cd /nonexistent", 1),
+    ] {
+        let output = house.run(line);
+        assert_eq!(output.status.code(), Some(status), "{line}: {}", text(&output.stderr));
+        if status >= 2 && !line.starts_with("exit 7") {
+            assert!(output.stderr.starts_with(b"posternsh: "), "{line}: {}", text(&output.stderr));
+        }
+    }
+}
+
+#[test]
+fn a_line_runs_as_a_whole_or_not_at_all() {
+    let house = House::new();
+    let output = house.run("echo first && id");
+    assert_eq!((output.stdout.as_slice(), output.status.code()), (&b""[..], Some(126)));
+    assert!(house.events("command.start").is_empty());
+}
+
+#[test]
+fn every_attempt_is_on_record() {
+    let house = House::new();
+    for line in ["echo a", "id", "echo $(id)", "pwd"] {
+        house.run(line);
+    }
+    let names: Vec<String> = house.records().iter().map(|record| record["event"].as_str().unwrap().to_owned()).collect();
+    let ran = ["session.start", "command.start", "command.end", "session.end"];
+    let denied = ["session.start", "command.deny", "session.end"];
+    assert_eq!(names, [&ran[..], &denied, &denied, &ran].concat());
+}
+
+#[test]
+fn a_command_reads_what_stands_behind_its_line() {
+    let house = House::new();
+    let output = feed(&house, b"echo a\nhead -n 1\nfor head\necho b\n");
+    // head(1) reads more than its line from a pipe; what matters is that the shell took no byte of it.
+    assert!(text(&output.stdout).starts_with("a\nfor head\n"), "{}", text(&output.stdout));
+    let output = feed(&house, b"cat\nall the rest\n\xff");
+    assert_eq!(output.stdout, b"all the rest\n\xff");
+}
+
+#[test]
+fn lines_from_standard_input_end_with_the_status_of_the_last() {
+    let house = House::new();
+    for (input, stdout, status) in [
+        (&b"echo a\necho b\n"[..], "a\nb\n", 0),
+        (b"echo a\nfalse", "a\n", 1),
+        (b"id\necho b\n", "b\n", 0),
+        (b"echo $(id)\necho b\n", "", 2),
+        (b"exit 5\necho b\n", "", 5),
+        (b"", "", 0),
+    ] {
+        let output = feed(&house, input);
+        assert_eq!((text(&output.stdout).as_str(), output.status.code()), (stdout, Some(status)), "{:?}", text(input));
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_refused() {
+    let house = House::new();
+    let output = feed(&house, &[b"echo ".as_slice(), &[b'x'; 100_000], b"\necho b\n"].concat());
+    assert_eq!((output.stdout.as_slice(), output.status.code()), (&b""[..], Some(2)));
+}
+
+#[test]
+fn the_original_command_is_read_where_sshd_forces_this_shell_and_nowhere_else() {
+    let house = House::new();
+    for (arguments, stdout) in
+        [(&["--forced"][..], "original\n"), (&["-c", "posternsh --forced"], "original\n"), (&["-c", "echo given"], "given\n"), (&[], "")]
+    {
+        let shell = house.shell(arguments).env("SSH_ORIGINAL_COMMAND", "echo original").stdin(Stdio::null()).output().unwrap();
+        assert_eq!((text(&shell.stdout).as_str(), shell.status.code()), (stdout, Some(0)), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_forced_line_is_not_read_a_second_time() {
+    let house = House::new();
+    let output = house.shell(&["--forced"]).env("SSH_ORIGINAL_COMMAND", "posternsh --forced").stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(126));
+}
+
+#[test]
+fn whatever_is_wrong_with_the_start_is_125_and_no_session() {
+    let house = House::new();
+    for arguments in [&["--norc"][..], &["-x"], &["script"], &["-c"], &["--policy", "/nonexistent"]] {
+        let output = house.shell(arguments).stdin(Stdio::null()).output().unwrap();
+        assert_eq!((output.stdout.as_slice(), output.status.code()), (&b""[..], Some(125)), "{arguments:?}");
+        assert!(output.stderr.starts_with(b"posternsh: "), "{arguments:?}");
+    }
+    assert!(house.records().is_empty());
+}
+
+#[test]
+fn a_broken_policy_lets_nobody_in_and_says_where_it_is_broken() {
+    let house = House::new();
+    std::fs::write(house.policy(), "postern: 1\nalow: [echo]\n").unwrap();
+    let output = house.run("echo a");
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("policy.yaml:2:1"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn without_a_place_for_records_nothing_runs() {
+    let house = House::new();
+    std::fs::remove_dir_all(house.directory().join("records")).unwrap();
+    let output = house.run("echo a");
+    assert_eq!((output.stdout.as_slice(), output.status.code()), (&b""[..], Some(125)));
+}
+
+#[test]
+fn the_demo_runs_a_line_and_says_nothing_else() {
+    let house = House::new();
+    let mut demo = std::process::Command::new(env!("CARGO_BIN_EXE_posternsh"));
+    let output = demo.args(["--demo", "-c", "uname"]).env("XDG_STATE_HOME", house.directory()).stdin(Stdio::null()).output().unwrap();
+    assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str(), output.status.code()), ("Linux\n", "", Some(0)));
+    assert_eq!(std::fs::read_dir(house.directory().join("postern")).unwrap().count(), 1);
+}

@@ -1,0 +1,153 @@
+//! A terminal with a program on it, driven as a person would: type, and wait for what must appear.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{Termios, tcgetattr};
+use nix::unistd::Pid;
+
+/// How long anything may take before a test gives up: far more than it does.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a hand takes from a paste to the next key.
+pub const HAND: Duration = Duration::from_millis(300);
+
+/// A pseudo-terminal, its program, and all that the program wrote.
+pub struct Terminal {
+    master: Option<File>,
+    slave: OwnedFd,
+    child: Child,
+    written: Vec<u8>,
+    /// How much of [`Terminal::text`] was waited for already.
+    seen: usize,
+}
+
+impl Terminal {
+    /// Starts a program as the leader of its own session on a new terminal of 24 rows and 80 columns.
+    pub fn start(command: Command) -> Terminal {
+        Terminal::sized(command, 24, 80)
+    }
+
+    pub fn sized(command: Command, rows: u16, columns: u16) -> Terminal {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(&size, None).unwrap();
+        // setsid(1) makes the terminal on its standard input the controlling one, and then becomes the program.
+        let mut leader = Command::new("setsid");
+        leader.arg("--ctty").arg(command.get_program()).args(command.get_args()).env("TERM", "xterm-256color");
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => leader.env(name, value),
+                None => leader.env_remove(name),
+            };
+        }
+        let stream = || pty.slave.try_clone().unwrap();
+        let child = leader.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
+        Terminal { master: Some(pty.master.into()), slave: pty.slave, child, written: Vec::new(), seen: 0 }
+    }
+
+    /// Types.
+    pub fn send(&mut self, keys: impl AsRef<[u8]>) {
+        self.master.as_mut().unwrap().write_all(keys.as_ref()).unwrap();
+    }
+
+    /// Types a line and Enter.
+    pub fn line(&mut self, line: &str) {
+        self.send(format!("{line}\r"));
+    }
+
+    /// Waits until `text` appears behind what was waited for before; returns what stood before it.
+    pub fn expect(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let all = self.text();
+            if let Some(found) = all[self.seen..].find(text) {
+                let before = all[self.seen..self.seen + found].to_owned();
+                self.seen += found + text.len();
+                return before;
+            }
+            assert!(self.more(deadline), "waited for {text:?}; the terminal shows:\n{all}");
+        }
+    }
+
+    /// Waits for the end of the program; returns its exit status, and what it wrote since the last wait.
+    pub fn end(&mut self) -> (i32, String) {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the program does not end; the terminal shows:\n{}", self.text());
+            self.more(Instant::now() + Duration::from_millis(20));
+        };
+        while self.more(Instant::now()) {}
+        let rest = self.text().get(self.seen..).unwrap_or("").to_owned();
+        (status.code().unwrap_or(-1), rest)
+    }
+
+    /// The client goes away.
+    pub fn hang_up(&mut self) {
+        self.master = None;
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// The modes that the terminal is in.
+    pub fn modes(&self) -> Termios {
+        tcgetattr(&self.slave).unwrap()
+    }
+
+    /// All that was written, as a person sees it go by: no carriage returns, no control sequences.
+    pub fn text(&self) -> String {
+        plain(&String::from_utf8_lossy(&self.written))
+    }
+
+    /// All that was written, as it was.
+    pub fn raw(&self) -> &[u8] {
+        &self.written
+    }
+
+    /// Reads what the program writes until `deadline`; whether there was anything.
+    fn more(&mut self, deadline: Instant) -> bool {
+        let Some(master) = &mut self.master else { return false };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let ready = poll(&mut [PollFd::new(master.as_fd(), PollFlags::POLLIN)], timeout).unwrap_or(0);
+        let mut buffer = [0; 4096];
+        match if ready > 0 { master.read(&mut buffer) } else { Ok(0) } {
+            Ok(length) if length > 0 => {
+                self.written.extend_from_slice(&buffer[..length]);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.master = None;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Text without carriage returns and CSI sequences.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(escape) = rest.find('\x1b') {
+        plain.push_str(&rest[..escape]);
+        let sequence = &rest[escape + 1..];
+        let end = sequence.strip_prefix('[').map_or(0, |csi| csi.find(|c| ('@'..='~').contains(&c)).map_or(csi.len(), |end| end + 1) + 1);
+        rest = &sequence[end..];
+    }
+    plain.push_str(rest);
+    plain.replace('\r', "")
+}
