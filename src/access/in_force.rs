@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::policy::{Applied, Damaged};
 use crate::sys::file::{Directory, FileError, Owner};
@@ -29,7 +30,7 @@ pub enum Unusable {
 
 /// A policy in force, open. It stays as it is while it is open, whatever `postern apply` does meanwhile.
 pub struct InForce {
-    pub policy: Applied,
+    pub policy: Rc<Applied>,
     /// Set when the policy is the one before, because the applied one is damaged: why, for an alert.
     pub damage: Option<String>,
     /// The state directory.
@@ -56,7 +57,7 @@ impl InForce {
             Err(error) if error.is_missing() => return Err(NotInForce::Nothing),
             directory => directory?,
         };
-        let in_force = |policy, damage| InForce { policy, damage, state: state.to_owned(), seen };
+        let in_force = |policy: Applied, damage| InForce { policy: Rc::new(policy), damage, state: state.to_owned(), seen };
         let applied = match open_one(&directory, paths::APPLIED, owner) {
             Ok(Some(policy)) => return Ok(in_force(policy, None)),
             Ok(None) => "the applied policy is missing".to_owned(),
@@ -75,7 +76,7 @@ impl InForce {
         let seen = Identity::of_applied(state);
         let both = |previous: String| NotInForce::Both { applied: damage.to_string(), previous };
         match open_one(&Directory::open(state, owner)?, paths::PREVIOUS, owner) {
-            Ok(Some(policy)) => Ok(InForce { policy, damage: Some(damage.to_string()), state: state.to_owned(), seen }),
+            Ok(Some(policy)) => Ok(InForce { policy: Rc::new(policy), damage: Some(damage.to_string()), state: state.to_owned(), seen }),
             Ok(None) => Err(both("there is none".to_owned())),
             Err(previous) => Err(both(previous.to_string())),
         }
@@ -84,6 +85,11 @@ impl InForce {
     /// Whether the applied policy is still the one that was found when this was opened. Costs one `stat`.
     pub fn is_current(&self) -> bool {
         self.seen == Identity::of_applied(&self.state)
+    }
+
+    /// Counts what stands in its place now as seen, so that it is not looked at again.
+    pub fn stay(&mut self) {
+        self.seen = Identity::of_applied(&self.state);
     }
 }
 

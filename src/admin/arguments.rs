@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use lexopt::{Arg, Parser};
 
 use super::{Failure, SUBCOMMANDS, Subcommand, help};
-use crate::sys::privilege;
+use crate::access;
 use crate::words::{Safe, suggest};
 
 /// A flag of a subcommand: `--name` or `--name VALUE`.
@@ -40,7 +40,7 @@ impl Arguments {
     /// `--state`, which a process with borrowed privilege does not take.
     pub fn state(&self) -> Result<Option<&Path>, Failure> {
         match self.flag("state") {
-            Some(_) if privilege::is_elevated() => Err(Failure::Usage("--state is not for a process with borrowed privilege".to_owned())),
+            Some(_) if access::privileged() => Err(Failure::Usage("--state is not for a process with borrowed privilege".to_owned())),
             state => Ok(state.map(Path::new)),
         }
     }

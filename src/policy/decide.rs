@@ -5,7 +5,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use super::applied::{Applied, Damaged};
 use super::confinement::Confinement;
@@ -79,22 +78,10 @@ pub fn decide(policy: &Applied, subject: &Subject, stage: &Stage, facts: &dyn Fa
         return Ok(Verdict::Denied(deny_at(stage, 0, "a program is given by its bare name or its full path".to_owned())));
     };
     let Some(rules) = policy.rules(command.name)? else {
-        return Ok(Verdict::Denied(unknown(policy, &command)?));
+        return Ok(Verdict::Denied(unknown(policy, subject, &command)?));
     };
     let decision = Decision { policy, subject, lookups: Lookups { facts, known: RefCell::default() }, budget: Budget::default() };
     Ok(decision.verdict(&rules, &command))
-}
-
-/// Whether a scope holds for a subject. `denying`: an unknown address then counts as any.
-fn in_force(scope: &Scope, subject: &Subject, denying: bool) -> bool {
-    scope.matches_host(&subject.host)
-        && scope.matches_account(&subject.account, &subject.groups)
-        && scope.matches_address(subject.from, denying)
-}
-
-/// Whether any rule of a file may hold for a subject: its constants then do.
-pub fn scope_in_force(scope: &Scope, subject: &Subject) -> bool {
-    in_force(scope, subject, false)
 }
 
 /// A stage as rules see it.
@@ -132,7 +119,7 @@ impl Decision<'_> {
             return Verdict::Denied(denied);
         }
         let mut nearest: Option<(Miss, &Rule)> = None;
-        for rule in rules.allow.iter().filter(|rule| self.holds(rule, false)) {
+        for rule in rules.allow.iter().filter(|rule| self.admits(rule)) {
             match self.allowed_by(rule, command) {
                 Ok(allowed) if !self.budget.is_spent() => return Verdict::Allowed(Box::new(allowed)),
                 Ok(_) => break,
@@ -152,9 +139,9 @@ impl Decision<'_> {
         self.policy.scopes().get(rule.scope as usize)
     }
 
-    fn holds(&self, rule: &Rule, denying: bool) -> bool {
-        // A deny whose scope is lost holds; an allow does not.
-        self.scope(rule).map_or(denying, |scope| in_force(scope, self.subject, denying))
+    /// Whether an allow is in force.
+    fn admits(&self, rule: &&Rule) -> bool {
+        self.scope(rule).is_some_and(|scope| scope.admits(self.subject))
     }
 
     fn reference(&self, rule: &Rule) -> RuleRef {
@@ -162,7 +149,8 @@ impl Decision<'_> {
     }
 
     fn denied_by(&self, rule: &Rule, command: &Command<'_>) -> Option<Denied> {
-        if !self.holds(rule, true) {
+        // A deny whose scope is lost holds.
+        if self.scope(rule).is_some_and(|scope| !scope.denies(self.subject)) {
             return None;
         }
         let judge = DenyJudge { decision: self, run_as: rule.run_as.as_deref(), unclear: Cell::new(false) };
@@ -260,11 +248,18 @@ fn deny_at(stage: &Stage, word: usize, reason: String) -> Denied {
     Denied { reason, span, rule: None, form: None }
 }
 
-fn unknown(policy: &Applied, command: &Command<'_>) -> Result<Denied, Damaged> {
+/// No rule begins with this word: the nearest one that a rule in force does begin with.
+fn unknown(policy: &Applied, subject: &Subject, command: &Command<'_>) -> Result<Denied, Damaged> {
     let commands = policy.commands()?;
     let near = suggest::nearest(command.name, commands.iter().map(String::as_str));
-    let help = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-    Ok(deny_at(command.stage, 0, format!("no rule allows `{}`{help}", Safe(command.name.as_bytes()))))
+    let rules = near.map(|near| policy.rules(near)).transpose()?.flatten();
+    let scope = |rule: &Rule| policy.scopes().get(rule.scope as usize);
+    let allowed = rules.is_some_and(|rules| rules.allow.iter().any(|rule| scope(rule).is_some_and(|scope| scope.admits(subject))));
+    let help = match near.filter(|_| allowed) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`help` shows what may be run".to_owned(),
+    };
+    Ok(deny_at(command.stage, 0, format!("no rule allows `{}`; {help}", Safe(command.name.as_bytes()))))
 }
 
 /// The miss that got further; of two that got as far, both expectations.
@@ -403,7 +398,7 @@ pub fn candidates(policy: &Applied, subject: &Subject, argv: &[String], facts: &
     let Some(rules) = argv.first().map(|command| policy.rules(command)).transpose()?.flatten() else { return Ok(Vec::new()) };
     let decision = Decision { policy, subject, lookups: Lookups { facts, known: RefCell::default() }, budget: Budget::default() };
     let mut found = Vec::new();
-    for rule in rules.allow.iter().filter(|rule| decision.holds(rule, false)) {
+    for rule in rules.allow.iter().filter(|rule| decision.admits(rule)) {
         let judge = AllowJudge { decision: &decision, rule };
         let matcher = Matcher::new(&rule.form, &judge, &decision.budget);
         let next = rule.form.variants.iter().flat_map(|variant| matcher.next_words(variant, argv));
@@ -415,11 +410,4 @@ pub fn candidates(policy: &Applied, subject: &Subject, argv: &[String], facts: &
     found.sort();
     found.dedup();
     Ok(found)
-}
-
-/// The allow rules in force for `subject`, by command word: what `help` shows.
-pub fn allowed_rules(policy: &Applied, subject: &Subject, command: &str) -> Result<Vec<Rc<Rule>>, Damaged> {
-    let rules = policy.rules(command)?;
-    let holds = |rule: &&Rule| policy.scopes().get(rule.scope as usize).is_some_and(|scope| in_force(scope, subject, false));
-    Ok(rules.map_or_else(Vec::new, |rules| rules.allow.iter().filter(holds).cloned().map(Rc::new).collect()))
 }

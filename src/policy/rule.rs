@@ -41,13 +41,29 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Whether the allows and constants of the file hold for a subject.
+    pub fn admits(&self, subject: &Subject) -> bool {
+        self.matches(subject, false)
+    }
+
+    /// Whether the denies of the file hold for a subject.
+    pub fn denies(&self, subject: &Subject) -> bool {
+        self.matches(subject, true)
+    }
+
+    fn matches(&self, subject: &Subject, denying: bool) -> bool {
+        self.matches_host(&subject.host)
+            && self.matches_account(&subject.account, &subject.groups)
+            && self.matches_address(subject.from, denying)
+    }
+
     /// Host names match as a whole, or by their first label.
-    pub fn matches_host(&self, host: &str) -> bool {
+    fn matches_host(&self, host: &str) -> bool {
         let short = host.split('.').next().unwrap_or(host);
         listed(&self.hosts, |pattern| glob::name(pattern, host) || glob::name(pattern, short))
     }
 
-    pub fn matches_account(&self, account: &str, groups: &[String]) -> bool {
+    fn matches_account(&self, account: &str, groups: &[String]) -> bool {
         listed(&self.accounts, |pattern| match pattern.strip_prefix('%') {
             Some(group) => groups.iter().any(|member| member == group),
             None => pattern == account,
@@ -55,7 +71,7 @@ impl Scope {
     }
 
     /// An unknown address matches every deny and no allow.
-    pub fn matches_address(&self, from: Option<IpAddr>, denying: bool) -> bool {
+    fn matches_address(&self, from: Option<IpAddr>, denying: bool) -> bool {
         let inside = |from: IpAddr| self.from.iter().any(|network| contains(network, from));
         self.from.is_empty() || from.map_or(denying, inside)
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::inforce::{self, InForceRule};
+use super::in_force::{self, InForceRule};
 use super::message;
 use crate::policy::{self, Allowed, Applied, Facts, Subject, Verdict};
 use crate::syntax::Request;
@@ -61,8 +61,8 @@ pub fn exit_status(arguments: &[String], last: u8) -> Result<u8, String> {
 /// `help`: every form in force, by command word, and the builtins. `width` is the terminal's in columns.
 pub fn help(policy: &Applied, subject: &Subject, width: usize) -> String {
     let mut text = String::from("You may run:\n");
-    for command in inforce::allowed_commands(policy, subject) {
-        for rule in inforce::rules_in_force(policy, subject, &command) {
+    for command in in_force::allowed_commands(policy, subject) {
+        for rule in in_force::rules_in_force(policy, subject, &command) {
             text.push_str(&form(&rule, width));
         }
     }
@@ -79,9 +79,9 @@ pub fn help_on(policy: &Applied, subject: &Subject, command: &str, width: usize)
     if let Some(entry) = BUILTINS.iter().find(|entry| entry.name == command) {
         return Ok(format!("  {}\n      {}\n", entry.usage, entry.about));
     }
-    let rules = inforce::rules_in_force(policy, subject, command);
+    let rules = in_force::rules_in_force(policy, subject, command);
     if rules.is_empty() {
-        let known = inforce::allowed_commands(policy, subject);
+        let known = in_force::allowed_commands(policy, subject);
         return Err(message::unknown(command, known.iter().map(String::as_str)));
     }
     Ok(rules.iter().map(|rule| format!("{}      {}\n", form(rule, width), terms(rule))).collect())
@@ -133,8 +133,7 @@ pub fn explain(policy: &Applied, subject: &Subject, request: &Request, facts: &d
             Verdict::Allowed(permission) => text.push_str(&granted(&permission)),
             Verdict::Denied(denied) => {
                 allowed = false;
-                let culprit = message::culprit(stage, denied.word);
-                text.push_str(&message::point("refused: ", 0, request.line.as_bytes(), culprit, &message::miss(&denied)));
+                text.push_str(&message::point("refused: ", 0, request.line.as_bytes(), denied.span, &message::miss(&denied)));
                 text.push('\n');
             }
         }

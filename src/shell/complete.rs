@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{builtins, inforce};
+use super::{builtins, in_force};
 use crate::exec::Host;
 use crate::policy::decide::{Candidate, candidates};
 use crate::policy::{Applied, Subject};
@@ -86,7 +86,7 @@ fn suggestions(view: &View, unfinished: &Unfinished) -> Vec<Suggestion> {
 }
 
 fn command_words(view: &View, partial: &str) -> Vec<Suggestion> {
-    let commands = inforce::allowed_commands(&view.policy, &view.subject);
+    let commands = in_force::allowed_commands(&view.policy, &view.subject);
     let names = commands.iter().map(String::as_str).chain(builtins::names());
     names.filter(|name| name.starts_with(partial)).map(Suggestion::word).collect()
 }
@@ -95,7 +95,7 @@ fn arguments(view: &View, words: &[String], partial: &str) -> Vec<Suggestion> {
     let facts = Host { directory: view.directory.clone() };
     let next = candidates(&view.policy, &view.subject, words, &facts).unwrap_or_default();
     let mut found = from_forms(&next, partial);
-    if next.iter().filter_map(|candidate| candidate.slot.as_deref()).any(|slot| takes_path(slot, partial)) {
+    if next.iter().any(|candidate| takes_path(candidate, partial)) {
         found.extend(files(view, partial, false));
     }
     found
@@ -103,17 +103,16 @@ fn arguments(view: &View, words: &[String], partial: &str) -> Vec<Suggestion> {
 
 /// Literals and options that go on as the partial word does. A slot is only a hint, shown while nothing is typed of its word.
 fn from_forms(candidates: &[Candidate], partial: &str) -> Vec<Suggestion> {
-    let words = candidates.iter().filter(|candidate| !candidate.word.is_empty() && candidate.word.starts_with(partial));
-    let slots = candidates.iter().filter_map(|candidate| candidate.slot.as_ref()).filter(|_| partial.is_empty());
-    let hints = slots.map(|slot| Suggestion { shown: slot.clone(), replacement: String::new() });
-    words.map(|candidate| Suggestion::word(&candidate.word)).chain(hints).collect()
+    let shown = candidates.iter().filter_map(|candidate| match candidate {
+        Candidate::Word(word) => word.starts_with(partial).then(|| Suggestion::word(word)),
+        Candidate::Slot { text, .. } => partial.is_empty().then(|| Suggestion { shown: text.clone(), replacement: String::new() }),
+    });
+    shown.collect()
 }
 
-/// Whether file names may go into a slot: it names one of the built-in path types, or what is typed looks like a path.
-fn takes_path(slot: &str, partial: &str) -> bool {
-    let inner = slot.trim_matches(['<', '>']);
-    let kind = inner.rsplit(':').next().unwrap_or(inner);
-    matches!(kind, "path" | "file" | "dir") || partial.contains('/') || partial.starts_with(['.', '~'])
+/// Whether file names may go into a slot: its type takes paths, or what is typed looks like one.
+fn takes_path(candidate: &Candidate, partial: &str) -> bool {
+    matches!(candidate, Candidate::Slot { path, .. } if *path || partial.contains('/') || partial.starts_with(['.', '~']))
 }
 
 /// Names in the directory that a partial path is in. Hidden names only where the dot was typed.
@@ -207,8 +206,12 @@ fn common_prefix(found: &[Suggestion]) -> &str {
 mod tests {
     use super::*;
 
-    fn candidate(word: &str, slot: Option<&str>) -> Candidate {
-        Candidate { word: word.to_owned(), slot: slot.map(str::to_owned) }
+    fn word(text: &str) -> Candidate {
+        Candidate::Word(text.to_owned())
+    }
+
+    fn slot(text: &str, path: bool) -> Candidate {
+        Candidate::Slot { text: text.to_owned(), path }
     }
 
     fn shown(found: &[Suggestion]) -> Vec<&str> {
@@ -228,11 +231,11 @@ mod tests {
 
     #[test]
     fn literals_go_on_as_typed_and_slots_are_hints() {
-        let next = [candidate("status", None), candidate("show", None), candidate("--full", None), candidate("", Some("<unit>"))];
+        let next = [word("status"), word("show"), word("--full"), slot("<unit>", false)];
         assert_eq!(shown(&from_forms(&next, "s")), ["status", "show"]);
         assert_eq!(shown(&from_forms(&next, "--")), ["--full"]);
         assert_eq!(shown(&from_forms(&next, "")), ["status", "show", "--full", "<unit>"]);
-        assert_eq!(shown(&from_forms(&[candidate("x", None)], "")), ["x"]);
+        assert_eq!(shown(&from_forms(&[word("x")], "")), ["x"]);
     }
 
     #[test]
@@ -245,21 +248,19 @@ mod tests {
         assert_eq!(settled(vec![Suggestion::word("status")]), ["status "]);
         assert_eq!(settled(vec![Suggestion::file("/var/", &directory)]), ["/var/log/"]);
         assert_eq!(settled(vec![Suggestion::word("a"), Suggestion::word("b")]), ["a", "b"]);
-        assert_eq!(settled(from_forms(&[candidate("", Some("<unit>"))], "")).len(), 2);
+        assert_eq!(settled(from_forms(&[slot("<unit>", false)], "")).len(), 2);
     }
 
     #[test]
     fn file_names_are_offered_where_a_path_belongs() {
-        for (slot, partial, expected) in [
-            ("<file>", "", true),
-            ("<log:file>", "", true),
-            ("<dir>", "x", true),
-            ("<log>", "", false),
-            ("<log>", "/var", true),
-            ("<log>", "~", true),
-            ("<unit>", "post", false),
+        for (candidate, partial, expected) in [
+            (slot("<log>", true), "", true),
+            (slot("<unit>", false), "/var", true),
+            (slot("<unit>", false), "~", true),
+            (slot("<unit>", false), "post", false),
+            (word("status"), "/var", false),
         ] {
-            assert_eq!(takes_path(slot, partial), expected, "{slot} {partial:?}");
+            assert_eq!(takes_path(&candidate, partial), expected, "{candidate:?} {partial:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::clock::Ending;
-use super::inforce::{self, Change, InForce};
+use super::in_force::{self, Change, InForce};
 use super::ledger::{self, Ledger};
 use super::message;
 use crate::access::Person;
@@ -185,10 +185,10 @@ impl Guard {
                     (Verdict::Allowed(permission), Some(record)) => {
                         record.rule = Some(permission.terms().rule.to_string());
                         record.confine = Some(permission.terms().confine.name.clone());
-                        allowed.push(permission);
+                        allowed.push(*permission);
                     }
                     (Verdict::Denied(denied), _) => {
-                        refusal.get_or_insert_with(|| self.denied(&request.line, stage, &denied));
+                        refusal.get_or_insert_with(|| Self::denied(&request.line, stage, &denied));
                     }
                     // There is a record for each stage.
                     (Verdict::Allowed(_), None) => {}
@@ -199,19 +199,17 @@ impl Guard {
         refusal.map_or(Ok(permissions), Err)
     }
 
-    fn denied(&self, line: &str, stage: &Stage, denied: &Denied) -> Stop {
+    fn denied(line: &str, stage: &Stage, denied: &Denied) -> Stop {
         let command = stage.argv.first().map_or("", |word| word.text.as_str());
-        let message = if denied.word == 0 && denied.rule.is_none() {
-            let known = inforce::allowed_commands(self.policy(), &self.subject);
-            message::unknown(command, known.iter().map(String::as_str))
-        } else {
-            message::denied(line, stage, denied)
+        let message = match denied.rule {
+            Some(_) => message::denied(line, denied),
+            None => denied.reason.clone(),
         };
         Stop::Denied { message, reason: format!("{command}: {}", message::miss(denied)) }
     }
 
     fn plan(&self, request: &Request, allowed: Vec<Vec<Allowed>>, directory: &Path) -> Result<LinePlan, PlanError> {
-        let constants = inforce::constants(self.policy(), &self.subject);
+        let constants = in_force::constants(self.policy(), &self.subject);
         let search = &self.policy.settings().search;
         let context = PlanContext { person: &self.person, directory, constants: &constants, search, term: self.term.as_deref() };
         exec::plan(request, allowed, &context)

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::policy::{Denied, RuleRef};
-use crate::syntax::{Stage, SyntaxError};
+use crate::syntax::SyntaxError;
 use crate::words::diagnostic::mark;
 use crate::words::{Safe, Span, suggest};
 
@@ -32,8 +32,8 @@ pub fn invalid(line: &[u8], error: &SyntaxError) -> String {
 }
 
 /// A command that no rule lets through: the line, and under the word that broke the nearest form what it should have been.
-pub fn denied(line: &str, stage: &Stage, denied: &Denied) -> String {
-    point("not allowed: ", NAME.len(), line.as_bytes(), culprit(stage, denied.word), &miss(denied))
+pub fn denied(line: &str, denied: &Denied) -> String {
+    point("not allowed: ", NAME.len(), line.as_bytes(), denied.span, &miss(denied))
 }
 
 /// What would have been allowed, and by which rule.
@@ -49,12 +49,6 @@ pub fn unknown<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Stri
         Some(near) => format!("no rule allows `{shown}`; did you mean `{}`?", Safe(near.as_bytes())),
         None => format!("no rule allows `{shown}`; `help` shows what you may run"),
     }
-}
-
-/// Where in the line the word is that broke a form; behind the last word where one is missing.
-pub fn culprit(stage: &Stage, word: usize) -> Span {
-    let last = stage.argv.last().map(|argument| argument.span).unwrap_or_default();
-    stage.argv.get(word).map_or(Span { start: last.end, end: last.end }, |argument| argument.span)
 }
 
 /// A command that ran into its time limit.
@@ -94,28 +88,16 @@ pub fn prompt(account: &str, host: &str, status: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::Argument;
 
-    /// A stage whose words stand in `line`, separated by blanks.
-    fn stage(line: &str) -> Stage {
-        let mut offset = 0;
-        let argv = line.split(' ').map(|word| {
-            let span = Span::new(offset, offset + word.len());
-            offset += word.len() + 1;
-            Argument { text: word.to_owned(), span }
-        });
-        Stage { argv: argv.collect(), redirects: Vec::new() }
-    }
-
-    fn nearest(word: usize, reason: &str) -> Denied {
+    fn nearest(span: Span, reason: &str) -> Denied {
         let rule = RuleRef { source: "policy.d/20-db.yaml".to_owned(), line: 14 };
-        Denied { reason: reason.to_owned(), word, rule: Some(rule), form: None }
+        Denied { reason: reason.to_owned(), span, rule: Some(rule), form: None }
     }
 
     #[test]
     fn a_refusal_points_at_the_word_that_broke_the_form() {
         let line = "systemctl restart postgresql";
-        let text = denied(line, &stage(line), &nearest(1, "expected status, show or cat"));
+        let text = denied(line, &nearest(Span::new(10, 17), "expected status, show or cat"));
         assert_eq!(
             format!("{NAME}{text}"),
             "posternsh: not allowed: systemctl restart postgresql\n\
@@ -126,7 +108,7 @@ mod tests {
     #[test]
     fn a_missing_word_is_marked_behind_the_last() {
         let line = "systemctl status";
-        let text = denied(line, &stage(line), &nearest(2, "expected <unit>"));
+        let text = denied(line, &nearest(Span::new(16, 16), "expected <unit>"));
         let column = text.lines().nth(1).and_then(|carets| carets.find('^')).unwrap();
         assert_eq!(column, "posternsh: not allowed: systemctl status".len());
     }
@@ -146,7 +128,7 @@ mod tests {
         let hostile = "a\x1b]0;x\x07\u{202e}";
         for text in [
             invalid(b"a\x1b[2J\xff\x07", &error),
-            denied(hostile, &stage(hostile), &nearest(0, "no")),
+            denied(hostile, &nearest(Span::new(0, 1), "no")),
             unknown(hostile, []),
             greeting(hostile, hostile, Some(hostile)),
             prompt(hostile, hostile, 1),

@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`arguments`] | the command line of `posternsh` |
-//! | [`inforce`] | the policy in force, and what of it a person may see |
+//! | [`in_force`] | the policy in force, and what of it a person may see |
 //! | [`session`] | the loop: line by line, from the front to the guard |
 //! | [`input`], [`editor`], [`complete`] | where lines come from |
 //! | [`front`], [`builtins`] | what a line asks for, and what the shell does by itself |
@@ -19,7 +19,7 @@ pub mod complete;
 pub mod editor;
 pub mod front;
 pub mod guard;
-pub mod inforce;
+pub mod in_force;
 pub mod input;
 pub mod ledger;
 pub mod message;
@@ -38,7 +38,7 @@ use crate::sys::prompt;
 use crate::words::Safe;
 use arguments::{ArgumentError, Arguments, Origin, Task, Way};
 use guard::Guard;
-use inforce::{InForce, PolicyError};
+use in_force::{InForce, PolicyError};
 use message::tell;
 use session::Session;
 
@@ -106,7 +106,7 @@ fn session(arguments: Arguments) -> Result<u8, StartError> {
 
     let person = access::identify()?;
     let demo = arguments.origin == Origin::Demo;
-    let (policy, alert) = InForce::open(arguments.origin, &person)?;
+    let (policy, alert) = InForce::open(&arguments.origin, &person)?;
     let term = std::env::var("TERM").ok();
     let mut guard = Guard::open(policy, person.clone(), way, io::stdout().is_terminal(), term.clone())?;
     if let Some(reason) = &alert {

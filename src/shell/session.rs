@@ -15,7 +15,7 @@ use super::front::{Asked, Front, Refusal, Surroundings};
 use super::guard::{Guard, Outcome};
 use super::input::{self, Input};
 use super::message::{self, tell};
-use super::{builtins, inforce};
+use super::{builtins, in_force};
 use crate::access::Person;
 use crate::exec::Host;
 use crate::words::Safe;
@@ -167,8 +167,8 @@ impl Session {
 
     fn asked(&self, line: &[u8]) -> Result<Asked, Refusal> {
         let (policy, subject) = (self.guard.policy(), self.guard.subject());
-        let constants = inforce::constants(policy, subject);
-        let is_program = |name: &str| !inforce::rules_in_force(policy, subject, name).is_empty();
+        let constants = in_force::constants(policy, subject);
+        let is_program = |name: &str| !in_force::rules_in_force(policy, subject, name).is_empty();
         self.front.read(line, &Surroundings { constants: &constants, status: self.status, is_program: &is_program })
     }
 

@@ -8,7 +8,6 @@ pub mod descriptor;
 pub mod file;
 pub mod identity;
 pub mod image;
-pub mod privilege;
 pub mod process;
 pub mod prompt;
 pub mod random;

@@ -4,20 +4,17 @@
 //! that the session has stays in force, with an alert: it is what a person was let in by, and nothing weaker.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use nix::unistd::geteuid;
-
 use super::arguments::Origin;
-use crate::access::{Person, inforce};
+use crate::access::Person;
+use crate::access::in_force::{InForce as AppliedInForce, NotInForce};
 use crate::policy::compile::Source;
 use crate::policy::settings::Audit;
-use crate::policy::{Applied, Rule, Settings, Subject};
-use crate::sys;
+use crate::policy::{Applied, Damaged, Rule, Settings, Subject};
+use crate::sys::file::{FileError, Owner, read_tree};
 use crate::words::{Diagnostic, Safe, paths};
 
 /// The policy of `--demo`.
@@ -26,10 +23,10 @@ const DEMO: &str = include_str!("../../policies/diagnostics.yaml");
 /// Why there is no policy to go by.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
-    #[error("no policy is in force: {0}; an operator must run `postern apply`")]
-    NotApplied(String),
     #[error("{0}")]
-    Unreadable(String),
+    NotInForce(#[from] NotInForce),
+    #[error("{0}")]
+    Unreadable(#[from] FileError),
     #[error("the policy has errors\n{0}")]
     Invalid(String),
     #[error("the demo needs a home directory for its records: {0}")]
@@ -38,11 +35,11 @@ pub enum PolicyError {
 
 /// The policy in force, and where records go under it.
 pub struct InForce {
-    origin: Origin,
     policy: Rc<Applied>,
+    /// The applied policy, if this is it, and not one compiled in memory.
+    applied: Option<AppliedInForce>,
     /// Where records go instead of where the policy says.
     records: Option<Audit>,
-    seen: Option<Identity>,
 }
 
 /// What became of the policy since the line before.
@@ -53,25 +50,22 @@ pub enum Change {
     Unusable(String),
 }
 
-/// Which file was read: it is another one after every `postern apply`, which replaces it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    modified: (i64, i64),
-    size: u64,
-}
-
 impl InForce {
     /// Opens the policy of `origin`. The second value is what the person and the records must be told of it.
-    pub fn open(origin: Origin, person: &Person) -> Result<(InForce, Option<String>), PolicyError> {
-        let seen = Identity::current(&origin);
-        let (policy, alert) = open(&origin)?;
-        let records = match origin {
-            Origin::Demo => Some(demo_records(&person.home)?),
-            Origin::Applied | Origin::Sources(_) => None,
-        };
-        Ok((InForce { origin, policy: Rc::new(policy), records, seen }, alert))
+    pub fn open(origin: &Origin, person: &Person) -> Result<(InForce, Option<String>), PolicyError> {
+        let in_memory = |policy, records| InForce { policy: Rc::new(policy), applied: None, records };
+        match origin {
+            Origin::Applied => {
+                let applied = AppliedInForce::open(Path::new(paths::STATE_DIR), Owner::Root)?;
+                let alert = applied.damage.clone();
+                Ok((InForce { policy: Rc::clone(&applied.policy), applied: Some(applied), records: None }, alert))
+            }
+            Origin::Sources(path) => Ok((in_memory(from_sources(path)?, None), None)),
+            Origin::Demo => {
+                let source = Source { name: "diagnostics.yaml".to_owned(), bytes: DEMO.as_bytes().to_vec(), main: true };
+                Ok((in_memory(compile(&[source])?, Some(demo_records(&person.home)?)), None))
+            }
+        }
     }
 
     pub fn policy(&self) -> &Rc<Applied> {
@@ -89,55 +83,36 @@ impl InForce {
 
     /// Takes up another policy if one was applied since this one was opened.
     pub fn refresh(&mut self) -> Option<Change> {
-        let current = Identity::current(&self.origin);
-        if current == self.seen {
-            return None;
-        }
-        self.seen = current;
-        let before = self.policy.digest().to_owned();
-        match open(&self.origin) {
-            Ok((policy, alert)) if policy.digest() != before || alert.is_some() => {
-                self.policy = Rc::new(policy);
-                Some(Change::Replaced { before, alert })
+        let applied = self.applied.as_mut().filter(|applied| !applied.is_current())?;
+        match AppliedInForce::open(Path::new(paths::STATE_DIR), Owner::Root) {
+            Ok(opened) => self.take(opened),
+            Err(error) => {
+                applied.stay();
+                Some(Change::Unusable(error.to_string()))
             }
-            Ok(_) => None,
-            Err(error) => Some(Change::Unusable(error.to_string())),
-        }
-    }
-}
-
-impl Identity {
-    /// The applied file as it is now; `None` when there is none, or the policy is no applied file.
-    fn current(origin: &Origin) -> Option<Identity> {
-        match origin {
-            Origin::Applied => Identity::of(&Path::new(paths::STATE_DIR).join(paths::APPLIED)).ok(),
-            Origin::Sources(_) | Origin::Demo => None,
         }
     }
 
-    fn of(path: &Path) -> io::Result<Identity> {
-        let data = std::fs::metadata(path)?;
-        Ok(Identity { device: data.dev(), inode: data.ino(), modified: (data.mtime(), data.mtime_nsec()), size: data.size() })
+    /// Goes back to the policy before, when damage shows in the applied one; `None` where there is none to go back to.
+    pub fn fall_back(&mut self, damage: &Damaged) -> Option<Change> {
+        self.applied.as_ref()?;
+        let before = AppliedInForce::previous(Path::new(paths::STATE_DIR), Owner::Root, damage).ok()?;
+        self.take(before)
+    }
+
+    fn take(&mut self, opened: AppliedInForce) -> Option<Change> {
+        let before = self.policy.digest().to_owned();
+        let alert = opened.damage.clone();
+        self.policy = Rc::clone(&opened.policy);
+        self.applied = Some(opened);
+        (self.policy.digest() != before || alert.is_some()).then_some(Change::Replaced { before, alert })
     }
 }
 
-fn open(origin: &Origin) -> Result<(Applied, Option<String>), PolicyError> {
-    match origin {
-        Origin::Applied => inforce::open_in_force(Path::new(paths::STATE_DIR)).map_err(|error| PolicyError::NotApplied(error.to_string())),
-        Origin::Sources(path) => compile(&read_sources(path)?).map(|policy| (policy, None)),
-        Origin::Demo => {
-            let source = Source { name: "diagnostics.yaml".to_owned(), bytes: DEMO.as_bytes().to_vec(), main: true };
-            compile(&[source]).map(|policy| (policy, None))
-        }
-    }
-}
-
-/// The sources of a file or a directory, which must belong to root or to the caller.
-fn read_sources(path: &Path) -> Result<Vec<Source>, PolicyError> {
-    let files = sys::file::read_tree(path, geteuid().as_raw()).map_err(|error| PolicyError::Unreadable(error.to_string()))?;
-    let alone = files.len() == 1;
-    let source = |(name, bytes): (String, Vec<u8>)| Source { main: alone || name == "policy.yaml", name, bytes };
-    Ok(files.into_iter().map(source).collect())
+/// The policy of a file or a directory, which must belong to root or to the caller.
+pub fn from_sources(path: &Path) -> Result<Applied, PolicyError> {
+    let sources: Vec<Source> = read_tree(path, Owner::Caller)?.into_iter().map(Source::from).collect();
+    compile(&sources)
 }
 
 fn compile(sources: &[Source]) -> Result<Applied, PolicyError> {
