@@ -82,6 +82,7 @@ impl Stage {
             output: self.output,
             account_home: false,
             rule: RuleRef { source: "test".to_owned(), line: 1 },
+            form: String::new(),
             note: None,
         }
     }
