@@ -20,7 +20,7 @@ use crate::shell::front::{Asked, Front, Refusal, Surroundings};
 use crate::shell::{in_force, message};
 use crate::syntax::{Request, Stage};
 use crate::sys::file::Owner;
-use crate::sys::user;
+use crate::sys::user::{self, User};
 use crate::words::{Safe, Span, escape, limits, paths};
 
 /// What is said of one line. `line`, `decision`, `rule` and `reason` are the contract; more may come.
@@ -215,7 +215,8 @@ fn subject(arguments: &Arguments) -> Result<Subject, Failure> {
     let text = |flag: &str| arguments.flag(flag).map(OsStr::to_string_lossy);
     if let Some(account) = text("account") {
         let known = user::by_name(&account).map_err(|error| Failure::Other(error.to_string()))?;
-        let groups = known.iter().flat_map(|user| &user.groups).filter_map(|group| user::group_name(*group).ok()).collect();
+        let groups = known.as_ref().map(User::groups).transpose().map_err(|error| Failure::Other(error.to_string()))?;
+        let groups = groups.unwrap_or_default().into_iter().filter_map(|group| user::group_name(group).ok()).collect();
         subject.home = known.map_or_else(|| format!("/home/{account}"), |user| user.home.to_string_lossy().into_owned());
         (subject.groups, subject.account) = (groups, account.into_owned());
     }

@@ -1,10 +1,9 @@
 //! Who a command runs as, and whether this install can do that.
 
-use std::ffi::CString;
-
-use nix::unistd::{Gid, Uid, User, getgrouplist, getresuid};
+use nix::unistd::{Gid, Uid, getresuid};
 
 use crate::sys::identity::Identity;
+use crate::sys::user::{self, User};
 
 /// The user that a command runs as.
 #[derive(Clone, Debug)]
@@ -19,12 +18,12 @@ impl RunAs {
     /// By name, or for `None` the account itself: this process's real user. The error is a reason in words.
     pub fn find(name: Option<&str>) -> Result<RunAs, String> {
         let user = match name {
-            Some(name) => User::from_name(name),
-            None => User::from_uid(Uid::current()),
+            Some(name) => user::by_name(name),
+            None => user::by_uid(Uid::current()),
         };
-        let user = user.map_err(|error| format!("the user database does not answer: {error}"))?.ok_or("no such user")?;
+        let user = user.map_err(|error| error.to_string())?.ok_or("no such user")?;
         let identity = if is_already(user.uid) { None } else { Some(identity(&user)?) };
-        Ok(RunAs { name: user.name, home: user.dir.display().to_string(), identity })
+        Ok(RunAs { name: user.name, home: user.home.display().to_string(), identity })
     }
 }
 
@@ -37,8 +36,7 @@ fn identity(user: &User) -> Result<Identity, String> {
     if !Uid::effective().is_root() {
         return Err("this install cannot switch users".to_owned());
     }
-    let name = CString::new(user.name.as_str()).map_err(|error| error.to_string())?;
-    let groups = getgrouplist(&name, user.gid).map_err(|error| format!("its groups are unknown: {error}"))?;
+    let groups = user.groups().map_err(|error| error.to_string())?;
     Ok(Identity { uid: user.uid.as_raw(), gid: user.gid.as_raw(), groups: groups.into_iter().map(Gid::as_raw).collect() })
 }
 

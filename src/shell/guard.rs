@@ -139,15 +139,34 @@ impl Guard {
         messages
     }
 
-    /// Decides a whole line and runs it: all of it or nothing.
+    /// Decides a whole line and runs it: all of it or nothing. Where damage shows in the applied policy, the one before decides.
     pub fn submit(&mut self, request: Request, directory: &Path) -> Outcome {
+        let mut messages = Vec::new();
+        for word in request.items.iter().flat_map(|item| &item.stages).filter_map(|stage| stage.argv.first()) {
+            let command = word.text.rsplit('/').next().unwrap_or(&word.text);
+            if let Err(damage) = self.policy().rules(command) {
+                messages.extend(self.fall_back(&damage));
+            }
+        }
+        let outcome = self.attempt(&request, directory);
+        Outcome { messages: messages.into_iter().chain(outcome.messages).collect(), ..outcome }
+    }
+
+    fn fall_back(&mut self, damage: &Damaged) -> Vec<String> {
+        match self.policy.fall_back(damage) {
+            Some(Change::Replaced { before, alert }) => self.replaced(&before, alert),
+            Some(Change::Unusable(_)) | None => Vec::new(),
+        }
+    }
+
+    fn attempt(&mut self, request: &Request, directory: &Path) -> Outcome {
         let policy = Rc::clone(self.policy());
         let cwd = directory.to_string_lossy();
         let number = self.ledger.number();
         let line = request.line.clone();
         let mut record = ledger::record(number, line.as_bytes(), Decision::Allow, &cwd, policy.digest());
         record.stages = request.items.iter().flat_map(|item| &item.stages).map(|stage| ledger::stage(words(stage))).collect();
-        let mut outcome = match self.carry_out(&request, directory, &mut record) {
+        let mut outcome = match self.carry_out(request, directory, &mut record) {
             Ok(outcome) => outcome,
             Err(stop) => self.stopped(&stop, &mut record),
         };

@@ -83,7 +83,10 @@ fn a_command_runs_as_the_user_that_its_rule_names() {
 
     let scratch = Scratch::new();
     let own = scratch.path("own");
-    let outcome = report(line(&[command(&["true"]).run_as("nobody").into(&own), command(&["cat", "/etc/shadow"]).run_as("nobody").with("2>/dev/null")]));
+    let outcome = report(line(&[
+        command(&["true"]).run_as("nobody").into(&own),
+        command(&["cat", "/etc/shadow"]).run_as("nobody").with("2>/dev/null"),
+    ]));
     assert_eq!(outcome.status, 1, "another user's file is not read");
     assert_eq!(std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(own).unwrap()), 65534, "and a new file is that user's");
 }
@@ -121,7 +124,8 @@ fn the_environment_of_the_shell_is_not_handed_on() {
 #[test]
 fn a_command_dies_with_the_shell() {
     let marker = format!("marker-dies-{}", std::process::id());
-    let mut shell = Shell::new(line(&[perl(&format!("$| = 1; $SIG{{$_}} = 'IGNORE' for qw(HUP TERM INT); print 'ready'; sleep 1000 # {marker}"))]));
+    let mut shell =
+        Shell::new(line(&[perl(&format!("$| = 1; $SIG{{$_}} = 'IGNORE' for qw(HUP TERM INT); print 'ready'; sleep 1000 # {marker}"))]));
     let mut child = shell.command.stdout(std::process::Stdio::piped()).spawn().unwrap();
     crate::harness::await_text(child.stdout.as_mut().unwrap(), "ready");
     assert_eq!(crate::harness::living(&marker).len(), 1);

@@ -297,7 +297,11 @@ pub fn be_the_shell() {
         (Some(line), _) => execute(line),
         (_, Some(path)) => {
             let found = Host { directory: PathBuf::from("/") }.resolve(&path, None);
-            Report { resolved: found.as_ref().ok().map(|found| found.path.display().to_string()), refused: found.err(), ..Report::default() }
+            Report {
+                resolved: found.as_ref().ok().map(|found| found.path.display().to_string()),
+                refused: found.err(),
+                ..Report::default()
+            }
         }
         _ => panic!("nothing to do"),
     };

@@ -2,13 +2,11 @@
 //!
 //! Attacks are tried with and without what holds them: a test of which the attack never works proves nothing.
 
-
 mod children;
 
 mod harness;
 mod limits;
 mod status;
-
 
 /// The process that stands for the shell; started by the other tests, see [`harness`].
 #[test]
