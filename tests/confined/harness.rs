@@ -67,6 +67,11 @@ impl Stage {
         Stage { capabilities: vec![name.to_owned()], ..self }
     }
 
+    pub fn argument(mut self, word: &str) -> Stage {
+        self.argv.push(word.to_owned());
+        self
+    }
+
     fn terms(self) -> Terms {
         Terms {
             program: self.argv[0].clone(),
@@ -233,6 +238,12 @@ impl Shell {
         Shell { command, scratch }
     }
 
+    /// Runs it to its end, its output thrown away.
+    pub fn quietly(mut self) -> Report {
+        let _ = self.command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        self.report()
+    }
+
     /// Runs it to its end, its output through pipes.
     pub fn run(mut self) -> (Report, Output) {
         let mut output = self.command.output().unwrap();
@@ -296,7 +307,11 @@ pub fn be_the_shell() {
         (Some(line), _) => execute(line),
         (_, Some(path)) => {
             let found = Host { directory: PathBuf::from("/") }.resolve(&path, None);
-            Report { resolved: found.as_ref().ok().map(|found| found.path.display().to_string()), refused: found.err(), ..Report::default() }
+            Report {
+                resolved: found.as_ref().ok().map(|found| found.path.display().to_string()),
+                refused: found.err(),
+                ..Report::default()
+            }
         }
         _ => panic!("nothing to do"),
     };

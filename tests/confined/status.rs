@@ -81,7 +81,11 @@ fn redirections_take_effect_in_the_order_written() {
     for (redirects, out, err) in table {
         let stage = redirects.iter().fold(both(), |stage, redirect| stage.with(redirect));
         let (report, output) = crate::harness::Shell::new(line(&[stage])).run();
-        assert_eq!((String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)), (out.into(), err.into()), "{redirects:?}");
+        assert_eq!(
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
+            (out.into(), err.into()),
+            "{redirects:?}"
+        );
         assert_eq!(report.bytes, [Some(out.len() as u64), Some(err.len() as u64)]);
     }
 }
