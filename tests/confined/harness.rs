@@ -67,6 +67,11 @@ impl Stage {
         Stage { capabilities: vec![name.to_owned()], ..self }
     }
 
+    pub fn argument(mut self, word: &str) -> Stage {
+        self.argv.push(word.to_owned());
+        self
+    }
+
     fn terms(self) -> Terms {
         Terms {
             program: self.argv[0].clone(),
@@ -232,6 +237,12 @@ impl Shell {
         command.env("POSTERN_TEST_TASK", serde_json::to_string(&task).unwrap());
         command.stdin(Stdio::null());
         Shell { command, scratch }
+    }
+
+    /// Runs it to its end, its output thrown away.
+    pub fn quietly(mut self) -> Report {
+        let _ = self.command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        self.report()
     }
 
     /// Runs it to its end, its output through pipes.

@@ -1,10 +1,9 @@
 //! Output on its way, limits, signals to the shell, clients that go away.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
-use std::thread;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -196,5 +195,4 @@ fn a_long_command_does_not_collect_dead_orphans() {
         my $shell = getppid; my $dead = grep { open F, $_ and <F> =~ /\\) Z $shell / } glob '/proc/[0-9]*/stat'; exit $dead > 5";
     let outcome = report(line(&[perl(program)]));
     assert_eq!(outcome.status, 0, "{outcome:?}");
-    let _ = std::io::stderr().lock().flush();
 }

@@ -2,11 +2,13 @@
 //!
 //! Attacks are tried with and without what holds them: a test of which the attack never works proves nothing.
 
+mod attacks;
 mod children;
-
+mod hanging;
 mod harness;
 mod limits;
 mod status;
+mod terminal;
 
 /// The process that stands for the shell; started by the other tests, see [`harness`].
 #[test]
