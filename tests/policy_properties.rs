@@ -27,7 +27,7 @@ fn source(bytes: Vec<u8>) -> [Source; 1] {
 }
 
 fn applied() -> Vec<u8> {
-    encode(&compile(&source(POLICY.into())).ok().expect("a policy")).expect("bytes")
+    encode(&compile(&source(POLICY.into())).expect("a policy")).expect("bytes")
 }
 
 /// All that an applied policy says: its digest, settings and scopes, and the rules of every command that matters.
@@ -75,7 +75,7 @@ proptest! {
 
     #[test]
     fn a_splice_of_two_policies_is_damaged(at in any::<prop::sample::Index>()) {
-        let (one, other) = (applied(), encode(&compile(&source(POLICY.replace("60s", "61s").into())).ok().expect("a policy")).expect("bytes"));
+        let (one, other) = (applied(), encode(&compile(&source(POLICY.replace("60s", "61s").into())).expect("a policy")).expect("bytes"));
         prop_assert_eq!(one.len(), other.len());
         let at = at.index(one.len());
         let spliced = [&one[..at], &other[at..]].concat();
@@ -115,7 +115,7 @@ fn a_cut_or_longer_file_is_damaged() {
 #[test]
 fn the_same_sources_give_the_same_bytes_and_others_another_digest() {
     assert_eq!(applied(), applied());
-    let digest = |text: &str| Applied::from_sources(&source(text.into())).ok().expect("a policy").0.digest().to_owned();
+    let digest = |text: &str| Applied::from_sources(&source(text.into())).expect("a policy").0.digest().to_owned();
     assert_eq!(digest(POLICY).len(), 64);
     for (from, to) in
         [("uptime", "uptimes"), ("60s", "61s"), ("db-*", "db-?"), ("inspect", "sealed"), ("rm **", "rm -f **"), ("/run/pg }", "/run/px }")]
@@ -127,7 +127,7 @@ fn the_same_sources_give_the_same_bytes_and_others_another_digest() {
 #[test]
 fn every_command_is_found_however_many_there_are() {
     let forms: String = (0..3000).map(|number| format!("  - cmd{number}\n")).collect();
-    let policy = Applied::from_sources(&source(format!("postern: 1\nallow:\n{forms}").into())).ok().expect("a policy").0;
+    let policy = Applied::from_sources(&source(format!("postern: 1\nallow:\n{forms}").into())).expect("a policy").0;
     policy.verify().expect("sound");
     assert_eq!(policy.commands().expect("sound").len(), 3000);
     for number in 0..3000u32 {

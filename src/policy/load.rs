@@ -175,17 +175,14 @@ impl Tree<'_> {
                     return None;
                 }
             };
-            let span = Span::new(at.start.byte_offset().unwrap_or(0), at.end.byte_offset().unwrap_or(0));
+            let bytes = |at: granit_parser::Span| Span::new(at.start.byte_offset().unwrap_or(0), at.end.byte_offset().unwrap_or(0));
+            let span = bytes(at);
             documents += usize::from(matches!(event, Event::DocumentStart(..)));
             if documents > 1 {
                 self.error(span, Mistake::new("a second YAML document").with_help("give it a file of its own in policy.d"));
                 return None;
             }
-            self.event(
-                event,
-                span,
-                at.tag_span().map(|tag| Span::new(tag.start.byte_offset().unwrap_or(0), tag.end.byte_offset().unwrap_or(0))),
-            );
+            self.event(event, span, at.tag_span().map(bytes));
         }
         Some(self.root.unwrap_or(Node { span: Span::default(), value: Value::Scalar(Kind::Null, String::new()) }))
     }

@@ -35,7 +35,7 @@ impl Session {
 
 /// The sessions of an account in the audit directory, oldest first, once `count` of them have ended.
 pub fn sessions(account: &Account, count: usize) -> Vec<Session> {
-    await_some(&format!("{count} ended sessions of {} in {AUDIT}", account.name), || complete(local(account), count))
+    await_some(|| format!("{count} ended sessions of {} in {AUDIT}", account.name), || complete(local(account), count))
 }
 
 /// The one session of an account.
@@ -47,7 +47,7 @@ pub fn only_session(account: &Account) -> Session {
 
 /// The same, as rsyslogd wrote them. It writes a little later than the shell.
 pub fn central_sessions(account: &Account, count: usize) -> Vec<Session> {
-    await_some(&format!("{count} ended sessions of {} in {CENTRAL}", account.name), || complete(central(account), count))
+    await_some(|| format!("{count} ended sessions of {} in {CENTRAL}", account.name), || complete(central(account), count))
 }
 
 /// Whether a session that has not ended yet has the outcome of a command on record.
@@ -69,7 +69,7 @@ fn central(account: &Account) -> Vec<Session> {
     by_session(account, fs::read_to_string(CENTRAL).unwrap_or_default().lines())
 }
 
-/// Sorts lines by session; a session id begins with the time. A last line that is still being written is left for later.
+/// Sorts lines by session, and sessions by their start. A last line that is still being written is left for later.
 fn by_session<'a>(account: &Account, lines: impl Iterator<Item = &'a str>) -> Vec<Session> {
     let mut sessions: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in lines {
@@ -78,7 +78,10 @@ fn by_session<'a>(account: &Account, lines: impl Iterator<Item = &'a str>) -> Ve
             sessions.entry(record["session"].as_str().unwrap().to_owned()).or_default().push(line.to_owned());
         }
     }
-    sessions.into_iter().map(|(id, lines)| Session { id, lines }).collect()
+    let mut sessions: Vec<Session> = sessions.into_iter().map(|(id, lines)| Session { id, lines }).collect();
+    // Identities sort by time too, but to the second only.
+    sessions.sort_by_key(|session| session.records()[0]["time"].as_str().unwrap_or("").to_owned());
+    sessions
 }
 
 fn parse(line: &str) -> Value {

@@ -97,9 +97,9 @@ fn agent_forwarding_is_closed() {
     only_without_the_snippet("agent", None, |sshd, account| {
         let agent = PathBuf::from(ROOT).join(format!("agent-{}", account.name));
         let mut serve = Running::start(Command::new("ssh-agent").arg("-D").arg("-a").arg(&agent));
-        await_that("the agent's socket", || agent.exists());
+        await_that(|| "the agent's socket", || agent.exists());
         let mut ssh = Running::start(sshd.ssh(account, &["-A", "-T"]).env("SSH_AUTH_SOCK", &agent).arg("sleep 30"));
-        await_that("the command", || account.processes().iter().any(|process| process.contains("sleep")));
+        await_that(|| "the command", || account.processes().iter().any(|process| process.contains("sleep")));
         let won = forwarded_agent(&account.name);
         ssh.kill();
         serve.kill();
@@ -121,7 +121,7 @@ fn x11_forwarding_is_closed() {
         let authority = PathBuf::from(ROOT).join("xauthority");
         must(Command::new("xauth").arg("-f").arg(&authority).args(["add", ":99", ".", "00112233445566778899aabbccddeeff"]));
         let mut ssh = Running::start(ssh.env("DISPLAY", ":99").env("XAUTHORITY", &authority).arg("sleep 30"));
-        await_that("the command", || account.processes().iter().any(|process| process.contains("sleep")));
+        await_that(|| "the command", || account.processes().iter().any(|process| process.contains("sleep")));
         let won = listens_for_x11(&account.name);
         ssh.kill();
         Loot { won, shown: ssh.finish().err() }

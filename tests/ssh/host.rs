@@ -99,7 +99,7 @@ fn start_rsyslogd() {
     let path = Path::new(ROOT).join("rsyslog.conf");
     fs::write(&path, config).unwrap();
     must(Command::new("rsyslogd").arg("-f").arg(&path).args(["-i", "/run/postern-test/rsyslogd.pid"]));
-    await_that("rsyslogd's socket", || Path::new(ROOT).join("log").exists());
+    await_that(|| "rsyslogd's socket", || Path::new(ROOT).join("log").exists());
 }
 
 /// An sshd on a loopback port. It dies with the sandbox.

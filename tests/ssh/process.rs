@@ -71,20 +71,26 @@ impl Running {
 
     /// Waits until the program has printed `text` on its standard output.
     pub fn expect(&self, text: &str) {
-        await_that(&format!("{text:?} in {:?}", self.out.text()), || self.out.text().contains(text));
+        await_that(|| format!("{text:?} in {:?}", self.out.text()), || self.out.text().contains(text));
     }
 
     /// Waits for a prompt, with nothing behind it, that was not there before the last [`Running::send`].
     pub fn expect_prompt(&self) {
-        await_that(&format!("a prompt in {:?}", self.out.text()), || {
-            let text = self.out.text();
-            text.len() > self.printed && without_sequences(&text).ends_with("> ")
-        });
+        await_that(
+            || format!("a prompt in {:?}", self.out.text()),
+            || {
+                let text = self.out.text();
+                text.len() > self.printed && without_sequences(&text).trim_end_matches('\r').ends_with("> ")
+            },
+        );
     }
 
     /// Waits until the program has printed one of `texts` on its standard error; which one.
     pub fn expect_error<'a>(&self, texts: &[&'a str]) -> &'a str {
-        await_some(&format!("one of {texts:?}"), || texts.iter().find(|text| self.err.text().contains(**text)).copied())
+        await_some(
+            || format!("one of {texts:?} in {:?}", self.err.text()),
+            || texts.iter().find(|text| self.err.text().contains(**text)).copied(),
+        )
     }
 
     pub fn kill(&mut self) {
@@ -95,10 +101,13 @@ impl Running {
     pub fn finish(mut self) -> Finished {
         self.stdin = None;
         let mut ended = None;
-        await_that("a program to end", || {
-            ended = self.child.try_wait().unwrap();
-            ended.is_some()
-        });
+        await_that(
+            || "a program to end",
+            || {
+                ended = self.child.try_wait().unwrap();
+                ended.is_some()
+            },
+        );
         let status = ended.map_or(-1, |status| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
         Finished { status, out: self.out.all(), err: self.err.all() }
     }

@@ -1,5 +1,6 @@
 //! The machine that `tests/sandbox` makes for one test binary, and loud skips outside of it.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -23,18 +24,18 @@ pub fn entered() -> bool {
 }
 
 /// Waits until something is there, up to half a minute: long enough for a loaded machine, and a failure names what was awaited.
-pub fn await_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn await_some<T, W: Display>(what: impl Fn() -> W, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "still waiting for {what}");
+        assert!(Instant::now() < deadline, "still waiting for {}", what());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 /// Waits until something holds.
-pub fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn await_that<W: Display>(what: impl Fn() -> W, mut holds: impl FnMut() -> bool) {
     await_some(what, || holds().then_some(()));
 }

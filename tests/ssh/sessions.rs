@@ -16,7 +16,7 @@ const LINES: [(&str, i32, &str); 12] = [
     ("false || true; perl -e 'exit 42'", 42, "allow"),
     ("perl -e 'kill KILL => $$'", 137, "allow"),
     ("perl -e 'kill TERM => $$'", 143, "allow"),
-    ("no-such-program --flag", 127, "allow"),
+    ("no-such-program operand", 127, "allow"),
     ("systemctl restart sshd", 126, "deny"),
     ("cat /etc/shadow", 126, "deny"),
     ("true; id", 126, "deny"),
@@ -32,7 +32,7 @@ const WAYS_IN: [WayIn; 9] = [
         let mut ssh = Running::start(&mut host.guarded.ssh(account, &["-tt"]));
         ssh.expect_prompt();
         ssh.send(&format!("{line}\r"));
-        await_that("an outcome on record", || outcome_in_open_session(account));
+        await_that(|| "an outcome on record", || outcome_in_open_session(account));
         ssh.expect_prompt();
         ssh.send("exit\r");
         ssh.finish()
@@ -212,7 +212,7 @@ fn nothing_is_left_when_the_client_goes_away() {
         ssh.expect("quiet");
         assert!(account.processes().iter().any(|process| process.contains("tail")), "{options}: it runs");
         ssh.kill();
-        await_that(&format!("the end of {:?} ({options})", account.processes()), || account.processes().is_empty());
+        await_that(|| format!("the end of {:?} ({options})", account.processes()), || account.processes().is_empty());
         let session = sessions(&account, ways + 1).pop().unwrap();
         assert_eq!(session.events("command.end")[0]["reason"], "hangup", "{options}: {:#?}", session.records());
     }
@@ -227,6 +227,6 @@ fn without_posternsh_a_quiet_command_outlives_its_client() {
     ssh.kill();
     // The end of sshd's session is certain once no sshd of the account is left; the command is still there then.
     let sshds = || run(Command::new("pgrep").args(["-u", "outlived", "sshd"]), b"").out();
-    await_that("the end of sshd's session", || sshds().is_empty());
+    await_that(|| "the end of sshd's session", || sshds().is_empty());
     assert!(account.processes().iter().any(|process| process.contains("tail")), "{:?}", account.processes());
 }
