@@ -38,7 +38,7 @@ enum Stop {
     Denied { message: String, reason: String },
     #[error("not possible: {0}")]
     Unplannable(#[from] PlanError),
-    #[error("{0}; nothing was run")]
+    #[error(transparent)]
     Damaged(#[from] Damaged),
     #[error("{0}; nothing was run, as the policy demands")]
     Unrecorded(#[from] Unrecorded),
@@ -114,64 +114,60 @@ impl Guard {
 
     /// Takes up another policy if one was applied. Returns what the person is told.
     pub fn refresh(&mut self) -> Vec<String> {
-        let mut messages = match self.policy.refresh() {
-            None => Vec::new(),
-            Some(Change::Unusable(reason)) => {
-                self.alert(&reason);
-                vec![format!("the new policy cannot be used, the session keeps the one it has: {reason}")]
-            }
-            Some(Change::Replaced { before, alert }) => self.replaced(&before, alert),
-        };
+        let change = self.policy.refresh();
+        let mut messages = change.map(|change| self.changed(change)).unwrap_or_default();
         messages.extend(self.ledger.notices());
         messages
     }
 
-    fn replaced(&mut self, before: &str, alert: Option<String>) -> Vec<String> {
-        self.ledger.reconfigure(self.policy.audit());
-        let digest = self.policy().digest().to_owned();
-        self.ledger.note(&Event::PolicyChange { before, policy: &digest });
-        let short = digest.get(..12).unwrap_or(&digest);
-        let mut messages = vec![format!("another policy is in force now: {short}")];
-        if let Some(reason) = alert {
-            self.alert(&reason);
-            messages.push(reason);
-        }
-        messages
-    }
-
-    /// Decides a whole line and runs it: all of it or nothing. Where damage shows in the applied policy, the one before decides.
-    pub fn submit(&mut self, request: Request, directory: &Path) -> Outcome {
-        let mut messages = Vec::new();
-        for word in request.items.iter().flat_map(|item| &item.stages).filter_map(|stage| stage.argv.first()) {
-            let command = word.text.rsplit('/').next().unwrap_or(&word.text);
-            if let Err(damage) = self.policy().rules(command) {
-                messages.extend(self.fall_back(&damage));
+    /// Puts a change of the policy on record. Returns what the person is told.
+    fn changed(&mut self, change: Change) -> Vec<String> {
+        match change {
+            Change::Unusable(reason) => {
+                self.alert(&reason);
+                vec![format!("the new policy cannot be used, the session keeps the one it has: {}", Safe(reason.as_bytes()))]
+            }
+            Change::Replaced { before, alert } => {
+                self.ledger.reconfigure(self.policy.audit());
+                let digest = self.policy().digest().to_owned();
+                self.ledger.note(&Event::PolicyChange { before: &before, policy: &digest });
+                let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
+                if let Some(reason) = alert {
+                    self.alert(&reason);
+                    messages.push(format!("it is the one before the last: {}", Safe(reason.as_bytes())));
+                }
+                messages
             }
         }
-        let outcome = self.attempt(&request, directory);
-        Outcome { messages: messages.into_iter().chain(outcome.messages).collect(), ..outcome }
     }
 
-    fn fall_back(&mut self, damage: &Damaged) -> Vec<String> {
-        match self.policy.fall_back(damage) {
-            Some(Change::Replaced { before, alert }) => self.replaced(&before, alert),
-            Some(Change::Unusable(_)) | None => Vec::new(),
-        }
+    /// Decides a whole line and runs it: all of it or nothing. A policy in which damage shows gives way to the one before, once.
+    pub fn submit(&mut self, request: Request, directory: &Path) -> Outcome {
+        let number = self.ledger.number();
+        let mut messages = Vec::new();
+        let attempt = self.attempt(number, &request, directory).or_else(|damage| {
+            let change = self.policy.fall_back(&damage).ok_or(damage)?;
+            messages = self.changed(change);
+            self.attempt(number, &request, directory)
+        });
+        let outcome = attempt.unwrap_or_else(|damage| {
+            self.alert(&damage.to_string());
+            Outcome { status: 125, messages: vec![format!("{damage}; nothing was run")], ..Outcome::default() }
+        });
+        messages.extend(outcome.messages);
+        messages.extend(self.ledger.notices());
+        Outcome { messages, ..outcome }
     }
 
-    fn attempt(&mut self, request: &Request, directory: &Path) -> Outcome {
+    fn attempt(&mut self, number: u64, request: &Request, directory: &Path) -> Result<Outcome, Damaged> {
         let policy = Rc::clone(self.policy());
         let cwd = directory.to_string_lossy();
-        let number = self.ledger.number();
-        let line = request.line.clone();
-        let mut record = ledger::record(number, line.as_bytes(), Decision::Allow, &cwd, policy.digest());
+        let mut record = ledger::record(number, request.line.as_bytes(), Decision::Allow, &cwd, policy.digest());
         record.stages = request.items.iter().flat_map(|item| &item.stages).map(|stage| ledger::stage(words(stage))).collect();
-        let mut outcome = match self.carry_out(request, directory, &mut record) {
-            Ok(outcome) => outcome,
-            Err(stop) => self.stopped(&stop, &mut record),
-        };
-        outcome.messages.extend(self.ledger.notices());
-        outcome
+        match self.carry_out(request, directory, &mut record) {
+            Err(Stop::Damaged(damage)) => Err(damage),
+            outcome => Ok(outcome.unwrap_or_else(|stop| self.stopped(&stop, &mut record))),
+        }
     }
 
     fn carry_out(&mut self, request: &Request, directory: &Path, record: &mut CommandRecord<'_>) -> Result<Outcome, Stop> {
@@ -222,7 +218,7 @@ impl Guard {
         let command = stage.argv.first().map_or("", |word| word.text.as_str());
         let message = match denied.rule {
             Some(_) => message::denied(line, denied),
-            None => denied.reason.clone(),
+            None => message::unmatched(denied),
         };
         Stop::Denied { message, reason: format!("{command}: {}", message::miss(denied)) }
     }
@@ -246,14 +242,11 @@ impl Guard {
 
     /// Puts on record that a line was stopped before any of it ran. 126 where that is a verdict on the line, 125 where it is not.
     fn stopped(&mut self, stop: &Stop, record: &mut CommandRecord<'_>) -> Outcome {
-        match stop {
-            Stop::Unrecorded(_) => {}
-            Stop::Damaged(damaged) => self.alert(&damaged.to_string()),
-            Stop::Denied { .. } | Stop::Unplannable(_) => {
-                record.decision = Decision::Deny;
-                record.reason = Some(stop.to_string());
-                self.ledger.note(&Event::CommandDeny(record));
-            }
+        // What cannot be recorded cannot be recorded a second time.
+        if !matches!(stop, Stop::Unrecorded(_)) {
+            record.decision = Decision::Deny;
+            record.reason = Some(stop.to_string());
+            self.ledger.note(&Event::CommandDeny(record));
         }
         let (status, message) = match stop {
             Stop::Denied { message, .. } => (126, message.clone()),
