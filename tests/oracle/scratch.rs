@@ -127,7 +127,7 @@ fn stays_below(path: &str) -> bool {
         };
         depth < 0
     });
-    !climbs && !(path.starts_with('/') && path.len() > 1)
+    !(climbs || path.starts_with('/') && path.len() > 1)
 }
 
 /// Makes a file that is not empty, and the directories that it is in.
