@@ -198,6 +198,25 @@ fn the_maximum_ends_a_session_whatever_is_typed() {
 }
 
 #[test]
+fn a_terminal_that_can_only_print_gets_the_same_session() {
+    let house = House::with("idle: 2s");
+    let mut command = house.shell(&[]);
+    command.env("TERM", "dumb");
+    let mut terminal = Terminal::start(command);
+    terminal.expect("`help` shows what you may run.");
+    terminal.expect("> ");
+    terminal.run("echo plain", "\nplain\n");
+    terminal.send("echo half");
+    terminal.send(CTRL_C);
+    terminal.expect(" [130]> ");
+    terminal.send("echo half");
+    terminal.expect("session ended: no key for 2s");
+    assert_eq!(terminal.end().0, 124);
+    assert!(!terminal.raw().contains(&0x1b), "no control sequence");
+    assert_eq!(house.events("session.end")[0]["reason"], "idle");
+}
+
+#[test]
 fn strikes_end_a_session() {
     let house = House::with("strikes: 2");
     let mut terminal = session(&house);
@@ -324,7 +343,6 @@ fn tab_completes_command_words_literals_and_files() {
 fn a_command_that_breaks_the_terminal_leaves_it_as_it_was() {
     let house = House::new();
     let mut terminal = Terminal::start(house.shell(&[]));
-    let before = terminal.modes();
     terminal.expect("> ");
     terminal.line("stty raw");
     terminal.expect("> ");
@@ -334,7 +352,7 @@ fn a_command_that_breaks_the_terminal_leaves_it_as_it_was() {
     assert!(modes.contains(&"icanon") && modes.contains(&"opost"), "{modes:?}");
     terminal.send(CTRL_D);
     terminal.end();
-    assert!(before == terminal.modes(), "the modes of the terminal have changed");
+    assert!(terminal.initial == terminal.modes(), "the modes of the terminal have changed");
 }
 
 #[test]
@@ -342,10 +360,9 @@ fn the_terminal_is_as_it_was_however_the_session_ends() {
     for (settings, keys) in [("idle: 1s", "echo half"), ("max: 1s", "x"), ("strikes: 1", "id\r"), ("idle: 1h", "exit 3\r")] {
         let house = House::with(settings);
         let mut terminal = Terminal::start(house.shell(&[]));
-        let before = terminal.modes();
         terminal.expect("> ");
         terminal.send(keys);
         terminal.end();
-        assert!(before == terminal.modes(), "{settings}");
+        assert!(terminal.initial == terminal.modes(), "{settings}");
     }
 }

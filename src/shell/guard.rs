@@ -218,7 +218,7 @@ impl Guard {
         let command = stage.argv.first().map_or("", |word| word.text.as_str());
         let message = match denied.rule {
             Some(_) => message::denied(line, denied),
-            None => message::unmatched(denied),
+            None => denied.reason.clone(),
         };
         Stop::Denied { message, reason: format!("{command}: {}", message::miss(denied)) }
     }

@@ -42,12 +42,6 @@ pub fn miss(denied: &Denied) -> String {
     format!("{}{rule}", denied.reason)
 }
 
-/// A command that no rule is about. The reason may end with a question, which is then the way on.
-pub fn unmatched(denied: &Denied) -> String {
-    let reason = Safe(denied.reason.as_bytes());
-    if denied.reason.ends_with('?') { reason.to_string() } else { format!("{reason}; `help` shows what you may run") }
-}
-
 /// A command word that no rule begins with, and the nearest one that some rule does.
 pub fn unknown<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let shown = Safe(word.as_bytes());

@@ -24,6 +24,8 @@ pub const HAND: Duration = Duration::from_millis(300);
 pub struct Terminal {
     master: Option<File>,
     slave: OwnedFd,
+    /// The modes before the program had the terminal.
+    pub initial: Termios,
     child: Child,
     written: Vec<u8>,
     /// How much of [`Terminal::text`] was waited for already.
@@ -54,10 +56,11 @@ impl Terminal {
                 None => leader.env_remove(name),
             };
         }
+        let initial = tcgetattr(&pty.slave).unwrap();
         let stream = || pty.slave.try_clone().unwrap();
         let child = leader.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
         drop(one_by_one);
-        Terminal { master: Some(pty.master.into()), slave: pty.slave, child, written: Vec::new(), seen: 0 }
+        Terminal { master: Some(pty.master.into()), slave: pty.slave, initial, child, written: Vec::new(), seen: 0 }
     }
 
     /// Types.
