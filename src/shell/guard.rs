@@ -69,6 +69,8 @@ pub struct Guard {
     ledger: Ledger,
     /// Refusals by policy.
     strikes: u32,
+    /// When the session began.
+    opened: Instant,
 }
 
 impl Guard {
@@ -85,7 +87,7 @@ impl Guard {
         let mut ledger = Ledger::open(policy.audit(), session);
         ledger.start(way, policy.policy().digest())?;
         let subject = person.subject(terminal);
-        Ok(Guard { policy, person, subject, term, ledger, strikes: 0 })
+        Ok(Guard { policy, person, subject, term, ledger, strikes: 0, opened: Instant::now() })
     }
 
     pub fn policy(&self) -> &Rc<Applied> {
@@ -179,10 +181,15 @@ impl Guard {
         let protections = ledger::common_protections(&facts);
         let record = CommandRecord { protections: &protections, ..record.clone() };
         self.ledger.write(&Event::CommandStart(&record))?;
-        let done = exec::run(plan);
+        let max = self.policy.settings().session.max.map(Duration::from_millis);
+        let done = exec::run(plan, max.and_then(|max| self.opened.checked_add(max)));
         let mut messages = self.finish(record, &done);
         messages.extend(told(request, &done, &limits));
-        let ending = matches!(done.ended, Some(Ended::Hangup | Ended::Terminated)).then_some(Ending::Hangup);
+        let ending = match done.ended {
+            Some(Ended::Hangup | Ended::Terminated) => Some(Ending::Hangup),
+            Some(Ended::Until) => max.map(Ending::Max),
+            Some(Ended::Timeout(_) | Ended::Output(_)) | None => None,
+        };
         Ok(Outcome { status: done.status, accepted: true, messages, ending })
     }
 
@@ -339,7 +346,7 @@ fn told(request: &Request, done: &LineOutcome, limits: &[Limits]) -> Vec<String>
             let rule = limits.iter().find(|limits| limits.output == Some(bytes)).map(|limits| &limits.rule);
             Some(message::too_much_output(bytes, rule))
         }
-        Some(Ended::Hangup | Ended::Terminated) | None => None,
+        Some(Ended::Until | Ended::Hangup | Ended::Terminated) | None => None,
     });
     messages
 }

@@ -340,7 +340,7 @@ fn execute(line: Line) -> Report {
     };
     let words = |stage: &postern::exec::plan::StageFacts| stage.protections.iter().map(|word| (*word).to_owned()).collect();
     let protections = plan.stages().iter().map(|stages| stages.iter().map(words).collect()).collect();
-    let LineOutcome { status, stages, bytes_out, bytes_err, ended, notices, .. } = run(plan);
+    let LineOutcome { status, stages, bytes_out, bytes_err, ended, notices, .. } = run(plan, None);
     Report {
         status,
         stages: stages.iter().map(|stages| stages.iter().map(shown).collect()).collect(),

@@ -2,8 +2,12 @@
 //!
 //! Attacks are tried with and without what holds them: a test of which the attack never works proves nothing.
 
+// The helpers of a test may panic as the test itself may.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 mod attacks;
 mod children;
+mod cost;
 mod hanging;
 mod harness;
 mod limits;
