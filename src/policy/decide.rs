@@ -80,7 +80,8 @@ pub fn decide(policy: &Applied, subject: &Subject, stage: &Stage, facts: &dyn Fa
         return Ok(Verdict::Denied(deny_at(stage, 0, "a program is given by its bare name or its full path".to_owned())));
     };
     let Some(rules) = policy.rules(command.name)? else {
-        return Ok(Verdict::Denied(unknown(policy, subject, &command)?));
+        let reason = format!("no rule allows `{}`", Safe(command.name.as_bytes()));
+        return Ok(Verdict::Denied(deny_at(stage, 0, reason)));
     };
     let decision = Decision { policy, subject, lookups: Lookups { facts, known: RefCell::default() }, budget: Budget::default() };
     Ok(decision.verdict(&rules, &command))
@@ -249,20 +250,6 @@ fn deny_at(stage: &Stage, word: usize, reason: String) -> Denied {
         word.checked_sub(stage.argv.len() + 1).and_then(|index| stage.redirects.get(index)).map(|redirect: &Redirect| redirect.span);
     let span = stage.argv.get(word).map(|argument| argument.span).or(redirect).unwrap_or(behind);
     Denied { reason, span, rule: None, form: None }
-}
-
-/// No rule begins with this word: the nearest one that a rule in force does begin with.
-fn unknown(policy: &Applied, subject: &Subject, command: &Command<'_>) -> Result<Denied, Damaged> {
-    let commands = policy.commands()?;
-    let near = suggest::nearest(command.name, commands.iter().map(String::as_str));
-    let rules = near.map(|near| policy.rules(near)).transpose()?.flatten();
-    let scope = |rule: &Rule| policy.scopes().get(rule.scope as usize);
-    let allowed = rules.is_some_and(|rules| rules.allow.iter().any(|rule| scope(rule).is_some_and(|scope| scope.admits(subject))));
-    let help = match near.filter(|_| allowed) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "`help` shows what may be run".to_owned(),
-    };
-    Ok(deny_at(command.stage, 0, format!("no rule allows `{}`; {help}", Safe(command.name.as_bytes()))))
 }
 
 /// The miss that got further; of two that got as far, both expectations.
