@@ -21,7 +21,7 @@ use postern::syntax::{self, Context, Stage};
 
 /// How many rules a policy has; those of other commands must not matter.
 const RULES: [usize; 3] = [10, 1_000, 10_000];
-const RUNS: usize = 400;
+const RUNS: usize = 300;
 const DECISIONS: u32 = 20_000;
 /// Made by `tests/sandbox`.
 const SANDBOX: &str = "/run/postern-test";
