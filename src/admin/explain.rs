@@ -101,6 +101,9 @@ fn json(explanation: &Explanation) -> Result<String, Failure> {
 impl Explainer {
     fn new(arguments: &Arguments) -> Result<Explainer, Failure> {
         let policy = match arguments.flag("policy") {
+            Some(_) if access::privileged() => {
+                return Err(Failure::Usage("--policy is not for a process with borrowed privilege".to_owned()));
+            }
             Some(path) => Rc::new(in_force::from_sources(Path::new(path)).map_err(|error| Failure::Other(error.to_string()))?),
             None => InForce::open(Path::new(paths::STATE_DIR), Owner::Root).map_err(|error| Failure::Other(error.to_string()))?.policy,
         };

@@ -109,6 +109,18 @@ impl<'a> Command<'a> {
     }
 }
 
+impl Command<'_> {
+    /// The words, and behind them the files of its redirections, as if the program had been told to open them; `None` without any.
+    fn with_files(&self) -> Option<Vec<String>> {
+        let files = self.stage.redirects.iter().filter_map(|redirect| match &redirect.kind {
+            RedirectKind::Input(file) | RedirectKind::Output { file, .. } => Some(file.text.clone()),
+            RedirectKind::ErrorToOutput | RedirectKind::Null(_) => None,
+        });
+        let words: Vec<String> = self.argv.iter().cloned().chain(files).collect();
+        (words.len() > self.argv.len()).then_some(words)
+    }
+}
+
 struct Decision<'a> {
     policy: &'a Applied,
     subject: &'a Subject,
@@ -158,7 +170,8 @@ impl Decision<'_> {
         }
         let judge = DenyJudge { decision: self, run_as: rule.run_as.as_deref(), unclear: Cell::new(false) };
         let matcher = Matcher::new(&rule.form, &judge, &self.budget);
-        let word = rule.form.variants.iter().find_map(|variant| denying::denies(&matcher, variant, &command.argv));
+        let denies = |argv: &[String]| rule.form.variants.iter().find_map(|variant| denying::denies(&matcher, variant, argv));
+        let word = denies(&command.argv).or_else(|| denies(&command.with_files()?));
         let word = word.or((judge.unclear.get() || self.budget.is_spent()).then_some(0))?;
         let denied = deny_at(command.stage, word, "this is denied".to_owned());
         Some(Denied { rule: Some(self.reference(rule)), form: Some(rule.form.text.clone()), ..denied })
@@ -198,19 +211,30 @@ impl Decision<'_> {
         }
     }
 
+    /// Whether the form takes the redirections, and the confinement lets the command have them.
     fn redirects(&self, rule: &Rule, matcher: &Matcher<'_>, command: &Command<'_>) -> Result<(), Miss> {
         let form = &rule.form;
         for (index, redirect) in command.stage.redirects.iter().enumerate() {
-            let (file, slot) = match &redirect.kind {
-                RedirectKind::ErrorToOutput | RedirectKind::Null(_) => continue,
-                RedirectKind::Input(file) => (file, &form.input),
-                RedirectKind::Output { file, append: false } => (file, &form.output),
-                RedirectKind::Output { file, append: true } => (file, &form.append),
+            let fits = match &redirect.kind {
+                RedirectKind::ErrorToOutput | RedirectKind::Null(_) => Ok(()),
+                RedirectKind::Input(file) => redirect_fits(matcher, form.input.as_ref(), file),
+                RedirectKind::Output { file, append } => {
+                    let slot = if *append { &form.append } else { &form.output };
+                    redirect_fits(matcher, slot.as_ref(), file).and_then(|()| self.writes(rule, file))
+                }
             };
             let word = command.argv.len() + 1 + index;
-            redirect_fits(matcher, slot.as_ref(), file).map_err(|reason| Miss { word, expected: Vec::new(), reason: Some(reason) })?;
+            fits.map_err(|reason| Miss { word, expected: Vec::new(), reason: Some(reason) })?;
         }
         Ok(())
+    }
+
+    fn writes(&self, rule: &Rule, file: &Argument) -> Result<(), String> {
+        let path = self.lookups.resolve(&file.text, rule.run_as.as_deref())?;
+        match rule.confine.writes(&path, &self.subject.home) {
+            true => Ok(()),
+            false => Err(format!("the confinement `{}` cannot write {}", rule.confine.name, Safe(path.as_bytes()))),
+        }
     }
 
     fn terms(&self, rule: &Rule, program: String, command: &Command<'_>) -> Terms {

@@ -39,6 +39,7 @@ fn attached<'w>(matcher: &Matcher<'_>, name: &Name, word: &'w str) -> Option<Opt
     let bare = full.trim_start_matches('-');
     let begun = |typed: &str| !typed.is_empty() && bare.starts_with(typed);
     match name.kind {
+        NameKind::Short if typed.strip_prefix("--") == Some(bare) => Some(value),
         NameKind::Short => in_cluster(word, name.letter()?),
         NameKind::Long if typed.starts_with("--") => begun(typed.get(2..)?).then_some(value),
         NameKind::Long => (typed.strip_prefix('-') == Some(bare)).then_some(value),
@@ -54,9 +55,8 @@ fn attached<'w>(matcher: &Matcher<'_>, name: &Name, word: &'w str) -> Option<Opt
 /// The letter in a cluster, with what stands behind it.
 fn in_cluster(word: &str, letter: char) -> Option<Option<&str>> {
     let letters = word.strip_prefix('-').filter(|letters| !letters.starts_with('-'))?;
-    let (before, behind) = letters.split_once(letter)?;
-    let plain = before.chars().all(|c| c.is_ascii_alphanumeric());
-    plain.then_some(Some(behind.strip_prefix('=').unwrap_or(behind)).filter(|behind| !behind.is_empty()))
+    let (_, behind) = letters.split_once(letter)?;
+    Some(Some(behind.strip_prefix('=').unwrap_or(behind)).filter(|behind| !behind.is_empty()))
 }
 
 /// The keywords and operands of a form, in their order among the words; the index of the last keyword.

@@ -20,9 +20,10 @@ pub fn path_or_below(pattern: &str, path: &str, home: &str) -> bool {
         let rest = path.strip_prefix(pattern.trim_end_matches('/'));
         return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     };
-    // Most patterns are settled by the directory that they begin with.
+    // Most patterns are settled by the directory that they begin with, or by the text that they end in.
     let directory = pattern[..sign].rfind('/').map_or("", |slash| &pattern[..=slash]);
-    path.starts_with(directory) && below(&names(&pattern), &names(path))
+    let ending = pattern.rfind(['*', '?', ']', '[']).map_or("", |sign| &pattern[sign + 1..]);
+    path.starts_with(directory) && path.contains(ending) && below(&names(&pattern), &names(path))
 }
 
 fn names(path: &str) -> Vec<Vec<char>> {

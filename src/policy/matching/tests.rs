@@ -326,7 +326,8 @@ fn a_deny_cannot_be_got_round_by_spelling() {
                 [..],
             &["journalctl", "journalctl --version", "journalctl -u vacuum-size"][..],
         ),
-        ("tar ** -x **", &["tar -x", "tar -vxf a", "tar a -zx"], &["tar -tvf a", "tar x"]),
+        ("curl ** -o <t:text> **", &["curl -#o /tmp/x u", "curl --o x", "curl -so/tmp/x u"], &["curl u"]),
+        ("tar ** -x **", &["tar -x", "tar -vxf a", "tar a -zx", "tar --x", "tar --x=1"], &["tar -tvf a", "tar x"]),
         ("find ** -delete **", &["find . -delete", "find -delete .", "find . --delete"], &["find . -empty", "find delete"]),
         ("ip ** -b[atch] **", &["ip -b x", "ip -bat x", "ip a -batch x"], &["ip a"]),
         (

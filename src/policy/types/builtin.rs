@@ -80,7 +80,7 @@ impl Lexical {
             // PID_MAX_LIMIT on 64-bit Linux, proc_sys_kernel(5).
             Lexical::Pid => number_in(word, 1, 1 << 22),
             // What useradd(8) takes, capital letters and dots too, or a number.
-            Lexical::User => token(word, "_.-", 32) || word.starts_with('_') && token(&word[1..], "_.-", 31),
+            Lexical::User => token(word, "_.-", 32),
             // systemd.unit(5): names are at most 255 characters.
             Lexical::Unit => token(word, ":_.\\@-", 255),
             // netdevice(7): IFNAMSIZ is 16, the NUL included.
