@@ -423,3 +423,6 @@ pub fn candidates(policy: &Applied, subject: &Subject, argv: &[String], facts: &
     found.dedup();
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;
