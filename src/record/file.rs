@@ -126,12 +126,9 @@ impl Drop for SessionFile {
     fn drop(&mut self) {
         self.jobs = None;
         let overdue = self.unanswered > 0 && self.asked.elapsed() >= limits::DISK_DEADLINE;
-        while !overdue {
+        if !overdue {
             // The thread ends and hangs up, or the time is over.
-            match self.answers.recv_timeout(limits::DISK_DEADLINE) {
-                Ok(_) => {}
-                Err(_) => return,
-            }
+            while self.answers.recv_timeout(limits::DISK_DEADLINE).is_ok() {}
         }
     }
 }
