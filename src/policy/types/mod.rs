@@ -123,6 +123,11 @@ impl TypeDef {
         self.dash || (word == "-" && self.kind == Kind::Contents { standard_input: true })
     }
 
+    /// Whether what it takes is not the policy's own list or pattern.
+    pub fn is_built_in(&self) -> bool {
+        matches!(self.kind, Kind::Lexical(_) | Kind::Int { .. })
+    }
+
     /// Whether words of this type name files.
     pub fn is_path(&self) -> bool {
         matches!(self.kind, Kind::Path | Kind::Contents { .. } | Kind::Below(_))
