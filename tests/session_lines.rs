@@ -1,4 +1,5 @@
 //! Lines without a person: `-c`, `--forced` and standard input. Silent, byte-exact, with the exact exit status.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "support/house.rs"]
 #[allow(dead_code)]

@@ -1,4 +1,5 @@
 //! Sessions of a person: the built shell on a real terminal.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "support/house.rs"]
 #[allow(dead_code)]
@@ -15,6 +16,8 @@ use pty::{HAND, Terminal};
 
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
+/// Drops what is typed of a line.
+const CTRL_U: &str = "\x15";
 const CTRL_V: &str = "\x16";
 const CTRL_Z: &str = "\x1a";
 const CTRL_BACKSLASH: &str = "\x1c";
@@ -79,8 +82,8 @@ fn signals_of_the_keyboard_reach_the_command_and_not_the_shell() {
     let house = House::new();
     let mut terminal = session(&house);
     for (keys, status) in [(CTRL_C, " [130]> "), (CTRL_BACKSLASH, " [131]> ")] {
-        terminal.line("echo started; sleep 1000");
-        terminal.expect("\nstarted\n");
+        terminal.line("sleep 1000");
+        terminal.expect_program("sleep");
         terminal.send(keys);
         terminal.expect(status);
     }
@@ -92,8 +95,8 @@ fn signals_of_the_keyboard_reach_the_command_and_not_the_shell() {
 fn ctrl_z_stops_nothing() {
     let house = House::new();
     let mut terminal = session(&house);
-    terminal.line("echo started; sleep 1000");
-    terminal.expect("\nstarted\n");
+    terminal.line("sleep 1000");
+    terminal.expect_program("sleep");
     terminal.send(CTRL_Z);
     terminal.send(CTRL_C);
     terminal.expect(" [130]> ");
@@ -195,6 +198,25 @@ fn the_maximum_ends_a_session_whatever_is_typed() {
 }
 
 #[test]
+fn a_terminal_that_can_only_print_gets_the_same_session() {
+    let house = House::with("idle: 2s");
+    let mut command = house.shell(&[]);
+    command.env("TERM", "dumb");
+    let mut terminal = Terminal::start(command);
+    terminal.expect("`help` shows what you may run.");
+    terminal.expect("> ");
+    terminal.run("echo plain", "\nplain\n");
+    terminal.send("echo half");
+    terminal.send(CTRL_C);
+    terminal.expect(" [130]> ");
+    terminal.send("echo half");
+    terminal.expect("session ended: no key for 2s");
+    assert_eq!(terminal.end().0, 124);
+    assert!(!terminal.raw().contains(&0x1b), "no control sequence");
+    assert_eq!(house.events("session.end")[0]["reason"], "idle");
+}
+
+#[test]
 fn strikes_end_a_session() {
     let house = House::with("strikes: 2");
     let mut terminal = session(&house);
@@ -233,10 +255,10 @@ fn the_smallest_window_is_no_obstacle() {
     let house = House::new();
     let mut terminal = Terminal::sized(house.shell(&[]), 1, 1);
     terminal.expect("`help` shows what you may run.");
-    terminal.send("s\t\t");
-    terminal.send(CTRL_C);
-    terminal.line("echo tiny");
+    terminal.expect("> ");
+    terminal.send(format!("s\t\t{CTRL_U}echo tiny\r"));
     terminal.expect("\ntiny\n");
+    terminal.expect("> ");
     terminal.send(CTRL_D);
     assert_eq!(terminal.end().0, 0);
 }
@@ -249,8 +271,8 @@ fn help_shows_the_forms_in_force_with_their_notes() {
     terminal.expect("  sleep <seconds:number>\n");
     terminal.expect("  systemctl (status|show|cat) <unit>\n      reads the state of a service\n");
     terminal.expect("Part of this shell:");
-    terminal.line("help systemctl");
-    terminal.expect("rule policy.yaml:");
+    terminal.expect("> ");
+    terminal.run("help systemctl", "rule policy.yaml:");
     terminal.line("help systemctll");
     terminal.expect("did you mean `systemctl`?");
     terminal.expect(" [1]> ");
@@ -260,8 +282,7 @@ fn help_shows_the_forms_in_force_with_their_notes() {
 fn explain_decides_without_running() {
     let house = House::new();
     let mut terminal = session(&house);
-    terminal.line("explain echo harmless");
-    terminal.expect("allowed: echo harmless\n");
+    terminal.run("explain echo harmless", "allowed: echo harmless\n");
     terminal.line("explain systemctl stop x | cat");
     terminal.expect("refused: systemctl stop x | cat\n");
     terminal.expect("^^^^ ");
@@ -277,19 +298,13 @@ fn cd_holds_for_the_lines_to_come() {
     std::fs::write(house.directory().join("inside/found"), "").unwrap();
     let inside = house.directory().join("inside");
     let mut terminal = session(&house);
-    terminal.line(&format!("cd {} && ls", inside.display()));
-    terminal.expect("\nfound\n");
-    terminal.line("pwd");
-    terminal.expect(&format!("\n{}\n", inside.display()));
-    terminal.line("cd ..");
-    terminal.line("pwd");
-    terminal.expect(&format!("\n{}\n", house.directory().display()));
-    terminal.line("cd -");
-    terminal.line("echo *");
-    terminal.expect("\nfound\n");
-    terminal.line("cd /nonexistent && echo not this");
-    terminal.expect("posternsh: cd: /nonexistent: ");
-    terminal.expect(" [1]> ");
+    terminal.run(&format!("cd {} && ls", inside.display()), "\nfound\n");
+    terminal.run("pwd", &format!("\n{}\n", inside.display()));
+    terminal.run("cd ..", "");
+    terminal.run("pwd", &format!("\n{}\n", house.directory().display()));
+    terminal.run("cd -", "");
+    terminal.run("echo *", "\nfound\n");
+    terminal.run("cd /nonexistent && echo not this", "posternsh: cd: /nonexistent: ");
     terminal.line("cd / | cat");
     terminal.expect("stands alone on its line");
 }
@@ -298,9 +313,7 @@ fn cd_holds_for_the_lines_to_come() {
 fn history_is_kept_in_the_session() {
     let house = House::new();
     let mut terminal = session(&house);
-    terminal.line("echo first");
-    terminal.expect("\nfirst\n");
-    terminal.expect("> ");
+    terminal.run("echo first", "\nfirst\n");
     terminal.send("\x1b[A\r");
     terminal.expect("\nfirst\n");
     terminal.expect("> ");
@@ -317,13 +330,11 @@ fn tab_completes_command_words_literals_and_files() {
     terminal.expect("systemctl ");
     terminal.send("stat\t");
     terminal.expect("status ");
-    terminal.send(CTRL_C);
-    terminal.expect(" [130]> ");
+    terminal.send(CTRL_U);
     terminal.send("systemctl s\t");
     let list = terminal.expect("status");
     assert!(list.contains("show"), "{list:?}");
-    terminal.send(CTRL_C);
-    terminal.expect(" [130]> ");
+    terminal.send(CTRL_U);
     terminal.send(format!("cat {}/a\t\r", house.directory().display()));
     terminal.expect("\nwhat is in it\n");
 }
@@ -332,16 +343,16 @@ fn tab_completes_command_words_literals_and_files() {
 fn a_command_that_breaks_the_terminal_leaves_it_as_it_was() {
     let house = House::new();
     let mut terminal = Terminal::start(house.shell(&[]));
-    let before = terminal.modes();
     terminal.expect("> ");
     terminal.line("stty raw");
     terminal.expect("> ");
     terminal.line("stty -a");
     let modes = terminal.expect("> ");
-    assert!(modes.contains(" icanon") && modes.contains(" opost"), "{modes}");
+    let modes: Vec<&str> = modes.split_whitespace().collect();
+    assert!(modes.contains(&"icanon") && modes.contains(&"opost"), "{modes:?}");
     terminal.send(CTRL_D);
     terminal.end();
-    assert!(before == terminal.modes(), "the modes of the terminal have changed");
+    assert!(terminal.initial == terminal.modes(), "the modes of the terminal have changed");
 }
 
 #[test]
@@ -349,10 +360,9 @@ fn the_terminal_is_as_it_was_however_the_session_ends() {
     for (settings, keys) in [("idle: 1s", "echo half"), ("max: 1s", "x"), ("strikes: 1", "id\r"), ("idle: 1h", "exit 3\r")] {
         let house = House::with(settings);
         let mut terminal = Terminal::start(house.shell(&[]));
-        let before = terminal.modes();
         terminal.expect("> ");
         terminal.send(keys);
         terminal.end();
-        assert!(before == terminal.modes(), "{settings}");
+        assert!(terminal.initial == terminal.modes(), "{settings}");
     }
 }

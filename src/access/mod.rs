@@ -41,11 +41,12 @@ pub enum AccessError {
 
 /// Finds out who runs this process: the real user, whatever the effective one is.
 ///
-/// Group names are looked up one by one, because a `%group` that is not seen could be one that a policy denies.
+/// Groups are those that the kernel says this process has, which the login took from the user database: asking that again takes longer than
+/// all the rest of a start.
 pub fn identify() -> Result<Person, AccessError> {
     let uid = Uid::current();
     let user = user::by_uid(uid)?.ok_or(AccessError::NoAccount(uid.as_raw()))?;
-    let groups = user.groups.iter().map(|gid| user::group_name(*gid)).collect::<Result<_, _>>()?;
+    let groups = user::own_groups()?.into_iter().map(user::group_name).collect::<Result<_, _>>()?;
     let home = user.home.into_os_string().into_string().map_err(|_| AccessError::Home(user.name.clone()))?;
     Ok(Person {
         host: host()?,

@@ -8,6 +8,7 @@ mod apply;
 mod arguments;
 mod changes;
 mod check;
+mod explain;
 mod help;
 mod install;
 mod output;
@@ -39,7 +40,7 @@ struct Subcommand {
 /// For images and tests; what decides on a host is never taken from there.
 const STATE: Flag = Flag { name: "state", value: Some("DIR"), about: "use DIR in place of /var/lib/postern (for images and tests)" };
 
-/// Every subcommand, sorted. A row for `explain` comes here together with `explain.rs`.
+/// Every subcommand, sorted.
 const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand {
         name: "apply",
@@ -61,6 +62,22 @@ const SUBCOMMANDS: &[Subcommand] = &[
                   checked by itself, as a main file. Nothing is put in force.",
         flags: &[],
         run: check::check,
+    },
+    Subcommand {
+        name: "explain",
+        operands: "LINE|-",
+        most: 1,
+        about: "say which rule decides a line and with which terms, or the nearest miss",
+        details: "Decides LINE as a session would, and runs nothing. With -, reads lines from standard input and prints a JSON object for \
+                  each. Exit status 0 if LINE is allowed, 1 if it is not; with -, 0 if all lines were read.",
+        flags: &[
+            Flag { name: "policy", value: Some("FILE|DIR"), about: "these sources in place of the policy in force" },
+            Flag { name: "account", value: Some("ACCOUNT"), about: "as this account (the caller)" },
+            Flag { name: "host", value: Some("HOST"), about: "as on this host (this one)" },
+            Flag { name: "from", value: Some("ADDRESS"), about: "as from this client address (unknown)" },
+            Flag { name: "json", value: None, about: "print JSON" },
+        ],
+        run: explain::explain,
     },
     Subcommand {
         name: "help",

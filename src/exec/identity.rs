@@ -1,10 +1,10 @@
 //! Who a command runs as, and whether this install can do that.
 
-use std::ffi::CString;
+use nix::unistd::{Gid, Uid, getresuid};
 
-use nix::unistd::{Gid, Uid, User, getgrouplist, getresuid};
-
+use crate::access::Person;
 use crate::sys::identity::Identity;
+use crate::sys::user::{self, User, UserError};
 
 /// The user that a command runs as.
 #[derive(Clone, Debug)]
@@ -16,16 +16,30 @@ pub struct RunAs {
 }
 
 impl RunAs {
-    /// By name, or for `None` the account itself: this process's real user. The error is a reason in words.
-    pub fn find(name: Option<&str>) -> Result<RunAs, String> {
-        let user = match name {
-            Some(name) => User::from_name(name),
-            None => User::from_uid(Uid::current()),
-        };
-        let user = user.map_err(|error| format!("the user database does not answer: {error}"))?.ok_or("no such user")?;
-        let identity = if is_already(user.uid) { None } else { Some(identity(&user)?) };
-        Ok(RunAs { name: user.name, home: user.dir.display().to_string(), identity })
+    /// By name. The error is a reason in words.
+    pub fn named(name: &str) -> Result<RunAs, String> {
+        let user = known(user::by_name(name))?;
+        Ok(RunAs { identity: switch_to(&user)?, home: user.home.display().to_string(), name: user.name })
     }
+
+    /// The account itself.
+    pub fn account(person: &Person) -> Result<RunAs, String> {
+        Ok(RunAs { name: person.account.clone(), home: person.home.clone(), identity: identity(None)? })
+    }
+}
+
+/// The ids to switch to for a user, or for `None` the account itself, which is this process's real user; `Ok(None)` where there is nothing
+/// to switch.
+pub fn identity(name: Option<&str>) -> Result<Option<Identity>, String> {
+    match name {
+        Some(name) => switch_to(&known(user::by_name(name))?),
+        None if is_already(Uid::current()) => Ok(None),
+        None => switch_to(&known(user::by_uid(Uid::current()))?),
+    }
+}
+
+fn known(user: Result<Option<User>, UserError>) -> Result<User, String> {
+    user.map_err(|error| error.to_string())?.ok_or_else(|| "no such user".to_owned())
 }
 
 /// Whether all of this process's ids are this user's.
@@ -33,13 +47,16 @@ fn is_already(uid: Uid) -> bool {
     getresuid().is_ok_and(|ids| [ids.real, ids.effective, ids.saved].iter().all(|id| *id == uid))
 }
 
-fn identity(user: &User) -> Result<Identity, String> {
+fn switch_to(user: &User) -> Result<Option<Identity>, String> {
+    if is_already(user.uid) {
+        return Ok(None);
+    }
     if !Uid::effective().is_root() {
         return Err("this install cannot switch users".to_owned());
     }
-    let name = CString::new(user.name.as_str()).map_err(|error| error.to_string())?;
-    let groups = getgrouplist(&name, user.gid).map_err(|error| format!("its groups are unknown: {error}"))?;
-    Ok(Identity { uid: user.uid.as_raw(), gid: user.gid.as_raw(), groups: groups.into_iter().map(Gid::as_raw).collect() })
+    let groups = user.groups().map_err(|error| error.to_string())?;
+    let groups = groups.into_iter().map(Gid::as_raw).collect();
+    Ok(Some(Identity { uid: user.uid.as_raw(), gid: user.gid.as_raw(), groups }))
 }
 
 #[cfg(test)]
@@ -48,17 +65,17 @@ mod tests {
 
     #[test]
     fn this_process_is_its_own_user() {
-        assert_eq!(RunAs::find(None).unwrap().identity, None);
+        assert_eq!(identity(None), Ok(None));
     }
 
     #[test]
     fn only_root_becomes_somebody_else() {
-        let found = RunAs::find(Some("nobody")).map(|user| user.identity);
+        let found = RunAs::named("nobody").map(|user| user.identity);
         if Uid::effective().is_root() {
             assert!(found.unwrap().is_some_and(|identity| identity.uid == 65534 && identity.groups == [identity.gid]));
         } else {
             assert_eq!(found.unwrap_err(), "this install cannot switch users");
         }
-        assert_eq!(RunAs::find(Some("no such user")).unwrap_err(), "no such user");
+        assert_eq!(RunAs::named("no such user").unwrap_err(), "no such user");
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Surroundings<'a> {
     pub terminal: Option<&'a Terminal>,
     pub sweeper: &'a Sweeper,
     pub notices: &'a mut Vec<String>,
+    /// When the whole line is to be over.
+    pub until: Option<Instant>,
 }
 
 /// How a pipeline went.
@@ -64,12 +66,19 @@ impl Stage {
     }
 }
 
+/// The earlier of the two ends.
+fn time_limit(limit: Option<Duration>, until: Option<Instant>) -> Option<(Instant, Ended)> {
+    let of_rule = limit.and_then(|limit| Some((Instant::now().checked_add(limit)?, Ended::Timeout(limit))));
+    let of_line = until.map(|end| (end, Ended::Until));
+    [of_rule, of_line].into_iter().flatten().min_by_key(|(end, _)| *end)
+}
+
 struct Job {
     stages: Vec<Stage>,
     /// The process group, led by the first process that was started.
     group: Option<Pid>,
-    /// When the rule's time is up.
-    timeout: Option<(Instant, Duration)>,
+    /// When time is up, and what that then is: the rule's limit or the caller's.
+    timeout: Option<(Instant, Ended)>,
     /// The rule's bound on output, and what is left of it.
     output: Option<u64>,
     allowance: Option<u64>,
@@ -86,7 +95,7 @@ impl Job {
         let mut job = Job {
             stages: Vec::new(),
             group: None,
-            timeout: plan.timeout.and_then(|limit| Some((Instant::now().checked_add(limit)?, limit))),
+            timeout: time_limit(plan.timeout, around.until),
             output: plan.output,
             allowance: plan.output,
             ended: None,
@@ -164,8 +173,8 @@ impl Job {
 
     fn keep_time(&mut self, around: &mut Surroundings<'_>) {
         let now = Instant::now();
-        if let Some((_, limit)) = self.timeout.filter(|(end, _)| *end <= now) {
-            self.end(Ended::Timeout(limit));
+        if let Some((_, reason)) = self.timeout.filter(|(end, _)| *end <= now) {
+            self.end(reason);
         }
         if self.kill_at.is_some_and(|moment| moment <= now) {
             self.kill_at = None;
@@ -243,7 +252,7 @@ impl Job {
         }
         self.ended = Some(reason);
         let signal = match reason {
-            Ended::Timeout(_) | Ended::Output(_) => return self.kill(),
+            Ended::Timeout(_) | Ended::Output(_) | Ended::Until => return self.kill(),
             Ended::Hangup => Signal::SIGHUP,
             Ended::Terminated => Signal::SIGTERM,
         };

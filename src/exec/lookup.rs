@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::identity::RunAs;
+use super::identity::identity;
 use super::program;
 use super::walk::walk;
 use crate::policy::{Facts, Resolved};
@@ -32,10 +32,9 @@ impl Facts for Host {
             return Err("no such file or directory".to_owned());
         }
         let path = self.directory.join(path);
-        let identity = RunAs::find(run_as)?.identity;
-        match &identity {
+        match identity(run_as)? {
             None => cached(&path).map_or_else(|| walked(&path, None), Ok),
-            Some(_) => walked(&path, identity.as_ref()),
+            identity => walked(&path, identity.as_ref()),
         }
     }
 

@@ -14,7 +14,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl, openat};
 use nix::sys::stat::{Mode, SFlag};
 use nix::unistd::fchdir;
 
-use super::walk::{Walked, kind, walk, words};
+use super::walk::{Walked, kind, reason, walk};
 use crate::sys::deadline::{Answer, answer_within};
 use crate::sys::descriptor;
 use crate::sys::identity::Identity;
@@ -56,7 +56,7 @@ fn answer(identity: Option<&Identity>, open: impl FnOnce() -> Result<(OwnedFd, P
     match descriptor {
         // Number 3 and up, but a child wants all three standard ones free.
         Some(file) => {
-            let file = descriptor::copy_above_standard(&file).map_err(words)?;
+            let file = descriptor::copy_above_standard(&file).map_err(reason)?;
             Ok(Opened { file, path: PathBuf::from(OsStr::from_bytes(&bytes)) })
         }
         None => Err(String::from_utf8_lossy(&bytes).into_owned()),
@@ -70,10 +70,10 @@ fn reach(path: &Path) -> Result<Walked, String> {
 fn open_directory(path: &Path) -> Result<(OwnedFd, PathBuf), String> {
     let found = reach(path)?;
     if !found.missing.is_empty() {
-        return Err(words(Errno::ENOENT));
+        return Err(reason(Errno::ENOENT));
     }
     // Asks the file system now, so that it is this helper that waits for a dead one.
-    fchdir(&found.handle).map_err(words)?;
+    fchdir(&found.handle).map_err(reason)?;
     Ok((found.handle, found.path))
 }
 
@@ -97,9 +97,9 @@ fn open_file(path: &Path, access: Access) -> Result<(OwnedFd, PathBuf), String> 
         }
         _ => Err(Errno::ENOENT),
     };
-    let file = file.map_err(words)?;
-    let status = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL).map_err(words)?);
-    fcntl(&file, FcntlArg::F_SETFL(status - OFlag::O_NONBLOCK)).map_err(words)?;
+    let file = file.map_err(reason)?;
+    let status = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL).map_err(reason)?);
+    fcntl(&file, FcntlArg::F_SETFL(status - OFlag::O_NONBLOCK)).map_err(reason)?;
     Ok((file, full))
 }
 

@@ -220,8 +220,9 @@ impl Planner<'_> {
         if let Some(user) = self.users.get(&key) {
             return Ok(user.clone());
         }
+        let found = name.map_or_else(|| RunAs::account(self.context.person), RunAs::named);
         let named = name.unwrap_or(&self.context.person.account);
-        let user = RunAs::find(name).map_err(|reason| PlanError::RunAs { user: named.to_owned(), reason })?;
+        let user = found.map_err(|reason| PlanError::RunAs { user: named.to_owned(), reason })?;
         self.users.insert(key, user.clone());
         Ok(user)
     }

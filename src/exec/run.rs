@@ -19,6 +19,8 @@ pub enum Ended {
     Timeout(Duration),
     /// A rule's `output`, in bytes.
     Output(u64),
+    /// The time that the caller gave the line as a whole.
+    Until,
     /// The client went away.
     Hangup,
     /// The shell itself was told to end: SIGTERM.
@@ -70,11 +72,11 @@ const NOT_FOUND: u8 = 127;
 /// Handlers, the subreaper's children and the terminal are the process's own, so a process runs one line at a time.
 static ONE_LINE: Mutex<()> = Mutex::new(());
 
-/// Runs the line to its end; nothing that it started is left when this returns.
+/// Runs the line to its end, at the latest `until`; nothing that it started is left when this returns.
 ///
 /// The commands die with the thread that calls this. Children that the process has from before are left alone; others must not be made
 /// while it runs.
-pub fn run(plan: LinePlan) -> LineOutcome {
+pub fn run(plan: LinePlan, until: Option<Instant>) -> LineOutcome {
     let _one = ONE_LINE.lock().unwrap_or_else(PoisonError::into_inner);
     let start = Instant::now();
     let mut notices = Vec::new();
@@ -84,8 +86,14 @@ pub fn run(plan: LinePlan) -> LineOutcome {
     let LinePlan { pipelines, mut streams, signals, terminal } = plan;
     let signals = Watch::new(signals);
     let sweeper = Sweeper::new();
-    let mut around =
-        Surroundings { streams: &mut streams, signals: &signals, terminal: terminal.as_ref(), sweeper: &sweeper, notices: &mut notices };
+    let mut around = Surroundings {
+        streams: &mut streams,
+        signals: &signals,
+        terminal: terminal.as_ref(),
+        sweeper: &sweeper,
+        notices: &mut notices,
+        until,
+    };
     let mut line = Line::default();
     for pipeline in pipelines {
         line.take(pipeline, &mut around);
@@ -154,7 +162,7 @@ impl Line {
 
 fn ended_status(ended: Ended) -> u8 {
     match ended {
-        Ended::Timeout(_) | Ended::Output(_) => LIMIT,
+        Ended::Timeout(_) | Ended::Output(_) | Ended::Until => LIMIT,
         Ended::Hangup => signal_status(Signal::SIGHUP as i32),
         Ended::Terminated => signal_status(Signal::SIGTERM as i32),
     }

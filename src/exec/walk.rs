@@ -26,7 +26,7 @@ pub enum WalkError {
     MissingParent,
     #[error("{0}")]
     Unsafe(String),
-    #[error("{}", words(*.0))]
+    #[error("{}", reason(*.0))]
     System(Errno),
 }
 
@@ -41,7 +41,7 @@ impl From<Errno> for WalkError {
 }
 
 /// An error of the kernel as a reason in the middle of a sentence.
-pub fn words(errno: Errno) -> String {
+pub fn reason(errno: Errno) -> String {
     let text = errno.desc();
     text.chars().take(1).flat_map(char::to_lowercase).chain(text.chars().skip(1)).collect()
 }

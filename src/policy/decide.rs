@@ -56,6 +56,8 @@ pub struct Terms {
     /// Whether HOME is the account's own.
     pub account_home: bool,
     pub rule: RuleRef,
+    /// The form of that rule, as the policy writes it.
+    pub form: String,
     pub note: Option<String>,
 }
 
@@ -222,6 +224,7 @@ impl Decision<'_> {
             output: bound(rule.output),
             account_home: rule.account_home,
             rule: self.reference(rule),
+            form: rule.form.text.clone(),
             note: rule.note.clone(),
         }
     }
@@ -292,17 +295,15 @@ fn reason(miss: &Miss, word: Option<&str>) -> String {
     if let Some(reason) = &miss.reason {
         return reason.clone();
     }
-    let is_option = |word: &&String| word.starts_with('-');
+    let (options, words): (Vec<&str>, Vec<&str>) = miss.expected.iter().map(String::as_str).partition(|word| word.starts_with('-'));
     if let Some(option) = word.filter(|word| word.starts_with('-') && word.len() > 1) {
-        let near = suggest::nearest(option, miss.expected.iter().filter(is_option).map(String::as_str));
-        let values: Vec<&str> = miss.expected.iter().filter(|word| !is_option(word)).map(String::as_str).collect();
-        return match (near, values.as_slice()) {
-            (Some(near), _) => format!("this option is not allowed here; did you mean {near}?"),
-            (None, []) => "this option is not allowed here".to_owned(),
-            (None, values) => format!("this option is not allowed here; expected {}", either(values)),
+        let near = suggest::nearest(option, options.iter().copied());
+        return match near {
+            Some(near) => format!("this option is not allowed here; did you mean {near}?"),
+            None => "this option is not allowed here".to_owned(),
         };
     }
-    let words: Vec<&str> = miss.expected.iter().map(String::as_str).collect();
+    let words = if words.is_empty() { options } else { words };
     match (words.as_slice(), word) {
         ([], Some(_)) => "nothing more is allowed here".to_owned(),
         ([], None) => "a word is missing".to_owned(),

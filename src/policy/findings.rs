@@ -59,6 +59,11 @@ impl Findings {
         self.add(Severity::Warning, file, mistake, || None);
     }
 
+    /// Whether a further error would be shown, so that its help is worth looking for.
+    pub fn shows_more(&self) -> bool {
+        self.errors < limits::POLICY_ERRORS
+    }
+
     /// How many errors there are, those behind the cap included.
     pub fn errors(&self) -> usize {
         self.errors

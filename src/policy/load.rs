@@ -13,10 +13,13 @@ use super::compile::Source;
 use super::findings::{Findings, Mistake};
 use crate::words::diagnostic::Place;
 use crate::words::escape;
-use crate::words::{Safe, Span, limits};
+use crate::words::{Position, Safe, Span, limits};
 
 /// Findings of one kind in a file that is hostile as a whole.
 const HAZARDS_SHOWN: usize = 10;
+
+/// Bytes of a line that are kept on each side of a place; more than a message shows.
+const EXCERPT: usize = 1000;
 
 /// The text of one source file.
 #[derive(Debug)]
@@ -87,9 +90,18 @@ impl Document {
         Document { name, text, lines }
     }
 
-    /// The place of a span, for a message.
+    /// The place of a span, for a message. Of its line it keeps what a message can show, for there may be many places on one long line.
     pub fn place(&self, span: Span) -> Place {
-        Place::of(&self.text, span)
+        let number = self.line(span);
+        let start = self.lines.get(number as usize - 1).copied().unwrap_or(0);
+        let line = self.text.get(start..).unwrap_or("").split('\n').next().unwrap_or("");
+        let at = (span.start as usize - start).min(line.len());
+        let column = u32::try_from(line.get(..at).unwrap_or("").chars().count() + 1).unwrap_or(u32::MAX);
+        let boundary = |at: usize| (0..=at.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        let from = boundary(at.saturating_sub(EXCERPT));
+        let source = line.get(from..boundary(at + EXCERPT)).unwrap_or("").to_owned();
+        let end = (span.end as usize).saturating_sub(start + from).min(source.len());
+        Place { position: Position { line: number, column }, span: Span::new(at - from, end), source }
     }
 
     /// The line of a span, from 1.
@@ -163,17 +175,14 @@ impl Tree<'_> {
                     return None;
                 }
             };
-            let span = Span::new(at.start.byte_offset().unwrap_or(0), at.end.byte_offset().unwrap_or(0));
+            let bytes = |at: granit_parser::Span| Span::new(at.start.byte_offset().unwrap_or(0), at.end.byte_offset().unwrap_or(0));
+            let span = bytes(at);
             documents += usize::from(matches!(event, Event::DocumentStart(..)));
             if documents > 1 {
                 self.error(span, Mistake::new("a second YAML document").with_help("give it a file of its own in policy.d"));
                 return None;
             }
-            self.event(
-                event,
-                span,
-                at.tag_span().map(|tag| Span::new(tag.start.byte_offset().unwrap_or(0), tag.end.byte_offset().unwrap_or(0))),
-            );
+            self.event(event, span, at.tag_span().map(bytes));
         }
         Some(self.root.unwrap_or(Node { span: Span::default(), value: Value::Scalar(Kind::Null, String::new()) }))
     }

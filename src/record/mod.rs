@@ -92,7 +92,9 @@ impl Recorder {
         let syslog = self.syslog.take(&mut self.notices, |syslog| syslog.send(event.severity(), &records));
         let mut lines = records.join("\n");
         lines.push('\n');
-        let file = self.file.take(&mut self.notices, |file| file.append(lines, event.durable()));
+        // Where the file is the only place, the start of a command is on the disk before the command runs.
+        let durable = event.durable() && syslog.is_err();
+        let file = self.file.take(&mut self.notices, |file| file.append(lines, durable));
         match (file, syslog) {
             (Err(file), Err(syslog)) => Err(Unrecorded { file, syslog }),
             _ => Ok(()),

@@ -85,6 +85,10 @@ impl LineEditor {
         if let Some(helper) = self.editor.helper_mut() {
             helper.view = view;
         }
+        // What came before there was a line to wait for.
+        if let Some(wake) = prompt::take() {
+            return woken_by(wake, Some(clock));
+        }
         self.keys.begin(*clock);
         let line = self.editor.readline(prompt);
         let wake = prompt::take();

@@ -86,10 +86,11 @@ impl Front {
             return Ok(Asked::Builtin(vec!["explain".to_owned(), rest.to_owned()]));
         }
         let (script, moved) = self.moved(parse(line)?, surroundings)?;
-        let status = if moved.is_some() { 0 } else { surroundings.status };
+        let is_moved = moved.is_some();
+        let status = if is_moved { 0 } else { surroundings.status };
         let directory = moved.unwrap_or_else(|| self.directory.clone());
         let mut request = self.expand(&script, &directory, &Surroundings { status, ..*surroundings })?;
-        if let Some(argv) = alone(&script, &request) {
+        if let Some(argv) = alone(&script, &request).filter(|_| !is_moved) {
             return Ok(Asked::Builtin(argv));
         }
         stands_alone(&request, surroundings)?;
@@ -172,4 +173,82 @@ fn stands_alone(request: &Request, surroundings: &Surroundings<'_>) -> Result<()
 
 fn name(stage: &Stage) -> &str {
     stage.argv.first().map_or("", |word| word.text.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a line asks for, in a directory, where the policy allows a program `history`.
+    fn read_in(directory: &str, line: &str) -> Result<Asked, Refusal> {
+        let front = Front { home: "/".to_owned(), directory: directory.into(), before: Some("/usr".into()) };
+        let is_program = |name: &str| name == "history";
+        front.read(line.as_bytes(), &Surroundings { constants: &BTreeMap::new(), status: 7, is_program: &is_program })
+    }
+
+    /// The command words of what would run, and where.
+    fn commands(asked: Asked) -> (Vec<String>, PathBuf) {
+        let Asked::Commands { request, directory } = asked else { panic!("{asked:?}") };
+        assert_eq!(request.items.first().unwrap().connector, Connector::Always);
+        let words = |stage: &Stage| stage.argv.iter().map(|word| word.text.clone()).collect::<Vec<_>>().join(" ");
+        (request.items.iter().flat_map(|item| &item.stages).map(words).collect(), directory)
+    }
+
+    #[test]
+    fn a_line_asks_for_nothing_for_a_builtin_or_for_commands() {
+        let builtin = |words: &[&str]| Ok(Asked::Builtin(words.iter().map(|word| (*word).to_owned()).collect()));
+        for (line, expected) in [
+            ("", Ok(Asked::Nothing)),
+            ("   # only a comment", Ok(Asked::Nothing)),
+            ("help", builtin(&["help"])),
+            ("help 'journalctl'", builtin(&["help", "journalctl"])),
+            ("cd ~", builtin(&["cd", "/"])),
+            ("exit $?", builtin(&["exit", "7"])),
+            ("history", builtin(&["history"])),
+            ("explain ls | $(id)", builtin(&["explain", "ls | $(id)"])),
+        ] {
+            assert_eq!(read_in("/", line), expected, "{line}");
+        }
+        assert_eq!(commands(read_in("/etc", "ls | wc; df").unwrap()), (vec!["ls".into(), "wc".into(), "df".into()], "/etc".into()));
+    }
+
+    #[test]
+    fn a_builtin_stands_alone_unless_there_is_a_program_of_its_name() {
+        for line in ["help | cat", "pwd; ls", "ls && cd /", "! pwd", "pwd > /dev/null", "cd / || ls", "cd /; ls", "cd / && pwd"] {
+            let Err(Refusal::Syntax(error)) = read_in("/", line) else { panic!("{line}") };
+            assert!(error.message.contains("stands alone"), "{line}: {error}");
+        }
+        assert_eq!(commands(read_in("/", "history | cat").unwrap()).0, ["history", "cat"]);
+    }
+
+    #[test]
+    fn what_follows_a_cd_is_expanded_where_it_leads() {
+        let (words, directory) = commands(read_in("/etc", "cd /proc/sys && ls kerne[l] && cat x").unwrap());
+        assert_eq!((words, directory), (vec!["ls kernel".to_owned(), "cat x".to_owned()], "/proc/sys".into()));
+    }
+
+    #[test]
+    fn a_cd_that_fails_lets_nothing_run() {
+        let Err(Refusal::Directory { argv, reason }) = read_in("/", "cd /nonexistent && ls") else { panic!() };
+        assert_eq!(argv, ["cd", "/nonexistent"]);
+        assert!(reason.starts_with("/nonexistent: "), "{reason}");
+    }
+
+    #[test]
+    fn cd_finds_its_way() {
+        let front = Front { home: "/usr".to_owned(), directory: "/proc".into(), before: Some("/sys".into()) };
+        for (arguments, expected) in [
+            (&[][..], Ok("/usr")),
+            (&["-"], Ok("/sys")),
+            (&[".."], Ok("/")),
+            (&["sys/kernel/../fs"], Ok("/proc/sys/fs")),
+            (&["/etc/hostname"], Err("/etc/hostname: not a directory")),
+            (&["nowhere"], Err("nowhere: no such file or directory")),
+            (&["-P"], Err("-P: no options; write ./-P for a directory")),
+            (&["a", "b"], Err("give one directory")),
+        ] {
+            let argv: Vec<String> = ["cd"].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
+            assert_eq!(front.destination(&argv), expected.map(PathBuf::from).map_err(str::to_owned), "{arguments:?}");
+        }
+    }
 }

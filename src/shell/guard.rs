@@ -38,7 +38,7 @@ enum Stop {
     Denied { message: String, reason: String },
     #[error("not possible: {0}")]
     Unplannable(#[from] PlanError),
-    #[error("{0}; nothing was run")]
+    #[error(transparent)]
     Damaged(#[from] Damaged),
     #[error("{0}; nothing was run, as the policy demands")]
     Unrecorded(#[from] Unrecorded),
@@ -69,6 +69,8 @@ pub struct Guard {
     ledger: Ledger,
     /// Refusals by policy.
     strikes: u32,
+    /// When the session began.
+    opened: Instant,
 }
 
 impl Guard {
@@ -85,7 +87,7 @@ impl Guard {
         let mut ledger = Ledger::open(policy.audit(), session);
         ledger.start(way, policy.policy().digest())?;
         let subject = person.subject(terminal);
-        Ok(Guard { policy, person, subject, term, ledger, strikes: 0 })
+        Ok(Guard { policy, person, subject, term, ledger, strikes: 0, opened: Instant::now() })
     }
 
     pub fn policy(&self) -> &Rc<Applied> {
@@ -114,45 +116,60 @@ impl Guard {
 
     /// Takes up another policy if one was applied. Returns what the person is told.
     pub fn refresh(&mut self) -> Vec<String> {
-        let mut messages = match self.policy.refresh() {
-            None => Vec::new(),
-            Some(Change::Unusable(reason)) => {
-                self.alert(&reason);
-                vec![format!("the new policy cannot be used, the session keeps the one it has: {reason}")]
-            }
-            Some(Change::Replaced { before, alert }) => self.replaced(&before, alert),
-        };
+        let change = self.policy.refresh();
+        let mut messages = change.map(|change| self.changed(change)).unwrap_or_default();
         messages.extend(self.ledger.notices());
         messages
     }
 
-    fn replaced(&mut self, before: &str, alert: Option<String>) -> Vec<String> {
-        self.ledger.reconfigure(self.policy.audit());
-        let digest = self.policy().digest().to_owned();
-        self.ledger.note(&Event::PolicyChange { before, policy: &digest });
-        let short = digest.get(..12).unwrap_or(&digest);
-        let mut messages = vec![format!("another policy is in force now: {short}")];
-        if let Some(reason) = alert {
-            self.alert(&reason);
-            messages.push(reason);
+    /// Puts a change of the policy on record. Returns what the person is told.
+    fn changed(&mut self, change: Change) -> Vec<String> {
+        match change {
+            Change::Unusable(reason) => {
+                self.alert(&reason);
+                vec![format!("the new policy cannot be used, the session keeps the one it has: {}", Safe(reason.as_bytes()))]
+            }
+            Change::Replaced { before, alert } => {
+                self.ledger.reconfigure(self.policy.audit());
+                let digest = self.policy().digest().to_owned();
+                self.ledger.note(&Event::PolicyChange { before: &before, policy: &digest });
+                let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
+                if let Some(reason) = alert {
+                    self.alert(&reason);
+                    messages.push(format!("it is the one before the last: {}", Safe(reason.as_bytes())));
+                }
+                messages
+            }
         }
-        messages
     }
 
-    /// Decides a whole line and runs it: all of it or nothing.
+    /// Decides a whole line and runs it: all of it or nothing. A policy in which damage shows gives way to the one before, once.
     pub fn submit(&mut self, request: Request, directory: &Path) -> Outcome {
+        let number = self.ledger.number();
+        let mut messages = Vec::new();
+        let attempt = self.attempt(number, &request, directory).or_else(|damage| {
+            let change = self.policy.fall_back(&damage).ok_or(damage)?;
+            messages = self.changed(change);
+            self.attempt(number, &request, directory)
+        });
+        let outcome = attempt.unwrap_or_else(|damage| {
+            self.alert(&damage.to_string());
+            Outcome { status: 125, messages: vec![format!("{damage}; nothing was run")], ..Outcome::default() }
+        });
+        messages.extend(outcome.messages);
+        messages.extend(self.ledger.notices());
+        Outcome { messages, ..outcome }
+    }
+
+    fn attempt(&mut self, number: u64, request: &Request, directory: &Path) -> Result<Outcome, Damaged> {
         let policy = Rc::clone(self.policy());
         let cwd = directory.to_string_lossy();
-        let number = self.ledger.number();
-        let line = request.line.clone();
-        let mut record = ledger::record(number, line.as_bytes(), Decision::Allow, &cwd, policy.digest());
+        let mut record = ledger::record(number, request.line.as_bytes(), Decision::Allow, &cwd, policy.digest());
         record.stages = request.items.iter().flat_map(|item| &item.stages).map(|stage| ledger::stage(words(stage))).collect();
-        let mut outcome = match self.carry_out(&request, directory, &mut record) {
-            Ok(outcome) => outcome,
-            Err(stop) => self.stopped(&stop, &mut record),
-        };
-        outcome.messages.extend(self.ledger.notices());
-        outcome
+        match self.carry_out(request, directory, &mut record) {
+            Err(Stop::Damaged(damage)) => Err(damage),
+            outcome => Ok(outcome.unwrap_or_else(|stop| self.stopped(&stop, &mut record))),
+        }
     }
 
     fn carry_out(&mut self, request: &Request, directory: &Path, record: &mut CommandRecord<'_>) -> Result<Outcome, Stop> {
@@ -164,10 +181,15 @@ impl Guard {
         let protections = ledger::common_protections(&facts);
         let record = CommandRecord { protections: &protections, ..record.clone() };
         self.ledger.write(&Event::CommandStart(&record))?;
-        let done = exec::run(plan);
+        let max = self.policy.settings().session.max.map(Duration::from_millis);
+        let done = exec::run(plan, max.and_then(|max| self.opened.checked_add(max)));
         let mut messages = self.finish(record, &done);
         messages.extend(told(request, &done, &limits));
-        let ending = matches!(done.ended, Some(Ended::Hangup | Ended::Terminated)).then_some(Ending::Hangup);
+        let ending = match done.ended {
+            Some(Ended::Hangup | Ended::Terminated) => Some(Ending::Hangup),
+            Some(Ended::Until) => max.map(Ending::Max),
+            Some(Ended::Timeout(_) | Ended::Output(_)) | None => None,
+        };
         Ok(Outcome { status: done.status, accepted: true, messages, ending })
     }
 
@@ -227,14 +249,11 @@ impl Guard {
 
     /// Puts on record that a line was stopped before any of it ran. 126 where that is a verdict on the line, 125 where it is not.
     fn stopped(&mut self, stop: &Stop, record: &mut CommandRecord<'_>) -> Outcome {
-        match stop {
-            Stop::Unrecorded(_) => {}
-            Stop::Damaged(damaged) => self.alert(&damaged.to_string()),
-            Stop::Denied { .. } | Stop::Unplannable(_) => {
-                record.decision = Decision::Deny;
-                record.reason = Some(stop.to_string());
-                self.ledger.note(&Event::CommandDeny(record));
-            }
+        // What cannot be recorded cannot be recorded a second time.
+        if !matches!(stop, Stop::Unrecorded(_)) {
+            record.decision = Decision::Deny;
+            record.reason = Some(stop.to_string());
+            self.ledger.note(&Event::CommandDeny(record));
         }
         let (status, message) = match stop {
             Stop::Denied { message, .. } => (126, message.clone()),
@@ -327,7 +346,7 @@ fn told(request: &Request, done: &LineOutcome, limits: &[Limits]) -> Vec<String>
             let rule = limits.iter().find(|limits| limits.output == Some(bytes)).map(|limits| &limits.rule);
             Some(message::too_much_output(bytes, rule))
         }
-        Some(Ended::Hangup | Ended::Terminated) | None => None,
+        Some(Ended::Until | Ended::Hangup | Ended::Terminated) | None => None,
     });
     messages
 }

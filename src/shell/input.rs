@@ -31,6 +31,10 @@ pub enum Input {
 
 /// Reads a line from standard input. `clock` is that of an interactive session.
 pub fn read_line(clock: Option<&Clock>) -> Input {
+    // What came before there was a line to wait for.
+    if let Some(wake) = prompt::take() {
+        return woken_by(wake, clock);
+    }
     let mut line = Vec::new();
     loop {
         prompt::wake_after(clock.and_then(|clock| clock.remaining(Instant::now())));

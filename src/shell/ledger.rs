@@ -145,6 +145,7 @@ pub fn reason(ended: Ended) -> &'static str {
     match ended {
         Ended::Timeout(_) => "timeout",
         Ended::Output(_) => "output",
+        Ended::Until => "max",
         Ended::Hangup => "hangup",
         Ended::Terminated => "terminated",
     }

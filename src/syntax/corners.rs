@@ -29,6 +29,10 @@ pub(super) fn check(cursor: &Cursor<'_>, word: &Word) -> Result<(), SyntaxError>
     if descriptor {
         return Err(SyntaxError::foreign("a descriptor's name before a redirection", word.span).with_help("put a space between the two"));
     }
+    if let Some(offset) = open_bracket(word) {
+        let message = "shells differ on a `[` that is never closed beside a glob";
+        return Err(SyntaxError::new(message, Span::new(offset, offset + 1)).with_help("write `\\[`"));
+    }
     match tilde_in_assignment(written, &unquoted) {
         Some(offset) => {
             let message = "shells differ on an unquoted `~` behind `=` or `:`";
@@ -104,6 +108,12 @@ fn brace_expansion(characters: &[(usize, char)]) -> Option<(usize, usize)> {
     let separator = find(open, &|index| is(index, ',') || (is(index, '.') && is(index + 1, '.')))?;
     let close = find(separator, &|index| is(index, '}'))?;
     Some((characters.get(open)?.0, characters.get(close)?.0 + 1))
+}
+
+/// An unquoted `[` that is an ordinary character, in a word with globs. dash may still read a range behind it.
+fn open_bracket(word: &Word) -> Option<usize> {
+    let text = |kind: &PieceKind| if let PieceKind::Text { text, quoted: false } = kind { text.find('[') } else { None };
+    word.pieces.iter().filter(|_| word.is_pattern()).find_map(|piece| Some(piece.span.start as usize + text(&piece.kind)?))
 }
 
 /// Where bash, but not dash, expands a `~`: behind `=` or `:` in any word of the form of an assignment.

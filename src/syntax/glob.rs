@@ -61,6 +61,9 @@ impl Pattern {
             };
             let literal: Option<String> = name.iter().map(|glyph| if let Glyph::Literal(c) = glyph { Some(*c) } else { None }).collect();
             match literal {
+                Some(literal) if literal.is_empty() && segments.iter().any(|segment| matches!(segment, Segment::Names(_))) => {
+                    return Err(SyntaxError::new("shells differ on a doubled `/` behind a glob", span).with_help("write one `/`"));
+                }
                 Some(literal) => push_literal(&mut segments, &(literal + slash)),
                 None if matches(name, ".") || matches(name, "..") => {
                     let message = "shells differ on whether this glob means `.` and `..` too";

@@ -31,6 +31,9 @@ const TERMINATE: u8 = 2;
 const ALARM: u8 = 4;
 const INTERRUPT: u8 = 8;
 
+/// How often a signal is repeated until it is taken.
+const REPEAT: Duration = Duration::from_secs(1);
+
 /// Signals that came and were not taken yet.
 static RECEIVED: AtomicU8 = AtomicU8::new(0);
 /// The thread that reads.
@@ -53,8 +56,16 @@ pub fn watch(interactive: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Arms the alarm clock, to the second, rounded up; `None` turns it off.
+/// Arms the alarm clock, to the second, rounded up; `None` turns it off. What came and was not taken yet is still repeated.
 pub fn wake_after(time: Option<Duration>) {
+    arm(time);
+    // The alarm that it has set is lost now.
+    if RECEIVED.load(Ordering::SeqCst) != 0 {
+        arm(Some(REPEAT));
+    }
+}
+
+fn arm(time: Option<Duration>) {
     match time {
         Some(time) => {
             let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
@@ -94,9 +105,11 @@ fn handle(signal: Signal, handler: SigHandler) -> io::Result<()> {
     Ok(())
 }
 
-/// Notes SIGINT.
+/// Notes SIGINT, and sees to it that the reader is woken if this was too early for it.
 extern "C" fn note(_signal: c_int) {
     RECEIVED.fetch_or(INTERRUPT, Ordering::SeqCst);
+    // SAFETY: signal-safety(7) lists the call.
+    unsafe { libc::alarm(REPEAT.as_secs() as libc::c_uint) };
 }
 
 /// Notes a signal, wakes the reader, and sees to it that it is woken again.
@@ -111,7 +124,7 @@ extern "C" fn hand_on(signal: c_int) {
     // SAFETY: signal-safety(7) lists both calls. The reader is the main thread, which lives as long as this process.
     unsafe {
         libc::pthread_kill(reader, libc::SIGINT);
-        libc::alarm(1);
+        libc::alarm(REPEAT.as_secs() as libc::c_uint);
     }
 }
 

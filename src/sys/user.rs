@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::unistd::{self, Gid, Group, Uid};
 
-/// A user with its groups.
+/// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub name: String,
@@ -20,8 +20,25 @@ pub struct User {
     /// The primary group.
     pub gid: Gid,
     pub home: PathBuf,
-    /// The ids that `setgroups(2)` takes for this user: supplementary groups, the primary one among them.
-    pub groups: Vec<Gid>,
+}
+
+impl User {
+    /// The ids that `setgroups(2)` takes for this user: supplementary groups, the primary one among them. Asks every source of groups that
+    /// the host has, which takes many times longer than finding the user.
+    pub fn groups(&self) -> Result<Vec<Gid>, UserError> {
+        let lookup = |reason| UserError::Lookup { who: self.name.clone(), reason };
+        let name = CString::new(self.name.as_str()).map_err(|_| lookup(Errno::EINVAL))?;
+        unistd::getgrouplist(&name, self.gid).map_err(lookup)
+    }
+}
+
+/// The groups that this process has: what whoever started it (sshd, login, su) found in the user database.
+pub fn own_groups() -> Result<Vec<Gid>, UserError> {
+    let mut groups = unistd::getgroups().map_err(|reason| UserError::Lookup { who: "this process".to_owned(), reason })?;
+    groups.push(Gid::current());
+    groups.sort_unstable_by_key(|gid| gid.as_raw());
+    groups.dedup();
+    Ok(groups)
 }
 
 /// The user database did not answer, or not usably.
@@ -55,11 +72,7 @@ pub fn group_name(gid: Gid) -> Result<String, UserError> {
 
 fn complete(who: &str, answer: nix::Result<Option<unistd::User>>) -> Result<Option<User>, UserError> {
     let Some(user) = found(who, answer)? else { return Ok(None) };
-    let name = utf8(who, user.name)?;
-    let lookup = |reason| UserError::Lookup { who: who.to_owned(), reason };
-    let c_name = CString::new(name.as_str()).map_err(|_| lookup(Errno::EINVAL))?;
-    let groups = unistd::getgrouplist(&c_name, user.gid).map_err(lookup)?;
-    Ok(Some(User { name, uid: user.uid, gid: user.gid, home: user.dir, groups }))
+    Ok(Some(User { name: utf8(who, user.name)?, uid: user.uid, gid: user.gid, home: user.dir }))
 }
 
 /// Tells "there is none" from "no answer": `getpwnam_r(3)` lists the errors that mean the former.
@@ -129,9 +142,14 @@ mod tests {
     fn root_is_found_by_name_and_by_number_with_its_groups() {
         let root = by_name("root").unwrap().unwrap();
         assert_eq!((root.uid.as_raw(), root.gid.as_raw(), root.home.to_str()), (0, 0, Some("/root")));
-        assert!(root.groups.contains(&root.gid));
+        assert!(root.groups().unwrap().contains(&root.gid));
         assert_eq!(by_uid(Uid::from_raw(0)).unwrap(), Some(root));
         assert_eq!(group_name(Gid::from_raw(0)).unwrap(), "root");
+    }
+
+    #[test]
+    fn this_process_has_its_own_group() {
+        assert!(own_groups().unwrap().contains(&Gid::current()));
     }
 
     #[test]

@@ -138,6 +138,14 @@ pub fn plausible(random: &mut Random) -> String {
 }
 
 const GLOB_PIECES: &[&str] = &[
+    "/",
+    "/",
+    "/",
+    "*/",
+    "*/",
+    "d/",
+    "./",
+    "../",
     "*",
     "*",
     "*",

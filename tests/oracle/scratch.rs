@@ -88,25 +88,46 @@ impl Scratch {
         if text.ends_with('/') || text.ends_with("/.") { path.join("..") } else { path }
     }
 
+    /// What stands behind the home directory and its slash, or the whole text.
+    fn below_home<'a>(&self, text: &'a str) -> &'a str {
+        let home = self.home();
+        text.strip_prefix(&*home.to_string_lossy()).map_or(text, |rest| rest.trim_start_matches('/'))
+    }
+
     /// A stub can take any bare name except those of a few builtins; files stay in this directory, and have ASCII names,
-    /// because `?` is a byte to dash.
+    /// because `?` is a byte to dash. Words stay below this directory.
     fn is_comparable(&self, request: &Request) -> bool {
         let mut stages = request.items.iter().flat_map(|item| &item.stages);
         let named = stages.all(|stage| {
             let name = stage.argv.first().map_or("", |argument| argument.text.as_str());
             !name.contains('/') && !["", ".", "..", ":", "["].contains(&name)
         });
+        let mut words = request.items.iter().flat_map(|item| &item.stages).flat_map(|stage| &stage.argv);
+        let stays = words.all(|argument| stays_below(self.below_home(&argument.text)));
         let files = self.files(request);
         let inside = |file: &PathBuf| {
-            let stays = file.starts_with(self.work()) || file.starts_with(self.home());
-            stays
-                && file.to_str().is_some_and(str::is_ascii)
+            let ours = file.starts_with(self.work()) || file.starts_with(self.home());
+            ours && file.to_str().is_some_and(str::is_ascii)
                 && !file.components().any(|part| part.as_os_str() == "..")
                 && !file.is_dir()
                 && file.parent().is_some_and(Path::is_dir)
         };
-        named && files.len() <= 3 && files.iter().all(inside) && !request.items.is_empty()
+        named && stays && files.len() <= 3 && files.iter().all(inside) && !request.items.is_empty()
     }
+}
+
+/// Whether a relative path never climbs above where it starts: what is there changes while tests run, and globs would see it.
+fn stays_below(path: &str) -> bool {
+    let mut depth = 0;
+    let climbs = path.split('/').any(|part| {
+        depth += match part {
+            ".." => -1,
+            "" | "." => 0,
+            _ => 1,
+        };
+        depth < 0
+    });
+    !(climbs || path.starts_with('/') && path.len() > 1)
 }
 
 /// Makes a file that is not empty, and the directories that it is in.

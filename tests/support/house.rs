@@ -74,12 +74,14 @@ impl House {
         self.shell(&["-c", line]).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Every record of the sessions on this policy, in order.
+    /// Every record of the sessions on this policy, session by session in the order of their starts.
     pub fn records(&self) -> Vec<Value> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(self.records_directory()).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let files = std::fs::read_dir(self.records_directory()).unwrap().map(|entry| entry.unwrap().path());
+        let record = |line: &str| -> Value { serde_json::from_str(line).unwrap() };
+        let mut sessions: Vec<Vec<Value>> =
+            files.map(|file| std::fs::read_to_string(file).unwrap().lines().map(record).collect()).collect();
+        sessions.sort_by_key(|records| records[0]["time"].as_str().unwrap().to_owned());
+        sessions.concat()
     }
 
     /// The records of one event.

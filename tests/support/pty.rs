@@ -4,13 +4,16 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command};
+use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, tcgetpgrp};
 
 /// How long anything may take before a test gives up: far more than it does.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,6 +24,8 @@ pub const HAND: Duration = Duration::from_millis(300);
 pub struct Terminal {
     master: Option<File>,
     slave: OwnedFd,
+    /// The modes before the program had the terminal.
+    pub initial: Termios,
     child: Child,
     written: Vec<u8>,
     /// How much of [`Terminal::text`] was waited for already.
@@ -35,7 +40,13 @@ impl Terminal {
 
     pub fn sized(command: Command, rows: u16, columns: u16) -> Terminal {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        // Another test's program must not inherit this terminal: it would never hang up.
+        static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+        let one_by_one = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let pty = openpty(&size, None).unwrap();
+        for end in [&pty.master, &pty.slave] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+        }
         // setsid(1) makes the terminal on its standard input the controlling one, and then becomes the program.
         let mut leader = Command::new("setsid");
         leader.arg("--ctty").arg(command.get_program()).args(command.get_args()).env("TERM", "xterm-256color");
@@ -45,9 +56,11 @@ impl Terminal {
                 None => leader.env_remove(name),
             };
         }
+        let initial = tcgetattr(&pty.slave).unwrap();
         let stream = || pty.slave.try_clone().unwrap();
         let child = leader.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
-        Terminal { master: Some(pty.master.into()), slave: pty.slave, child, written: Vec::new(), seen: 0 }
+        drop(one_by_one);
+        Terminal { master: Some(pty.master.into()), slave: pty.slave, initial, child, written: Vec::new(), seen: 0 }
     }
 
     /// Types.
@@ -58,6 +71,13 @@ impl Terminal {
     /// Types a line and Enter.
     pub fn line(&mut self, line: &str) {
         self.send(format!("{line}\r"));
+    }
+
+    /// Types a line, waits for what it must show, and for the next prompt.
+    pub fn run(&mut self, line: &str, shows: &str) {
+        self.line(line);
+        self.expect(shows);
+        self.expect("> ");
     }
 
     /// Waits until `text` appears behind what was waited for before; returns what stood before it.
@@ -71,6 +91,19 @@ impl Terminal {
                 return before;
             }
             assert!(self.more(deadline), "waited for {text:?}; the terminal shows:\n{all}");
+        }
+    }
+
+    /// Waits until a program of this name has the terminal.
+    pub fn expect_program(&mut self, name: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let foreground = |master: &File| {
+            let group = tcgetpgrp(master).ok()?;
+            std::fs::read_to_string(format!("/proc/{group}/comm")).ok()
+        };
+        while self.master.as_ref().and_then(foreground).is_none_or(|program| program.trim_end() != name) {
+            assert!(Instant::now() < deadline, "{name} never had the terminal, which shows:\n{}", self.text());
+            sleep(Duration::from_millis(5));
         }
     }
 

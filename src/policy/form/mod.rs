@@ -1,6 +1,6 @@
 //! The form language: from the text of a form to variants of segments.
 //!
-//! A form reads like the SYNOPSIS of a man page. [`source`] fills in its parts, [`tree`] reads it, [`compile`] means it: every branch that
+//! A form reads like the SYNOPSIS of a man page. `source` fills in its parts, `tree` reads it, `compile` means it: every branch that
 //! holds words becomes variants, and each variant a row of segments, which are what `matching` runs words against. The split keeps matching
 //! bounded: a segment is a set of options and a row of operands, nothing nested.
 

@@ -32,7 +32,8 @@ impl Reader<'_> {
             self.free_map(node, what).into_iter().partition(|entry| keys.contains(&entry.key.as_str()));
         for entry in unknown {
             let mistake = Mistake::new(format!("unknown key `{}` in {what}", Safe(entry.key.as_bytes())));
-            let help = match suggest::nearest(&entry.key, keys.iter().copied()) {
+            let near = if self.findings.shows_more() { suggest::nearest(&entry.key, keys.iter().copied()) } else { None };
+            let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known keys: {}", keys.join(", ")),
             };

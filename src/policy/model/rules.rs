@@ -80,7 +80,7 @@ fn read_form(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
 fn read_long_rule(reader: &mut Reader<'_>, node: &Node, keys: &[&str]) -> Vec<RawRule> {
     let (mut forms, mut terms, mut runs) = (Vec::new(), RawTerms::default(), false);
     let entries = reader.map(node, if keys.contains(&"as") { "a rule" } else { "a `deny` rule" }, keys);
-    for entry in entries {
+    for entry in &entries {
         let (node, what) = (&entry.value, format!("`{}`", entry.key));
         match entry.key.as_str() {
             "run" => {
@@ -100,7 +100,7 @@ fn read_long_rule(reader: &mut Reader<'_>, node: &Node, keys: &[&str]) -> Vec<Ra
             _ => terms.account_home = reader.choice(node, &what, &[("account", true)]).unwrap_or_default(),
         }
     }
-    if !runs {
+    if !runs && !entries.is_empty() {
         let mistake = Mistake::new("a rule without a form").with_help("add `run:`; if a form holds a colon and a space, quote it");
         reader.error(node.span, mistake);
     }

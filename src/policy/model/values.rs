@@ -141,6 +141,7 @@ pub fn path(text: &str) -> Result<String, Mistake> {
 pub fn path_glob(text: &str) -> Result<String, Mistake> {
     let absolute = match text.strip_prefix('~') {
         Some("") => "/",
+        Some("/") => "//",
         Some(rest) => rest,
         None => text,
     };

@@ -215,6 +215,7 @@ fn brackets_that_shells_read_differently() {
         ("ls [[.a.]]", "   ^^^^^^", "only classes such as `[:digit:]` can stand inside `[…]`", ""),
         ("ls [[:foo:]]", "   ^^^^^^^^^", "there is no such character class", ""),
         ("ls [:digit:]", "   ^^^^^^^^^", "a character class stands in a second pair of brackets", "write `[[:digit:]]`"),
+        ("ls x[*", "    ^", "shells differ on a `[` that is never closed beside a glob", "write `\\[`"),
         ("ls [é]", "   ^^^", "only ASCII characters can stand inside `[…]`", ""),
     ]);
 }

@@ -1,0 +1,275 @@
+//! `postern explain`: what a policy says of a line, without running it.
+//!
+//! The line is read by the shell's own front and decided by the shell's own call, so that what this prints is what a session would do.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use super::arguments::Arguments;
+use super::output::say;
+use super::{Failure, Status};
+use crate::access;
+use crate::access::in_force::InForce;
+use crate::exec::Host;
+use crate::policy::{self, Applied, Subject, Terms, Verdict};
+use crate::shell::front::{Asked, Front, Refusal, Surroundings};
+use crate::shell::{in_force, message};
+use crate::syntax::{Request, Stage};
+use crate::sys::file::Owner;
+use crate::sys::user::{self, User};
+use crate::words::{Safe, Span, escape, limits, paths};
+
+/// What is said of one line. `line`, `decision`, `rule` and `reason` are the contract; more may come.
+#[derive(Serialize)]
+struct Explanation {
+    line: String,
+    decision: Decision,
+    /// The rule that decides: of a refusal the one that denies or came nearest, of an allowed pipeline that of its first command.
+    rule: Option<String>,
+    reason: Option<String>,
+    /// What a refusal is about: the first byte of the line, and the one behind the last.
+    culprit: Option<[u32; 2]>,
+    commands: Vec<CommandExplanation>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Decision {
+    Allow,
+    Deny,
+    /// The line is not part of this shell.
+    Invalid,
+}
+
+/// One command of an understood line. Limits are those without a terminal.
+#[derive(Serialize)]
+struct CommandExplanation {
+    argv: Vec<String>,
+    decision: Decision,
+    rule: Option<String>,
+    /// The form of that rule.
+    form: Option<String>,
+    reason: Option<String>,
+    #[serde(skip)]
+    culprit: Span,
+    #[serde(flatten)]
+    terms: Option<TermsExplanation>,
+}
+
+#[derive(Serialize)]
+struct TermsExplanation {
+    program: String,
+    #[serde(rename = "as")]
+    run_as: String,
+    confine: String,
+    timeout_ms: Option<u64>,
+    output_bytes: Option<u64>,
+    note: Option<String>,
+}
+
+/// Whom and what to explain for.
+struct Explainer {
+    policy: Rc<Applied>,
+    subject: Subject,
+    front: Front,
+}
+
+/// `postern explain [--policy P] [--account A] [--host H] [--from IP] [--json] LINE|-`.
+pub fn explain(arguments: &Arguments) -> Result<Status, Failure> {
+    let explainer = Explainer::new(arguments)?;
+    let operand =
+        arguments.operands.first().ok_or_else(|| Failure::Usage("explain needs a LINE, or - for lines from standard input".to_owned()))?;
+    if operand == "-" {
+        return explainer.lines(std::io::stdin().lock());
+    }
+    let explanation = explainer.line(operand.as_encoded_bytes())?;
+    match arguments.flag("json") {
+        Some(_) => say(format_args!("{}", json(&explanation)?)),
+        None => say(format_args!("{}", explanation.text())),
+    }
+    Ok(if explanation.decision == Decision::Allow { Status::Done } else { Status::Findings })
+}
+
+fn json(explanation: &Explanation) -> Result<String, Failure> {
+    serde_json::to_string(explanation).map_err(|error| Failure::Other(error.to_string()))
+}
+
+impl Explainer {
+    fn new(arguments: &Arguments) -> Result<Explainer, Failure> {
+        let policy = match arguments.flag("policy") {
+            Some(path) => Rc::new(in_force::from_sources(Path::new(path)).map_err(|error| Failure::Other(error.to_string()))?),
+            None => InForce::open(Path::new(paths::STATE_DIR), Owner::Root).map_err(|error| Failure::Other(error.to_string()))?.policy,
+        };
+        let subject = subject(arguments)?;
+        let front = Front::new(&subject.home);
+        Ok(Explainer { policy, subject, front })
+    }
+
+    /// One line in, one JSON object out. A line that is too long is refused like any other, and costs no memory.
+    fn lines(&self, mut input: impl BufRead) -> Result<Status, Failure> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let failed = |error: std::io::Error| Failure::Other(format!("standard input: {error}"));
+            let cap = u64::try_from(limits::LINE_BYTES).unwrap_or(u64::MAX) + 2;
+            let read = input.by_ref().take(cap).read_until(b'\n', &mut line).map_err(failed)?;
+            if read == 0 {
+                return Ok(Status::Done);
+            }
+            match line.pop_if(|last| *last == b'\n') {
+                Some(_) => {}
+                None => drop(input.skip_until(b'\n').map_err(failed)?),
+            }
+            say(format_args!("{}", json(&self.line(&line)?)?));
+        }
+    }
+
+    fn line(&self, line: &[u8]) -> Result<Explanation, Failure> {
+        let shown = String::from_utf8_lossy(line).into_owned();
+        let constants = in_force::constants(&self.policy, &self.subject);
+        let is_program = |name: &str| !in_force::rules_in_force(&self.policy, &self.subject, name).is_empty();
+        let surroundings = Surroundings { constants: &constants, status: 0, is_program: &is_program };
+        let refused = |decision, reason: String, span: Option<Span>| Explanation {
+            line: shown.clone(),
+            decision,
+            rule: None,
+            reason: Some(reason),
+            culprit: span.map(|span| [span.start, span.end]),
+            commands: Vec::new(),
+        };
+        match self.front.read(line, &surroundings) {
+            Ok(Asked::Commands { request, directory }) => self.request(request, directory),
+            Ok(Asked::Nothing) => Ok(refused(Decision::Invalid, "an empty line".to_owned(), None)),
+            Ok(Asked::Builtin(_)) => {
+                Ok(Explanation { rule: Some("builtin".to_owned()), reason: None, ..refused(Decision::Allow, String::new(), None) })
+            }
+            Err(Refusal::Syntax(error)) => Ok(refused(Decision::Invalid, error.message, Some(error.span))),
+            Err(Refusal::Directory { reason, .. }) => Ok(refused(Decision::Deny, reason, None)),
+        }
+    }
+
+    fn request(&self, request: Request, directory: std::path::PathBuf) -> Result<Explanation, Failure> {
+        let facts = Host { directory };
+        let stages = request.items.iter().flat_map(|item| &item.stages);
+        let commands: Vec<CommandExplanation> = stages.map(|stage| self.command(stage, &facts)).collect::<Result<_, _>>()?;
+        let refused = commands.iter().find(|command| command.decision != Decision::Allow);
+        let deciding = refused.or(commands.first());
+        Ok(Explanation {
+            line: request.line,
+            decision: deciding.map_or(Decision::Invalid, |command| command.decision),
+            rule: deciding.and_then(|command| command.rule.clone()),
+            reason: deciding.and_then(|command| command.reason.clone()),
+            culprit: refused.map(|command| [command.culprit.start, command.culprit.end]),
+            commands,
+        })
+    }
+
+    fn command(&self, stage: &Stage, facts: &Host) -> Result<CommandExplanation, Failure> {
+        let argv = stage.argv.iter().map(|word| word.text.clone()).collect();
+        let verdict = policy::decide(&self.policy, &self.subject, stage, facts).map_err(|damaged| Failure::Other(damaged.to_string()))?;
+        Ok(match verdict {
+            Verdict::Allowed(allowed) => {
+                let terms = allowed.terms();
+                CommandExplanation {
+                    argv,
+                    decision: Decision::Allow,
+                    rule: Some(terms.rule.to_string()),
+                    form: Some(terms.form.clone()),
+                    reason: None,
+                    culprit: Span::default(),
+                    terms: Some(self.terms(terms)),
+                }
+            }
+            Verdict::Denied(denied) => CommandExplanation {
+                argv,
+                decision: Decision::Deny,
+                rule: denied.rule.map(|rule| rule.to_string()),
+                form: denied.form,
+                reason: Some(denied.reason),
+                culprit: denied.span,
+                terms: None,
+            },
+        })
+    }
+
+    fn terms(&self, terms: &Terms) -> TermsExplanation {
+        TermsExplanation {
+            program: terms.program.clone(),
+            run_as: terms.run_as.clone().unwrap_or_else(|| self.subject.account.clone()),
+            confine: terms.confine.name.clone(),
+            timeout_ms: terms.timeout,
+            output_bytes: terms.output,
+            note: terms.note.clone(),
+        }
+    }
+}
+
+/// Who would type the line: the caller, or whom the flags name; an account that this host lacks has no groups here.
+fn subject(arguments: &Arguments) -> Result<Subject, Failure> {
+    let person = access::identify().map_err(|error| Failure::Other(error.to_string()))?;
+    let mut subject = person.subject(false);
+    let text = |flag: &str| arguments.flag(flag).map(OsStr::to_string_lossy);
+    if let Some(account) = text("account") {
+        let known = user::by_name(&account).map_err(|error| Failure::Other(error.to_string()))?;
+        let groups = known.as_ref().map(User::groups).transpose().map_err(|error| Failure::Other(error.to_string()))?;
+        let groups = groups.unwrap_or_default().into_iter().filter_map(|group| user::group_name(group).ok()).collect();
+        subject.home = known.map_or_else(|| format!("/home/{account}"), |user| user.home.to_string_lossy().into_owned());
+        (subject.groups, subject.account) = (groups, account.into_owned());
+    }
+    if let Some(host) = text("host") {
+        subject.host = host.into_owned();
+    }
+    if let Some(from) = text("from") {
+        let address = from.parse().map_err(|_| Failure::Usage(format!("--from {} is no address", Safe(from.as_bytes()))))?;
+        subject.from = Some(address);
+    }
+    Ok(subject)
+}
+
+impl Explanation {
+    /// For a reader: the verdict, and its terms or the miss, of each command.
+    fn text(&self) -> String {
+        if self.commands.is_empty() {
+            let reason = self.reason.as_deref().unwrap_or_default();
+            return match (self.decision, self.culprit) {
+                (Decision::Allow, _) => "allowed: part of the shell".to_owned(),
+                (_, Some([start, end])) => message::point("refused: ", 0, self.line.as_bytes(), Span { start, end }, reason),
+                (_, None) => format!("refused: {}", Safe(reason.as_bytes())),
+            };
+        }
+        self.commands.iter().map(|command| command.text(&self.line)).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl CommandExplanation {
+    fn text(&self, line: &str) -> String {
+        let rule = self.rule.as_deref().unwrap_or("none");
+        let form = self.form.as_deref().unwrap_or("");
+        let Some(terms) = &self.terms else {
+            let reason = self.reason.as_deref().unwrap_or_default();
+            let pointed = message::point("refused: ", 0, line.as_bytes(), self.culprit, reason);
+            let nearest = if self.rule.is_some() { format!("\n  rule     {rule}: {}", Safe(form.as_bytes())) } else { String::new() };
+            return format!("{pointed}{nearest}");
+        };
+        let words = escape::pasteable(self.argv.iter().map(String::as_str));
+        let mut text = format!("allowed: {words}\n  rule     {rule}: {}", Safe(form.as_bytes()));
+        let mut field = |name: &str, value: String| text.push_str(&format!("\n  {name:<8} {}", Safe(value.as_bytes())));
+        field("program", terms.program.clone());
+        field("as", terms.run_as.clone());
+        field("confine", terms.confine.clone());
+        if let Some(timeout) = terms.timeout_ms {
+            field("timeout", message::duration(std::time::Duration::from_millis(timeout)));
+        }
+        if let Some(output) = terms.output_bytes {
+            field("output", format!("{output} bytes"));
+        }
+        if let Some(note) = &terms.note {
+            field("note", note.clone());
+        }
+        text
+    }
+}

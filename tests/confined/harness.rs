@@ -1,0 +1,363 @@
+//! Starts this test binary once more as the shell: it plans and runs one line on its own descriptors, and reports the outcome in a file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::fd::IntoRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use postern::access::Person;
+use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, StageOutcome, plan_terms, run};
+use postern::policy::confinement::{Confinement, Exec};
+use postern::policy::{Facts, RuleRef, Terms};
+use postern::syntax::{Argument, Connector, RedirectKind};
+use postern::words::Span;
+use serde::{Deserialize, Serialize};
+
+/// What libtest prints before the shell runs.
+const PREAMBLE: &[u8] = b"\nrunning 1 test\n";
+
+/// A command of a line.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Stage {
+    argv: Vec<String>,
+    redirects: Vec<String>,
+    timeout: Option<u64>,
+    output: Option<u64>,
+    /// May start other programs: the positive control of attacks.
+    free: bool,
+    run_as: Option<String>,
+    capabilities: Vec<String>,
+}
+
+pub fn command(argv: &[&str]) -> Stage {
+    Stage { argv: argv.iter().map(|word| (*word).to_owned()).collect(), ..Stage::default() }
+}
+
+/// `perl -e`, the one interpreter that every Debian has; a program that a policy would not allow.
+pub fn perl(program: &str) -> Stage {
+    command(&["perl", "-e", program])
+}
+
+impl Stage {
+    /// As the shell writes them: `2>&1`, `</dev/null`, `>/dev/null`, `2>/dev/null`, `<FILE`, `>FILE`, `>>FILE`.
+    pub fn with(mut self, redirect: &str) -> Stage {
+        self.redirects.push(redirect.to_owned());
+        self
+    }
+    pub fn into(self, file: &Path) -> Stage {
+        self.with(&format!(">{}", file.display()))
+    }
+    pub fn timeout(self, milliseconds: u64) -> Stage {
+        Stage { timeout: Some(milliseconds), ..self }
+    }
+    pub fn output(self, bytes: u64) -> Stage {
+        Stage { output: Some(bytes), ..self }
+    }
+    pub fn free(self, free: bool) -> Stage {
+        Stage { free, ..self }
+    }
+    pub fn run_as(self, user: &str) -> Stage {
+        Stage { run_as: Some(user.to_owned()), ..self }
+    }
+    pub fn capability(self, name: &str) -> Stage {
+        Stage { capabilities: vec![name.to_owned()], ..self }
+    }
+
+    pub fn argument(mut self, word: &str) -> Stage {
+        self.argv.push(word.to_owned());
+        self
+    }
+
+    fn terms(self) -> Terms {
+        Terms {
+            program: self.argv[0].clone(),
+            argv: self.argv,
+            redirects: self.redirects.iter().map(|text| redirect(text)).collect(),
+            run_as: self.run_as,
+            confine: Confinement {
+                exec: if self.free { Exec::Any } else { Exec::None },
+                capabilities: self.capabilities,
+                ..Confinement::default()
+            },
+            timeout: self.timeout,
+            output: self.output,
+            account_home: false,
+            rule: RuleRef { source: "test".to_owned(), line: 1 },
+            form: String::new(),
+            note: None,
+        }
+    }
+}
+
+fn redirect(text: &str) -> RedirectKind {
+    let file = |name: &str| Argument { text: name.to_owned(), span: Span::default() };
+    match text {
+        "2>&1" => RedirectKind::ErrorToOutput,
+        "</dev/null" => RedirectKind::Null(0),
+        ">/dev/null" => RedirectKind::Null(1),
+        "2>/dev/null" => RedirectKind::Null(2),
+        other => match (other.strip_prefix('<'), other.strip_prefix(">>"), other.strip_prefix('>')) {
+            (Some(name), ..) => RedirectKind::Input(file(name)),
+            (_, Some(name), _) => RedirectKind::Output { file: file(name), append: true },
+            (.., Some(name)) => RedirectKind::Output { file: file(name), append: false },
+            _ => panic!("{other}"),
+        },
+    }
+}
+
+/// A line: pipelines with what stands before them, `;`, `&&`, `||`, and a `!`.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Line(Vec<(String, bool, Vec<Stage>)>);
+
+pub fn line(stages: &[Stage]) -> Line {
+    Line::default().then(";", stages)
+}
+
+impl Line {
+    pub fn then(mut self, connector: &str, stages: &[Stage]) -> Line {
+        self.0.push((connector.trim_end_matches(" !").to_owned(), connector.ends_with('!'), stages.to_vec()));
+        self
+    }
+
+    fn terms(self) -> Vec<PipelineTerms> {
+        let connector = |text: &str| match text {
+            "&&" => Connector::And,
+            "||" => Connector::Or,
+            _ => Connector::Always,
+        };
+        let pipeline = |(text, negated, stages): (String, bool, Vec<Stage>)| PipelineTerms {
+            connector: connector(&text),
+            negated,
+            stages: stages.into_iter().map(Stage::terms).collect(),
+        };
+        self.0.into_iter().map(pipeline).collect()
+    }
+}
+
+/// What the shell reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    pub status: u8,
+    /// `exit 0`, `signal 9`, `not found`, `failed: why`, `not run`; by pipeline.
+    pub stages: Vec<Vec<String>>,
+    pub protections: Vec<Vec<Vec<String>>>,
+    pub bytes: [Option<u64>; 2],
+    pub ended: Option<String>,
+    pub notices: Vec<String>,
+    /// Why the line was refused.
+    pub refused: Option<String>,
+    /// What a path resolved to.
+    pub resolved: Option<String>,
+    pub milliseconds: u128,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Task {
+    line: Option<Line>,
+    resolve: Option<String>,
+    report: PathBuf,
+}
+
+/// A directory of this test's own, gone at its end. Others may write to it unless it is [`Scratch::private`].
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        let scratch = Scratch(unique(&std::env::temp_dir()));
+        fs::create_dir(&scratch.0).unwrap();
+        fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o777)).unwrap();
+        scratch
+    }
+
+    /// One from which programs may be run: all of its path belongs to root alone.
+    pub fn private() -> Scratch {
+        let scratch = Scratch(unique(Path::new("/opt")));
+        fs::create_dir(&scratch.0).unwrap();
+        fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o755)).unwrap();
+        scratch
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn unique(base: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    base.join(format!("postern-confined-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst)))
+}
+
+/// A shell that has not been started; redirect and start [`Shell::command`] as the test needs.
+pub struct Shell {
+    pub command: Command,
+    pub scratch: Scratch,
+}
+
+impl Shell {
+    pub fn new(line: Line) -> Shell {
+        Shell::with(Some(line), None, &[])
+    }
+
+    pub fn resolving(path: &Path) -> Shell {
+        Shell::with(None, Some(path.display().to_string()), &[])
+    }
+
+    /// A shell started through another program, `setsid --ctty` say.
+    pub fn through(line: Line, prefix: &[&str]) -> Shell {
+        Shell::with(Some(line), None, prefix)
+    }
+
+    fn with(line: Option<Line>, resolve: Option<String>, prefix: &[&str]) -> Shell {
+        let scratch = Scratch::new();
+        let task = Task { line, resolve, report: scratch.path("report") };
+        let own = std::env::current_exe().unwrap();
+        let mut command = match prefix {
+            [] => Command::new(&own),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&own);
+                command
+            }
+        };
+        command.args(["--exact", "shell", "--ignored", "--nocapture", "--quiet", "--test-threads=1"]);
+        command.env("POSTERN_TEST_TASK", serde_json::to_string(&task).unwrap());
+        command.stdin(Stdio::null());
+        Shell { command, scratch }
+    }
+
+    /// Runs it to its end, its output thrown away.
+    pub fn quietly(mut self) -> Report {
+        let _ = self.command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        self.report()
+    }
+
+    /// Runs it to its end, its output through pipes.
+    pub fn run(mut self) -> (Report, Output) {
+        let mut output = self.command.output().unwrap();
+        output.stdout = without_preamble(&output.stdout);
+        (self.report(), output)
+    }
+
+    pub fn report(&self) -> Report {
+        serde_json::from_str(&self.scratch.read("report")).expect("a report")
+    }
+}
+
+pub fn without_preamble(output: &[u8]) -> Vec<u8> {
+    output.strip_prefix(PREAMBLE).expect("the preamble").to_vec()
+}
+
+/// Runs a line and returns its report.
+pub fn report(line: Line) -> Report {
+    Shell::new(line).run().0
+}
+
+/// Reads until `text` has come.
+pub fn await_text(reader: &mut impl Read, text: &str) -> String {
+    let mut all = Vec::new();
+    let mut piece = [0; 256];
+    while !String::from_utf8_lossy(&all).contains(text) {
+        let count = reader.read(&mut piece).unwrap();
+        assert!(count > 0, "{text:?} never came: {:?}", String::from_utf8_lossy(&all));
+        all.extend_from_slice(&piece[..count]);
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// Processes whose command line holds `marker`.
+pub fn living(marker: &str) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines.filter(|line| line.contains(marker) && !line.contains("POSTERN_TEST_TASK")).collect()
+}
+
+/// Whether this is root; says so where it is not.
+pub fn is_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        let _ = writeln!(std::io::stderr().lock(), "skipped: needs root");
+    }
+    root
+}
+
+/// What `main` of the shell does here.
+pub fn be_the_shell() {
+    let Ok(task) = std::env::var("POSTERN_TEST_TASK") else { return };
+    let task: Task = serde_json::from_str(&task).unwrap();
+    // Descriptors that a careless caller left open.
+    for _ in 0..100 {
+        let _ = nix::fcntl::open("/etc/passwd", nix::fcntl::OFlag::O_RDONLY, nix::sys::stat::Mode::empty()).unwrap().into_raw_fd();
+    }
+    let start = std::time::Instant::now();
+    let report = match (task.line, task.resolve) {
+        (Some(line), _) => execute(line),
+        (_, Some(path)) => {
+            let found = Host { directory: PathBuf::from("/") }.resolve(&path, None);
+            Report {
+                resolved: found.as_ref().ok().map(|found| found.path.display().to_string()),
+                refused: found.err(),
+                ..Report::default()
+            }
+        }
+        _ => panic!("nothing to do"),
+    };
+    let report = Report { milliseconds: start.elapsed().as_millis(), ..report };
+    fs::write(&task.report, serde_json::to_string(&report).unwrap()).unwrap();
+    std::process::exit(report.status.into());
+}
+
+fn execute(line: Line) -> Report {
+    let person = Person {
+        host: "test".to_owned(),
+        account: "tester".to_owned(),
+        uid: 0,
+        gid: 0,
+        groups: Vec::new(),
+        home: "/".to_owned(),
+        from: None,
+        tty: None,
+    };
+    let directory = std::env::temp_dir();
+    let context = PlanContext { person: &person, directory: &directory, constants: &BTreeMap::new(), search: &[], term: None };
+    let plan = match plan_terms(line.terms(), &context) {
+        Ok(plan) => plan,
+        Err(error) => return Report { status: 126, refused: Some(error.to_string()), ..Report::default() },
+    };
+    let words = |stage: &postern::exec::plan::StageFacts| stage.protections.iter().map(|word| (*word).to_owned()).collect();
+    let protections = plan.stages().iter().map(|stages| stages.iter().map(words).collect()).collect();
+    let LineOutcome { status, stages, bytes_out, bytes_err, ended, notices, .. } = run(plan, None);
+    Report {
+        status,
+        stages: stages.iter().map(|stages| stages.iter().map(shown).collect()).collect(),
+        protections,
+        bytes: [bytes_out, bytes_err],
+        ended: ended.map(|ended: Ended| format!("{ended:?}")),
+        notices,
+        ..Report::default()
+    }
+}
+
+fn shown(stage: &StageOutcome) -> String {
+    match stage {
+        StageOutcome::NotRun => "not run".to_owned(),
+        StageOutcome::NotFound => "not found".to_owned(),
+        StageOutcome::Failed(reason) => format!("failed: {reason}"),
+        StageOutcome::Exited { code, .. } => format!("exit {code}"),
+        StageOutcome::Killed { signal, .. } => format!("signal {signal}"),
+    }
+}
