@@ -5,10 +5,14 @@
 #[allow(dead_code)]
 mod house;
 
-use std::io::Write;
-use std::process::{Output, Stdio};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use house::House;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Gives the shell lines on its standard input.
 fn feed(house: &House, input: &[u8]) -> Output {
@@ -100,6 +104,74 @@ fn lines_from_standard_input_end_with_the_status_of_the_last() {
         let output = feed(&house, input);
         assert_eq!((text(&output.stdout).as_str(), output.status.code()), (stdout, Some(status)), "{:?}", text(input));
     }
+}
+
+/// Starts the shell, piped, and waits until it handles signals.
+fn start(house: &House, arguments: &[&str]) -> Child {
+    let shell = house.shell(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let caught = |status: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"));
+        mask.is_some_and(|mask| u64::from_str_radix(mask, 16).unwrap() & 1 << (Signal::SIGINT as u32 - 1) != 0)
+    };
+    while !caught(&std::fs::read_to_string(format!("/proc/{}/status", shell.id())).unwrap()) {
+        std::thread::yield_now();
+    }
+    shell
+}
+
+fn send(shell: &Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(shell.id()).unwrap()), signal).unwrap();
+}
+
+/// A syslog socket with no room, which holds a session up for a moment before its first line.
+fn full_syslog(house: &House) -> UnixDatagram {
+    let path = house.directory().join("log");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let client = UnixDatagram::unbound().unwrap();
+    client.set_nonblocking(true).unwrap();
+    while client.send_to(b"full", &path).is_ok() {}
+    let policy = std::fs::read_to_string(house.policy()).unwrap();
+    std::fs::write(house.policy(), policy.replace("syslog: none", &format!("syslog: '{}'", path.display()))).unwrap();
+    socket
+}
+
+#[test]
+fn a_signal_before_a_line_starts_lets_nothing_run_and_is_on_record() {
+    for (signal, status, reason, end) in [
+        (Signal::SIGHUP, 129, "hangup", "hangup"),
+        (Signal::SIGTERM, 143, "terminated", "terminated"),
+        (Signal::SIGINT, 130, "interrupted", "exit"),
+    ] {
+        let house = House::new();
+        let _syslog = full_syslog(&house);
+        let mut shell = start(&house, &["-c", "sleep 6; echo done"]);
+        send(&shell, signal);
+        assert_eq!(shell.wait().unwrap().code(), Some(status), "{signal}");
+        let (command, session) = (&house.events("command.end")[0], &house.events("session.end")[0]);
+        assert_eq!((&command["line"], &command["reason"]), (&"sleep 6; echo done".into(), &reason.into()), "{signal}");
+        assert!(command["stages"].as_array().unwrap().iter().all(|stage| stage["pid"].is_null()), "{signal}: {command}");
+        assert_eq!(session["reason"], end, "{signal}");
+    }
+}
+
+#[test]
+fn a_signal_around_the_end_of_a_line_ends_the_session() {
+    let house = House::new();
+    for delay in 0..40 {
+        let mut shell = start(&house, &[]);
+        let mut input = shell.stdin.take().unwrap();
+        input.write_all(b"echo ran\n").unwrap();
+        shell.stdout.as_mut().unwrap().read_exact(&mut [0; 4]).unwrap();
+        std::thread::sleep(Duration::from_micros(delay * 25));
+        send(&shell, Signal::SIGTERM);
+        let sent = Instant::now();
+        while shell.try_wait().unwrap().is_none() {
+            assert!(sent.elapsed() < Duration::from_secs(30), "after {delay}: the signal was lost");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(shell.wait().unwrap().code(), Some(143), "after {delay}");
+    }
+    assert!(house.events("session.end").iter().all(|end| end["reason"] == "terminated"));
 }
 
 #[test]

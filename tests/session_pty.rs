@@ -246,8 +246,20 @@ fn sigterm_ends_the_session_on_record() {
     terminal.send("echo half");
     terminal.expect("half");
     terminal.signal(Signal::SIGTERM);
-    assert_eq!(terminal.end().0, 129);
-    assert_eq!(house.events("session.end")[0]["reason"], "hangup");
+    assert_eq!(terminal.end().0, 143);
+    assert_eq!(house.events("session.end")[0]["reason"], "terminated");
+}
+
+#[test]
+fn sigterm_while_a_command_runs_is_one_thing_in_status_and_records() {
+    let house = House::new();
+    let mut terminal = session(&house);
+    terminal.line("sleep 1000");
+    terminal.expect_program("sleep");
+    terminal.signal(Signal::SIGTERM);
+    assert_eq!(terminal.end().0, 143);
+    assert_eq!(house.events("command.end")[0]["reason"], "terminated");
+    assert_eq!(house.events("session.end")[0]["reason"], "terminated");
 }
 
 #[test]

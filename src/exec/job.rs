@@ -255,6 +255,7 @@ impl Job {
             Ended::Timeout(_) | Ended::Output(_) | Ended::Until => return self.kill(),
             Ended::Hangup => Signal::SIGHUP,
             Ended::Terminated => Signal::SIGTERM,
+            Ended::Interrupted => Signal::SIGINT,
         };
         self.signal(signal);
         self.signal(Signal::SIGCONT);

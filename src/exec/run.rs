@@ -25,6 +25,8 @@ pub enum Ended {
     Hangup,
     /// The shell itself was told to end: SIGTERM.
     Terminated,
+    /// SIGINT while no command ran that it could be for: before the first, or between two.
+    Interrupted,
 }
 
 /// How one process went.
@@ -72,7 +74,8 @@ const NOT_FOUND: u8 = 127;
 /// Handlers, the subreaper's children and the terminal are the process's own, so a process runs one line at a time.
 static ONE_LINE: Mutex<()> = Mutex::new(());
 
-/// Runs the line to its end, at the latest `until`; nothing that it started is left when this returns.
+/// Runs the line to its end, at the latest `until`; nothing that it started is left when this returns. Nothing is started if a signal that
+/// ends it has come already.
 ///
 /// The commands die with the thread that calls this. Children that the process has from before are left alone; others must not be made
 /// while it runs.
@@ -108,6 +111,7 @@ struct Line {
     status: u8,
     stages: Vec<Vec<StageOutcome>>,
     ended: Option<Ended>,
+    /// Whether a command died of SIGINT: what follows it is not wanted either.
     interrupted: bool,
 }
 
@@ -137,26 +141,23 @@ impl Line {
         self.stages.push(outcome.stages);
     }
 
-    /// Whether the rest of the line is not to run. Between two pipelines the terminal's signals come to the shell.
+    /// Whether the rest of the line is not to run. Before and between its pipelines signals come to the shell.
     fn is_over(&mut self, signals: &Watch) -> bool {
-        let over = self.ended.is_some() || self.interrupted;
-        for signal in if over { Vec::new() } else { signals.take() } {
-            match signal {
-                Signal::SIGTERM => self.end(Ended::Terminated),
-                Signal::SIGHUP => self.end(Ended::Hangup),
-                Signal::SIGINT => {
-                    self.interrupted = true;
-                    self.status = signal_status(Signal::SIGINT as i32);
-                }
-                _ => {}
-            }
+        if self.ended.is_none() && !self.interrupted {
+            self.ended = signals.take().into_iter().find_map(meaning);
+            self.status = self.ended.map_or(self.status, ended_status);
         }
         self.ended.is_some() || self.interrupted
     }
+}
 
-    fn end(&mut self, reason: Ended) {
-        self.ended = Some(reason);
-        self.status = ended_status(reason);
+/// What a signal means to a line of which nothing runs.
+fn meaning(signal: Signal) -> Option<Ended> {
+    match signal {
+        Signal::SIGHUP => Some(Ended::Hangup),
+        Signal::SIGTERM => Some(Ended::Terminated),
+        Signal::SIGINT => Some(Ended::Interrupted),
+        _ => None,
     }
 }
 
@@ -165,6 +166,7 @@ fn ended_status(ended: Ended) -> u8 {
         Ended::Timeout(_) | Ended::Output(_) | Ended::Until => LIMIT,
         Ended::Hangup => signal_status(Signal::SIGHUP as i32),
         Ended::Terminated => signal_status(Signal::SIGTERM as i32),
+        Ended::Interrupted => signal_status(Signal::SIGINT as i32),
     }
 }
 

@@ -10,8 +10,10 @@ use crate::policy::settings;
 pub enum Ending {
     /// The person left, or there is no more input; with this exit status.
     Exit(u8),
-    /// The terminal is gone, or the shell was told to end.
+    /// The terminal is gone.
     Hangup,
+    /// The shell was told to end: SIGTERM.
+    Terminated,
     /// No key for this long.
     Idle(Duration),
     /// The session lasted this long.
@@ -26,17 +28,19 @@ impl Ending {
         match self {
             Ending::Exit(_) => "exit",
             Ending::Hangup => "hangup",
+            Ending::Terminated => "terminated",
             Ending::Idle(_) => "idle",
             Ending::Max(_) => "max",
             Ending::Strikes(_) => "strikes",
         }
     }
 
-    /// The exit status of the shell: 124 for a limit, 126 for refusals, 129 (128 + SIGHUP) without a terminal.
+    /// The exit status of the shell: 124 for a limit, 126 for refusals, 128 + N for signal N.
     pub fn status(self) -> u8 {
         match self {
             Ending::Exit(status) => status,
             Ending::Hangup => 129,
+            Ending::Terminated => 143,
             Ending::Idle(_) | Ending::Max(_) => 124,
             Ending::Strikes(_) => 126,
         }
@@ -45,7 +49,7 @@ impl Ending {
     /// What the person is told, if there is anything to tell and anyone to tell it to.
     pub fn message(self) -> Option<String> {
         match self {
-            Ending::Exit(_) | Ending::Hangup => None,
+            Ending::Exit(_) | Ending::Hangup | Ending::Terminated => None,
             Ending::Idle(time) => Some(format!("session ended: no key for {}", message::duration(time))),
             Ending::Max(time) => Some(format!("session ended: it may last {}", message::duration(time))),
             Ending::Strikes(count) => Some(format!("session ended: {count} refusals")),

@@ -90,18 +90,23 @@ impl LineEditor {
             return woken_by(wake, Some(clock));
         }
         self.keys.begin(*clock);
-        let line = self.editor.readline(prompt);
-        let wake = prompt::take();
+        let read = self.editor.readline(prompt);
         *clock = self.keys.lock().clock;
-        match (line, wake) {
+        let error = match read {
+            Ok(line) => {
+                prompt::stop();
+                return Input::Line(line.into_bytes());
+            }
+            Err(error) => error,
+        };
+        match (error, prompt::take()) {
             (_, Some(wake @ (Wake::Hangup | Wake::Terminate))) => woken_by(wake, Some(clock)),
-            (Ok(line), _) => Input::Line(line.into_bytes()),
-            (Err(ReadlineError::Interrupted | ReadlineError::Signal(_)), wake) => woken_by(wake.unwrap_or(Wake::Interrupt), Some(clock)),
-            (Err(ReadlineError::Eof), _) => Input::End,
-            (Err(ReadlineError::Io(error)), _) if error.kind() == io::ErrorKind::InvalidData => Input::NotText,
+            (ReadlineError::Interrupted | ReadlineError::Signal(_), wake) => woken_by(wake.unwrap_or(Wake::Interrupt), Some(clock)),
+            (ReadlineError::Eof, _) => Input::End,
+            (ReadlineError::Io(error), _) if error.kind() == io::ErrorKind::InvalidData => Input::NotText,
             // read(2) and write(2): the process has lost its terminal.
-            (Err(error), _) if is_lost(&error) => Input::Ended(Ending::Hangup),
-            (Err(error), _) => Input::Failed(error.to_string()),
+            (error, _) if is_lost(&error) => Input::Ended(Ending::Hangup),
+            (error, _) => Input::Failed(error.to_string()),
         }
     }
 

@@ -186,9 +186,10 @@ impl Guard {
         let mut messages = self.finish(record, &done);
         messages.extend(told(request, &done, &limits));
         let ending = match done.ended {
-            Some(Ended::Hangup | Ended::Terminated) => Some(Ending::Hangup),
+            Some(Ended::Hangup) => Some(Ending::Hangup),
+            Some(Ended::Terminated) => Some(Ending::Terminated),
             Some(Ended::Until) => max.map(Ending::Max),
-            Some(Ended::Timeout(_) | Ended::Output(_)) | None => None,
+            Some(Ended::Timeout(_) | Ended::Output(_) | Ended::Interrupted) | None => None,
         };
         Ok(Outcome { status: done.status, accepted: true, messages, ending })
     }
@@ -349,7 +350,7 @@ fn told(request: &Request, done: &LineOutcome, limits: &[Limits]) -> Vec<String>
             let rule = limits.iter().find(|limits| limits.output == Some(bytes)).map(|limits| &limits.rule);
             Some(message::too_much_output(bytes, rule))
         }
-        Some(Ended::Until | Ended::Hangup | Ended::Terminated) | None => None,
+        Some(Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Interrupted) | None => None,
     });
     messages
 }

@@ -39,6 +39,10 @@ pub fn read_line(clock: Option<&Clock>) -> Input {
     loop {
         prompt::wake_after(clock.and_then(|clock| clock.remaining(Instant::now())));
         let outcome = read_into(&mut line);
+        if outcome.is_ok_and(|whole| whole || !line.is_empty()) {
+            prompt::stop();
+            return Input::Line(line);
+        }
         match (outcome, prompt::take()) {
             (_, Some(wake @ (Wake::Hangup | Wake::Terminate))) => return woken_by(wake, clock),
             (Err(Errno::EINTR), None) => {}
@@ -46,8 +50,7 @@ pub fn read_line(clock: Option<&Clock>) -> Input {
             // read(2): the process has lost its terminal.
             (Err(Errno::EIO), _) => return Input::Ended(Ending::Hangup),
             (Err(errno), _) => return Input::Failed(errno.desc().to_owned()),
-            (Ok(false), _) if line.is_empty() => return Input::End,
-            (Ok(_), _) => return Input::Line(line),
+            (Ok(_), _) => return Input::End,
         }
     }
 }
@@ -68,7 +71,8 @@ fn read_into(line: &mut Vec<u8>) -> nix::Result<bool> {
 /// What a signal that ended a wait means.
 pub fn woken_by(wake: Wake, clock: Option<&Clock>) -> Input {
     match wake {
-        Wake::Hangup | Wake::Terminate => Input::Ended(Ending::Hangup),
+        Wake::Hangup => Input::Ended(Ending::Hangup),
+        Wake::Terminate => Input::Ended(Ending::Terminated),
         Wake::Alarm => clock.and_then(|clock| clock.over(Instant::now())).map_or(Input::Interrupted, Input::Ended),
         Wake::Interrupt => Input::Interrupted,
     }
@@ -91,7 +95,7 @@ mod tests {
         let over = Input::Ended(Ending::Max(Duration::ZERO));
         for (wake, max, expected) in [
             (Wake::Hangup, None, Input::Ended(Ending::Hangup)),
-            (Wake::Terminate, None, Input::Ended(Ending::Hangup)),
+            (Wake::Terminate, None, Input::Ended(Ending::Terminated)),
             (Wake::Interrupt, Some(0), Input::Interrupted),
             (Wake::Alarm, Some(0), over),
             (Wake::Alarm, None, Input::Interrupted),

@@ -149,6 +149,7 @@ pub fn reason(ended: Ended) -> &'static str {
         Ended::Until => "max",
         Ended::Hangup => "hangup",
         Ended::Terminated => "terminated",
+        Ended::Interrupted => "interrupted",
     }
 }
 

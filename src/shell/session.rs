@@ -18,7 +18,6 @@ use super::message::{self, tell};
 use super::{builtins, in_force};
 use crate::access::Person;
 use crate::exec::Host;
-use crate::sys::prompt::{self, Wake};
 use crate::words::Safe;
 use crate::words::escape::hazard;
 use crate::words::limits::HISTORY_LINES;
@@ -149,10 +148,6 @@ impl Session {
             Ok(Asked::Nothing) => return None,
             Ok(Asked::Builtin(argv)) => self.builtin(line, &argv),
             Ok(Asked::Commands { request, directory }) => {
-                // What came since the line was read is for the shell; from here on it is for the command.
-                if matches!(prompt::take(), Some(Wake::Hangup | Wake::Terminate)) {
-                    return Some(Ending::Hangup);
-                }
                 let outcome = self.guard.submit(request, &directory);
                 if outcome.accepted {
                     self.front.enter(directory);

@@ -1,17 +1,20 @@
 //! What waiting at a prompt needs of the kernel: signals that end the wait, and the size of the window.
 //!
 //! The line editor blocks in read(2), begins it again after every signal, and gives up on SIGINT alone. So a signal that must end the wait
-//! (SIGHUP, SIGTERM, the alarm clock) is noted here and handed on to the main thread as SIGINT. It may come just before a read begins and
-//! would then be lost on it: therefore the alarm repeats it every second until it is taken.
+//! (SIGHUP, SIGTERM, the alarm clock) is noted and handed on to the main thread as SIGINT. It may come just before a read begins and
+//! would then be lost on it: therefore the alarm repeats it every second until it is taken. What comes once there is a line is the line's:
+//! [`super::signal::Watch`] finds it where it was noted.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nix::libc::{self, c_int};
+use nix::libc::{self, c_int, c_void, siginfo_t};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::alarm;
+
+use super::signal;
 
 /// Why a wait ended before there was input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,16 +29,13 @@ pub enum Wake {
     Interrupt,
 }
 
-const HANGUP: u8 = 1;
-const TERMINATE: u8 = 2;
-const ALARM: u8 = 4;
-const INTERRUPT: u8 = 8;
+/// What ends a wait, the gravest first.
+const WAKES: [(Signal, Wake); 4] =
+    [(Signal::SIGHUP, Wake::Hangup), (Signal::SIGTERM, Wake::Terminate), (Signal::SIGALRM, Wake::Alarm), (Signal::SIGINT, Wake::Interrupt)];
 
 /// How often a signal is repeated until it is taken.
 const REPEAT: Duration = Duration::from_secs(1);
 
-/// Signals that came and were not taken yet.
-static RECEIVED: AtomicU8 = AtomicU8::new(0);
 /// The thread that reads.
 static READER: AtomicUsize = AtomicUsize::new(0);
 
@@ -48,7 +48,7 @@ pub fn watch(interactive: bool) -> io::Result<()> {
     for signal in [Signal::SIGHUP, Signal::SIGTERM, Signal::SIGALRM] {
         handle(signal, SigHandler::Handler(hand_on))?;
     }
-    handle(Signal::SIGINT, SigHandler::Handler(note))?;
+    handle(Signal::SIGINT, SigHandler::SigAction(note))?;
     if interactive {
         handle(Signal::SIGQUIT, SigHandler::SigIgn)?;
         handle(Signal::SIGTSTP, SigHandler::SigIgn)?;
@@ -60,7 +60,7 @@ pub fn watch(interactive: bool) -> io::Result<()> {
 pub fn wake_after(time: Option<Duration>) {
     arm(time);
     // The alarm that it has set is lost now.
-    if RECEIVED.load(Ordering::SeqCst) != 0 {
+    if signal::has_arrived() {
         arm(Some(REPEAT));
     }
 }
@@ -79,14 +79,16 @@ fn arm(time: Option<Duration>) {
 
 /// What ended the wait, if a signal did; the gravest of several. Turns the alarm clock off.
 pub fn take() -> Option<Wake> {
+    let arrived = signal::take_arrived();
+    stop();
+    WAKES.into_iter().find(|(signal, _)| arrived.contains(*signal)).map(|(_, wake)| wake)
+}
+
+/// Turns the alarm clock off: the wait is over. Other signals that came are left for whoever takes them next.
+pub fn stop() {
     alarm::cancel();
-    match RECEIVED.swap(0, Ordering::SeqCst) {
-        0 => None,
-        received if received & HANGUP != 0 => Some(Wake::Hangup),
-        received if received & TERMINATE != 0 => Some(Wake::Terminate),
-        received if received & ALARM != 0 => Some(Wake::Alarm),
-        _ => Some(Wake::Interrupt),
-    }
+    // It may have rung just before.
+    signal::forget(Signal::SIGALRM);
 }
 
 /// Columns and rows of a terminal; `None` where it has not been told.
@@ -105,21 +107,20 @@ fn handle(signal: Signal, handler: SigHandler) -> io::Result<()> {
     Ok(())
 }
 
-/// Notes SIGINT, and sees to it that the reader is woken if this was too early for it.
-extern "C" fn note(_signal: c_int) {
-    RECEIVED.fetch_or(INTERRUPT, Ordering::SeqCst);
-    // SAFETY: signal-safety(7) lists the call.
-    unsafe { libc::alarm(REPEAT.as_secs() as libc::c_uint) };
+/// Notes SIGINT, and sees to it that the reader is woken if this was too early for it. One that [`hand_on`] has sent is no Ctrl-C.
+extern "C" fn note(signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
+    // SAFETY: the kernel gives a handler with SA_SIGINFO one siginfo, which lives as long as the handler runs.
+    let sent_by_thread = unsafe { (*info).si_code } == libc::SI_TKILL;
+    if !sent_by_thread {
+        signal::arrive(signal);
+        // SAFETY: signal-safety(7) lists the call.
+        unsafe { libc::alarm(REPEAT.as_secs() as libc::c_uint) };
+    }
 }
 
 /// Notes a signal, wakes the reader, and sees to it that it is woken again.
 extern "C" fn hand_on(signal: c_int) {
-    let bit = match signal {
-        libc::SIGHUP => HANGUP,
-        libc::SIGTERM => TERMINATE,
-        _ => ALARM,
-    };
-    RECEIVED.fetch_or(bit, Ordering::SeqCst);
+    signal::arrive(signal);
     let reader = READER.load(Ordering::SeqCst) as libc::pthread_t;
     // SAFETY: signal-safety(7) lists both calls. The reader is the main thread, which lives as long as this process.
     unsafe {
