@@ -6,6 +6,7 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, ftruncate};
@@ -14,7 +15,7 @@ use super::plan::{PipelinePlan, StagePlan};
 use super::run::{Ended, StageOutcome};
 use super::streams::{Purpose, Streams};
 use super::sweep::Sweeper;
-use crate::sys::process::{Change, Group, change};
+use crate::sys::process::{Change, Group, SpawnError, Step, change};
 use crate::sys::signal::Watch;
 use crate::sys::tty::Terminal;
 use crate::words::limits;
@@ -127,7 +128,7 @@ impl Job {
                 self.group.get_or_insert(pid);
                 Stage::Running(pid)
             }
-            Err(error) => Stage::Done(StageOutcome::Failed(error.to_string())),
+            Err(error) => Stage::Done(not_started(error)),
         }
     }
 
@@ -279,6 +280,17 @@ impl Job {
     }
 }
 
+/// Tells a program that cannot be executed (`execve(2)`: no right, no format, no interpreter) from a shell that could not get it started.
+fn not_started(error: SpawnError) -> StageOutcome {
+    use Errno::{EACCES, EINVAL, ELIBBAD, ELOOP, ENOENT, ENOEXEC, ENOTDIR, EPERM, ETXTBSY};
+    match error {
+        SpawnError { step: Step::Execute, reason: EACCES | EINVAL | ELIBBAD | ELOOP | ENOENT | ENOEXEC | ENOTDIR | EPERM | ETXTBSY } => {
+            StageOutcome::NotExecutable(error.to_string())
+        }
+        _ => StageOutcome::Failed(error.to_string()),
+    }
+}
+
 /// Waits until something is ready or the moment has come.
 fn wait(around: &Surroundings<'_>, until: Option<Instant>) -> Vec<(Purpose, PollFlags)> {
     let interests = around.streams.interests();
@@ -295,4 +307,25 @@ fn wait(around: &Surroundings<'_>, until: Option<Instant>) -> Vec<(Purpose, Poll
     let shown = set.iter().skip(1).map(|entry| entry.revents().unwrap_or(PollFlags::empty()));
     let ready = interests.iter().zip(shown).filter(|(_, shown)| !shown.is_empty());
     ready.map(|((_, _, purpose), shown)| (*purpose, shown)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_program_that_cannot_be_executed_is_the_programs_fault() {
+        for (step, reason, is_program) in [
+            (Step::Execute, Errno::EACCES, true),
+            (Step::Execute, Errno::ENOEXEC, true),
+            (Step::Execute, Errno::ENOENT, true),
+            (Step::Execute, Errno::ENOMEM, false),
+            (Step::Clone, Errno::EAGAIN, false),
+            (Step::Identity, Errno::EPERM, false),
+            (Step::Filter, Errno::EACCES, false),
+        ] {
+            let outcome = not_started(SpawnError { step, reason });
+            assert_eq!(matches!(outcome, StageOutcome::NotExecutable(_)), is_program, "{outcome:?}");
+        }
+    }
 }

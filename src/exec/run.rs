@@ -36,7 +36,9 @@ pub enum StageOutcome {
     NotRun,
     /// Allowed, but not installed: 127.
     NotFound,
-    /// The kernel would not start it: the reason.
+    /// The kernel does not take it for a program that may be executed: 126, the reason.
+    NotExecutable(String),
+    /// The shell could not start it, or lost sight of it: 125, the reason.
     Failed(String),
     Exited {
         pid: i32,
@@ -66,6 +68,8 @@ pub struct LineOutcome {
 
 /// Ended by a limit.
 const LIMIT: u8 = 124;
+/// The shell could not do its job.
+const BROKEN: u8 = 125;
 /// It cannot be executed.
 const CANNOT_EXECUTE: u8 = 126;
 /// It is not there.
@@ -175,7 +179,8 @@ fn status(stage: &StageOutcome) -> u8 {
     match stage {
         StageOutcome::NotRun => 0,
         StageOutcome::NotFound => NOT_FOUND,
-        StageOutcome::Failed(_) => CANNOT_EXECUTE,
+        StageOutcome::NotExecutable(_) => CANNOT_EXECUTE,
+        StageOutcome::Failed(_) => BROKEN,
         StageOutcome::Exited { code, .. } => *code as u8,
         StageOutcome::Killed { signal, .. } => signal_status(*signal),
     }

@@ -361,7 +361,9 @@ fn failure(stage: &Stage, outcome: &StageOutcome) -> Option<String> {
     let shown = Safe(command.as_bytes());
     match outcome {
         StageOutcome::NotFound => Some(format!("{shown}: allowed, but not installed on this host")),
-        StageOutcome::Failed(reason) => Some(format!("{shown}: could not be started: {}", Safe(reason.as_bytes()))),
+        StageOutcome::NotExecutable(reason) | StageOutcome::Failed(reason) => {
+            Some(format!("{shown}: could not be started: {}", Safe(reason.as_bytes())))
+        }
         StageOutcome::NotRun | StageOutcome::Exited { .. } | StageOutcome::Killed { .. } => None,
     }
 }

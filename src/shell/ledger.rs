@@ -128,7 +128,7 @@ pub fn ended(record: &mut StageRecord, outcome: &StageOutcome) {
     (record.pid, record.status) = match outcome {
         StageOutcome::NotRun => (None, None),
         StageOutcome::NotFound => (None, Some(StageStatus::Error("not found".to_owned()))),
-        StageOutcome::Failed(reason) => (None, Some(StageStatus::Error(reason.clone()))),
+        StageOutcome::NotExecutable(reason) | StageOutcome::Failed(reason) => (None, Some(StageStatus::Error(reason.clone()))),
         StageOutcome::Exited { pid, code } => (Some(*pid), Some(StageStatus::Exit(*code))),
         StageOutcome::Killed { pid, signal } => (Some(*pid), Some(StageStatus::Signal(signal_name(*signal)))),
     };

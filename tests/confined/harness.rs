@@ -356,7 +356,7 @@ fn shown(stage: &StageOutcome) -> String {
     match stage {
         StageOutcome::NotRun => "not run".to_owned(),
         StageOutcome::NotFound => "not found".to_owned(),
-        StageOutcome::Failed(reason) => format!("failed: {reason}"),
+        StageOutcome::NotExecutable(reason) | StageOutcome::Failed(reason) => format!("failed: {reason}"),
         StageOutcome::Exited { code, .. } => format!("exit {code}"),
         StageOutcome::Killed { signal, .. } => format!("signal {signal}"),
     }
