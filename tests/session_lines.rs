@@ -6,7 +6,9 @@
 mod house;
 
 use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -109,6 +111,11 @@ fn lines_from_standard_input_end_with_the_status_of_the_last() {
 /// Starts the shell, piped, and waits until it handles signals.
 fn start(house: &House, arguments: &[&str]) -> Child {
     let shell = house.shell(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    await_signals(&shell);
+    shell
+}
+
+fn await_signals(shell: &Child) {
     let caught = |status: &str| {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"));
         mask.is_some_and(|mask| u64::from_str_radix(mask, 16).unwrap() & 1 << (Signal::SIGINT as u32 - 1) != 0)
@@ -116,7 +123,6 @@ fn start(house: &House, arguments: &[&str]) -> Child {
     while !caught(&std::fs::read_to_string(format!("/proc/{}/status", shell.id())).unwrap()) {
         std::thread::yield_now();
     }
-    shell
 }
 
 fn send(shell: &Child, signal: Signal) {
@@ -133,6 +139,25 @@ fn full_syslog(house: &House) -> UnixDatagram {
     let policy = std::fs::read_to_string(house.policy()).unwrap();
     std::fs::write(house.policy(), policy.replace("syslog: none", &format!("syslog: '{}'", path.display()))).unwrap();
     socket
+}
+
+#[test]
+fn no_process_of_the_same_account_sees_the_shells_memory() {
+    let house = House::new();
+    let records = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(house.directory().join("records"), records).unwrap();
+    let mut command = house.shell(&[]);
+    if nix::unistd::geteuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    // A checkout that this user cannot read proves nothing.
+    let Ok(mut shell) = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else { return };
+    await_signals(&shell);
+    // proc(5): what belongs to root here although it runs as somebody else is not dumpable.
+    let owner = std::fs::metadata(format!("/proc/{}/mem", shell.id())).unwrap().uid();
+    assert_eq!(owner, 0);
+    drop(shell.stdin.take());
+    assert_eq!(shell.wait().unwrap().code(), Some(0));
 }
 
 #[test]

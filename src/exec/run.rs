@@ -9,7 +9,6 @@ use super::job::{self, Surroundings};
 use super::plan::{LinePlan, PipelinePlan};
 use super::sweep::Sweeper;
 use crate::syntax::Connector;
-use crate::sys::process::protect_memory;
 use crate::sys::signal::Watch;
 
 /// What ended a line before its commands ended by themselves.
@@ -87,9 +86,6 @@ pub fn run(plan: LinePlan, until: Option<Instant>) -> LineOutcome {
     let _one = ONE_LINE.lock().unwrap_or_else(PoisonError::into_inner);
     let start = Instant::now();
     let mut notices = Vec::new();
-    if let Err(errno) = protect_memory() {
-        notices.push(format!("the shell's memory is not protected: {}", errno.desc()));
-    }
     let LinePlan { pipelines, mut streams, signals, terminal } = plan;
     let signals = Watch::new(signals);
     let sweeper = Sweeper::new();

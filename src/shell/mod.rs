@@ -34,6 +34,7 @@ use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 
 use crate::access::{self, AccessError};
 use crate::record::Unrecorded;
+use crate::sys::process::protect_memory;
 use crate::sys::prompt;
 use crate::words::Safe;
 use arguments::{ArgumentError, Arguments, Origin, Task, Way};
@@ -75,6 +76,8 @@ enum StartError {
     Unrecorded(#[from] Unrecorded),
     #[error("signals cannot be watched: {0}")]
     Signals(#[from] io::Error),
+    #[error("the shell's memory cannot be protected: {}", .0.desc())]
+    Unprotected(#[from] nix::Error),
 }
 
 /// The main function of `posternsh`.
@@ -95,8 +98,10 @@ fn run(task: Task) -> Result<u8, StartError> {
     }
 }
 
-/// Arguments, self-check, policy, session, exit status.
+/// Self-protection, self-check, policy, session, exit status.
 fn session(arguments: Arguments) -> Result<u8, StartError> {
+    // Before anything is in it. Nothing that follows undoes it: a child has memory of its own once it executes.
+    protect_memory()?;
     if access::privileged() {
         return Err(StartError::Privileged);
     }
