@@ -11,7 +11,7 @@ pub mod parts;
 mod syslog;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
@@ -51,6 +51,7 @@ pub struct Session {
 pub struct Recorder {
     session: Session,
     common: Common,
+    path: PathBuf,
     file: Place<SessionFile>,
     syslog: Place<Syslog>,
     /// Number of the next record, from 1. One that no place took leaves a gap: something is missing, and it shows.
@@ -71,7 +72,8 @@ impl Recorder {
         Recorder {
             common: Common::of(&session),
             session,
-            file: Place::new(name, SessionFile::create(path).map_err(|error| error.to_string())),
+            file: Place::new(name, SessionFile::create(path.clone()).map_err(|error| error.to_string())),
+            path,
             syslog: syslog_place(audit),
             seq: 1,
             time: OffsetDateTime::UNIX_EPOCH,
@@ -116,6 +118,16 @@ impl Recorder {
 
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// The file of the session, which a change of the policy does not move.
+    pub fn file(&self) -> &Path {
+        &self.path
+    }
+
+    /// The syslog socket, where the policy names one.
+    pub fn syslog(&self) -> Option<&str> {
+        self.audit.syslog.as_deref()
     }
 
     /// Follows a change of the policy's `audit:`; the file of the session stays.
@@ -206,6 +218,16 @@ mod tests {
             let shape: String = id.chars().map(|c| if c.is_ascii_hexdigit() && !c.is_ascii_uppercase() { 'x' } else { c }).collect();
             assert_eq!(shape, "xxxxxxxx-xxxxxx-xxxxxxxx");
         }
+    }
+
+    #[test]
+    fn a_session_keeps_its_file_when_the_policy_names_another_place() {
+        let audit = Audit { syslog: None, dir: "/nonexistent/one".to_owned(), ..Audit::default() };
+        let session = Session { id: "id".to_owned(), host: String::new(), account: String::new(), uid: 0, from: None, tty: None };
+        let mut recorder = Recorder::open(&audit, session);
+        recorder.reconfigure(&Audit { syslog: Some("/nonexistent/log".to_owned()), dir: "/nonexistent/two".to_owned(), ..audit });
+        assert_eq!(recorder.file(), Path::new("/nonexistent/one/id.jsonl"));
+        assert_eq!(recorder.syslog(), Some("/nonexistent/log"));
     }
 
     #[test]

@@ -103,9 +103,8 @@ impl Guard {
     }
 
     /// Where records go: the file of this session, and the syslog socket if there is one.
-    pub fn records(&self) -> (String, Option<String>) {
-        let audit = self.policy.audit();
-        (format!("{}/{}.jsonl", audit.dir, self.session().id), audit.syslog.clone())
+    pub fn records(&self) -> (&Path, Option<&str>) {
+        self.ledger.places()
     }
 
     /// Puts on record, and tells, that the policy in force is not the one that was applied last.

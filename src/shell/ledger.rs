@@ -1,5 +1,6 @@
 //! What the guard puts on record, and what it does when no place takes a record.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::confine;
@@ -27,6 +28,11 @@ impl Ledger {
 
     pub fn session(&self) -> &record::Session {
         self.recorder.session()
+    }
+
+    /// Where records go: the file of this session, and the syslog socket if there is one.
+    pub fn places(&self) -> (&Path, Option<&str>) {
+        (self.recorder.file(), self.recorder.syslog())
     }
 
     /// The number of a new command, from 1.

@@ -26,7 +26,7 @@ pub mod message;
 pub mod session;
 
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::{ExitCode, exit};
 use std::sync::{Mutex, PoisonError};
 
@@ -145,7 +145,7 @@ fn line(way: Way) -> (&'static str, Option<Vec<u8>>) {
 /// What the demo is.
 fn introduce(guard: &Guard) {
     tell("a demo: commands run as you, by the diagnostics policy that is built in; nothing is installed");
-    tell(&format!("its records are in {}", Safe(guard.records().0.as_bytes())));
+    tell(&format!("its records are in {}", Safe(guard.records().0.as_os_str().as_bytes())));
 }
 
 /// A defect of this program ends it with a message and the terminal as it was; never with a shell that goes on.

@@ -266,8 +266,8 @@ impl Session {
             ("policy", self.guard.policy().digest().to_owned()),
             ("since", self.since.format(&Rfc3339).unwrap_or_default()),
             ("ends", format!("after {} without a key, after {} in any case", limit(settings.idle), limit(settings.max))),
-            ("records", file),
-            ("syslog", syslog.unwrap_or_else(|| "none".to_owned())),
+            ("records", file.display().to_string()),
+            ("syslog", syslog.unwrap_or("none").to_owned()),
         ];
         rows.iter().map(|(name, value)| format!("{name:<9}{}\n", Safe(value.as_bytes()))).collect()
     }
