@@ -200,6 +200,18 @@ fn a_signal_around_the_end_of_a_line_ends_the_session() {
 }
 
 #[test]
+fn a_line_whose_cd_leads_nowhere_is_refused() {
+    let house = House::new();
+    let output = house.run("cd '/no\u{a9}where' && echo a");
+    assert_eq!((output.stdout.as_slice(), output.status.code()), (&b""[..], Some(1)));
+    assert!(house.events("command.start").is_empty());
+    let refused = &house.events("command.deny")[0];
+    assert_eq!((&refused["decision"], &refused["line"]), (&"deny".into(), &"cd '/no\u{a9}where' && echo a".into()));
+    assert_eq!(refused["reason"], "cd: /no\u{a9}where: no such file or directory");
+    assert_eq!(house.events("session.end")[0]["denied"], 1);
+}
+
+#[test]
 fn a_line_that_is_too_long_is_refused() {
     let house = House::new();
     let output = feed(&house, &[b"echo ".as_slice(), &[b'x'; 100_000], b"\necho b\n"].concat());

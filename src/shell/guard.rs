@@ -31,6 +31,14 @@ pub struct Outcome {
     pub ending: Option<Ending>,
 }
 
+/// How a line is refused before any rule is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'a> {
+    pub decision: Decision,
+    pub status: u8,
+    pub reason: &'a str,
+}
+
 /// Why a whole line does not run.
 #[derive(Debug, thiserror::Error)]
 enum Stop {
@@ -274,13 +282,13 @@ impl Guard {
         (allowed > 0 && self.strikes >= allowed).then_some(Ending::Strikes(self.strikes))
     }
 
-    /// Puts a line on record that is not part of this shell, whatever its bytes.
-    pub fn refuse(&mut self, line: &[u8], reason: &str, directory: &Path) -> Outcome {
+    /// Puts a line on record that is refused before any rule is asked, whatever its bytes. It is no strike.
+    pub fn refuse(&mut self, line: &[u8], refused: &Refused<'_>, directory: &Path) -> Outcome {
         let (digest, cwd) = (self.policy().digest().to_owned(), directory.to_string_lossy());
-        let mut record = ledger::record(self.ledger.number(), line, Decision::Invalid, &cwd, &digest);
-        record.reason = Some(reason.to_owned());
+        let mut record = ledger::record(self.ledger.number(), line, refused.decision, &cwd, &digest);
+        record.reason = Some(refused.reason.to_owned());
         self.ledger.note(&Event::CommandDeny(&record));
-        Outcome { status: 2, messages: self.ledger.notices(), ..Outcome::default() }
+        Outcome { status: refused.status, messages: self.ledger.notices(), ..Outcome::default() }
     }
 
     /// Puts the start of a builtin on record. The error is the outcome of one that may not start without.

@@ -12,12 +12,13 @@ use super::clock::{Clock, Ending};
 use super::complete::View;
 use super::editor::{self, LineEditor};
 use super::front::{Asked, Front, Refusal, Surroundings};
-use super::guard::{Guard, Outcome};
+use super::guard::{Guard, Outcome, Refused};
 use super::input::{self, Input};
 use super::message::{self, tell};
 use super::{builtins, in_force};
 use crate::access::Person;
 use crate::exec::Host;
+use crate::record::Decision;
 use crate::words::Safe;
 use crate::words::escape::hazard;
 use crate::words::limits::HISTORY_LINES;
@@ -112,8 +113,8 @@ impl Session {
                 None
             }
             Input::NotText => {
-                let outcome = self.guard.refuse(b"", "invalid UTF-8 from the terminal", self.front.directory());
                 tell("what was typed is not UTF-8; nothing was run");
+                let outcome = self.invalid(b"", "invalid UTF-8 from the terminal");
                 self.finish(outcome)
             }
             Input::End => Some(Ending::Exit(self.status)),
@@ -156,13 +157,23 @@ impl Session {
             }
             Err(Refusal::Syntax(error)) => {
                 tell(&message::invalid(line, &error));
-                let outcome = self.guard.refuse(line, &error.to_string(), self.front.directory());
-                // Without a person, what follows may be part of what was not understood: POSIX ends a shell there.
-                Outcome { ending: (!self.interactive).then_some(Ending::Exit(2)), ..outcome }
+                self.invalid(line, &error.to_string())
             }
-            Err(Refusal::Directory { argv, reason }) => self.recorded(line, &argv, |_| Done::failed(1, format!("cd: {reason}"))),
+            Err(Refusal::Directory { reason }) => {
+                tell(&no_directory(&reason));
+                let reason = format!("cd: {reason}");
+                let refused = Refused { decision: Decision::Deny, status: 1, reason: &reason };
+                self.guard.refuse(line, &refused, self.front.directory())
+            }
         };
         self.finish(outcome)
+    }
+
+    /// Puts a line on record that is not part of this shell. Without a person, what follows may be part of what was not understood: POSIX
+    /// ends a shell there.
+    fn invalid(&mut self, line: &[u8], reason: &str) -> Outcome {
+        let outcome = self.guard.refuse(line, &Refused { decision: Decision::Invalid, status: 2, reason }, self.front.directory());
+        Outcome { ending: (!self.interactive).then_some(Ending::Exit(2)), ..outcome }
     }
 
     fn asked(&self, line: &[u8]) -> Result<Asked, Refusal> {
@@ -233,7 +244,7 @@ impl Session {
                 self.front.enter(directory);
                 Done::default()
             }
-            Err(reason) => Done::failed(1, format!("cd: {}", Safe(reason.as_bytes()))),
+            Err(reason) => Done::failed(1, no_directory(&reason)),
         }
     }
 
@@ -244,7 +255,7 @@ impl Session {
             Ok(Asked::Builtin(_)) => return Done::shown("allowed: it is part of this shell\n".to_owned()),
             Ok(Asked::Nothing) => return Done::shown("nothing to run\n".to_owned()),
             Err(Refusal::Syntax(error)) => return Done::failed(2, message::invalid(line.as_bytes(), &error)),
-            Err(Refusal::Directory { reason, .. }) => return Done::failed(1, format!("cd: {}", Safe(reason.as_bytes()))),
+            Err(Refusal::Directory { reason }) => return Done::failed(1, no_directory(&reason)),
         };
         let facts = Host { directory };
         match builtins::explain(self.guard.policy(), self.guard.subject(), &request, &facts) {
@@ -290,6 +301,11 @@ fn worth_remembering(line: &[u8]) -> Option<&str> {
 fn failed(reason: &str) -> Ending {
     tell(&format!("standard input cannot be read: {}", Safe(reason.as_bytes())));
     Ending::Exit(125)
+}
+
+/// A directory that cannot be entered.
+fn no_directory(reason: &str) -> String {
+    format!("cd: {}", Safe(reason.as_bytes()))
 }
 
 fn safe(path: &Path) -> String {
