@@ -129,6 +129,18 @@ fn send(shell: &Child, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(shell.id()).unwrap()), signal).unwrap();
 }
 
+/// The exit status of a shell that ends by itself, its input open.
+fn ended(shell: &mut Child) -> Option<i32> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while shell.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            shell.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    shell.wait().unwrap().code()
+}
+
 /// A syslog socket with no room, which holds a session up for a moment before its first line.
 fn full_syslog(house: &House) -> UnixDatagram {
     let path = house.directory().join("log");
@@ -189,14 +201,39 @@ fn a_signal_around_the_end_of_a_line_ends_the_session() {
         shell.stdout.as_mut().unwrap().read_exact(&mut [0; 4]).unwrap();
         std::thread::sleep(Duration::from_micros(delay * 25));
         send(&shell, Signal::SIGTERM);
-        let sent = Instant::now();
-        while shell.try_wait().unwrap().is_none() {
-            assert!(sent.elapsed() < Duration::from_secs(30), "after {delay}: the signal was lost");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        assert_eq!(shell.wait().unwrap().code(), Some(143), "after {delay}");
+        assert_eq!(ended(&mut shell), Some(143), "after {delay}");
     }
     assert!(house.events("session.end").iter().all(|end| end["reason"] == "terminated"));
+}
+
+#[test]
+fn the_maximum_ends_a_session_that_waits_for_lines() {
+    let house = House::with("max: 1s");
+    let mut shell = start(&house, &[]);
+    let input = shell.stdin.take();
+    assert_eq!(ended(&mut shell), Some(124));
+    assert_eq!(house.events("session.end")[0]["reason"], "max");
+    drop(input);
+}
+
+#[test]
+fn a_line_after_the_maximum_is_refused() {
+    let house = House::with("max: 1s");
+    let _syslog = full_syslog(&house);
+    // One that is stopped too late runs its line in time.
+    for _ in 0..10 {
+        let mut shell = start(&house, &["-c", "echo late"]);
+        send(&shell, Signal::SIGSTOP);
+        std::thread::sleep(Duration::from_millis(1100));
+        send(&shell, Signal::SIGCONT);
+        let status = ended(&mut shell);
+        if let Some(refused) = house.events("command.deny").first() {
+            assert_eq!((status, &refused["line"], &refused["decision"]), (Some(124), &"echo late".into(), &"deny".into()));
+            assert_eq!(house.events("session.end").last().unwrap()["reason"], "max");
+            return;
+        }
+    }
+    panic!("no line was refused");
 }
 
 #[test]

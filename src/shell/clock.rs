@@ -57,7 +57,7 @@ impl Ending {
     }
 }
 
-/// The idle and the maximum time of an interactive session.
+/// The idle and the maximum time of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     idle: Option<Duration>,
@@ -83,9 +83,19 @@ impl Clock {
         self.key = now;
     }
 
-    /// When the last key was pressed.
-    pub fn last_key(&self) -> Instant {
-        self.key
+    /// For lines that nobody types: there is no key to wait for.
+    pub fn without_keys(self) -> Clock {
+        Clock { idle: None, ..self }
+    }
+
+    /// How long the session has lasted.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
+    }
+
+    /// When the session is over whatever happens; `None` for never.
+    pub fn until(&self) -> Option<Instant> {
+        self.started.checked_add(self.max?)
     }
 
     /// The time until one of the clocks runs out if no key is pressed; `None` for never.

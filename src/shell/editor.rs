@@ -87,7 +87,7 @@ impl LineEditor {
         }
         // What came before there was a line to wait for.
         if let Some(wake) = prompt::take() {
-            return woken_by(wake, Some(clock));
+            return woken_by(wake, clock);
         }
         self.keys.begin(*clock);
         let read = self.editor.readline(prompt);
@@ -100,8 +100,8 @@ impl LineEditor {
             Err(error) => error,
         };
         match (error, prompt::take()) {
-            (_, Some(wake @ (Wake::Hangup | Wake::Terminate))) => woken_by(wake, Some(clock)),
-            (ReadlineError::Interrupted | ReadlineError::Signal(_), wake) => woken_by(wake.unwrap_or(Wake::Interrupt), Some(clock)),
+            (_, Some(wake @ (Wake::Hangup | Wake::Terminate))) => woken_by(wake, clock),
+            (ReadlineError::Interrupted | ReadlineError::Signal(_), wake) => woken_by(wake.unwrap_or(Wake::Interrupt), clock),
             (ReadlineError::Eof, _) => Input::End,
             (ReadlineError::Io(error), _) if error.kind() == io::ErrorKind::InvalidData => Input::NotText,
             // read(2) and write(2): the process has lost its terminal.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::clock::Ending;
+use super::clock::{Clock, Ending};
 use super::in_force::{self, Change, InForce};
 use super::ledger::{self, Ledger};
 use super::message;
@@ -77,13 +77,14 @@ pub struct Guard {
     ledger: Ledger,
     /// Refusals by policy.
     strikes: u32,
-    /// When the session began.
-    opened: Instant,
+    /// The session's one clock.
+    clock: Clock,
 }
 
 impl Guard {
     /// Opens the records of a session and writes its first. `terminal` is whether commands will write to one.
     pub fn open(policy: InForce, person: Person, way: &str, terminal: bool, term: Option<String>) -> Result<Guard, Unrecorded> {
+        let clock = Clock::start(Instant::now());
         let session = record::Session {
             id: record::new_session_id(),
             host: person.host.clone(),
@@ -95,7 +96,7 @@ impl Guard {
         let mut ledger = Ledger::open(policy.audit(), session);
         ledger.start(way, policy.policy().digest())?;
         let subject = person.subject(terminal);
-        Ok(Guard { policy, person, subject, term, ledger, strikes: 0, opened: Instant::now() })
+        Ok(Guard { policy, person, subject, term, ledger, strikes: 0, clock })
     }
 
     pub fn policy(&self) -> &Rc<Applied> {
@@ -113,6 +114,14 @@ impl Guard {
     /// Where records go: the file of this session, and the syslog socket if there is one.
     pub fn records(&self) -> (&Path, Option<&str>) {
         self.ledger.places()
+    }
+
+    /// The session's clock by the policy in force, as if a key had just been pressed.
+    pub fn clock(&self) -> Clock {
+        let mut clock = self.clock;
+        clock.set(&self.policy.settings().session);
+        clock.touch(Instant::now());
+        clock
     }
 
     /// Puts on record, and tells, that the policy in force is not the one that was applied last.
@@ -188,14 +197,14 @@ impl Guard {
         let protections = ledger::common_protections(&facts);
         let record = CommandRecord { protections: &protections, ..record.clone() };
         self.ledger.write(&Event::CommandStart(&record))?;
-        let max = self.policy.settings().session.max.map(Duration::from_millis);
-        let done = exec::run(plan, max.and_then(|max| self.opened.checked_add(max)));
+        let clock = self.clock();
+        let done = exec::run(plan, clock.until());
         let mut messages = self.finish(record, &done);
         messages.extend(told(request, &done, &limits));
         let ending = match done.ended {
             Some(Ended::Hangup) => Some(Ending::Hangup),
             Some(Ended::Terminated) => Some(Ending::Terminated),
-            Some(Ended::Until) => max.map(Ending::Max),
+            Some(Ended::Until) => clock.over(Instant::now()),
             Some(Ended::Timeout(_) | Ended::Output(_) | Ended::Interrupted) | None => None,
         };
         Ok(Outcome { status: done.status, accepted: true, messages, ending })
@@ -319,7 +328,7 @@ impl Guard {
 
     /// Puts the end of the session on record. Returns what the person is told.
     pub fn end(&mut self, ending: Ending) -> Vec<String> {
-        self.ledger.end(ending.reason());
+        self.ledger.end(ending.reason(), self.clock.age(Instant::now()));
         self.ledger.notices()
     }
 }

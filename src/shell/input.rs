@@ -29,15 +29,15 @@ pub enum Input {
     Failed(String),
 }
 
-/// Reads a line from standard input. `clock` is that of an interactive session.
-pub fn read_line(clock: Option<&Clock>) -> Input {
+/// Reads a line from standard input, as long as the clock lets the session wait.
+pub fn read_line(clock: &Clock) -> Input {
     // What came before there was a line to wait for.
     if let Some(wake) = prompt::take() {
         return woken_by(wake, clock);
     }
     let mut line = Vec::new();
     loop {
-        prompt::wake_after(clock.and_then(|clock| clock.remaining(Instant::now())));
+        prompt::wake_after(clock.remaining(Instant::now()));
         let outcome = read_into(&mut line);
         if outcome.is_ok_and(|whole| whole || !line.is_empty()) {
             prompt::stop();
@@ -69,11 +69,11 @@ fn read_into(line: &mut Vec<u8>) -> nix::Result<bool> {
 }
 
 /// What a signal that ended a wait means.
-pub fn woken_by(wake: Wake, clock: Option<&Clock>) -> Input {
+pub fn woken_by(wake: Wake, clock: &Clock) -> Input {
     match wake {
         Wake::Hangup => Input::Ended(Ending::Hangup),
         Wake::Terminate => Input::Ended(Ending::Terminated),
-        Wake::Alarm => clock.and_then(|clock| clock.over(Instant::now())).map_or(Input::Interrupted, Input::Ended),
+        Wake::Alarm => clock.over(Instant::now()).map_or(Input::Interrupted, Input::Ended),
         Wake::Interrupt => Input::Interrupted,
     }
 }
@@ -100,7 +100,7 @@ mod tests {
             (Wake::Alarm, Some(0), over),
             (Wake::Alarm, None, Input::Interrupted),
         ] {
-            assert_eq!(woken_by(wake, Some(&clock(max))), expected, "{wake:?}");
+            assert_eq!(woken_by(wake, &clock(max)), expected, "{wake:?}");
         }
     }
 }

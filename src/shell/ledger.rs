@@ -1,7 +1,7 @@
 //! What the guard puts on record, and what it does when no place takes a record.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::confine;
 use crate::exec::plan::StageFacts;
@@ -14,7 +14,6 @@ use crate::record::{self, CommandRecord, Decision, Event, Recorder, StageRecord,
 pub struct Ledger {
     recorder: Recorder,
     on_failure: OnFailure,
-    started: Instant,
     commands: u64,
     denied: u64,
     notices: Vec<String>,
@@ -23,7 +22,7 @@ pub struct Ledger {
 impl Ledger {
     pub fn open(audit: &Audit, session: record::Session) -> Ledger {
         let recorder = Recorder::open(audit, session);
-        Ledger { recorder, on_failure: audit.on_failure, started: Instant::now(), commands: 0, denied: 0, notices: Vec::new() }
+        Ledger { recorder, on_failure: audit.on_failure, commands: 0, denied: 0, notices: Vec::new() }
     }
 
     pub fn session(&self) -> &record::Session {
@@ -76,10 +75,10 @@ impl Ledger {
         self.write(&Event::SessionStart { way, version, policy, protections: &protections })
     }
 
-    /// Writes the last record of the session.
-    pub fn end(&mut self, reason: &str) {
+    /// Writes the last record of a session that lasted this long.
+    pub fn end(&mut self, reason: &str, duration: Duration) {
         let (commands, denied) = (self.commands, self.denied);
-        self.note(&Event::SessionEnd { reason, commands, denied, duration_ms: milliseconds(self.started.elapsed()) });
+        self.note(&Event::SessionEnd { reason, commands, denied, duration_ms: milliseconds(duration) });
     }
 
     /// Follows a change of the policy.
@@ -172,6 +171,7 @@ fn signal_name(number: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::clock::Ending;
 
     #[test]
     fn outcomes_become_what_records_say() {

@@ -30,7 +30,6 @@ pub struct Session {
     guard: Guard,
     /// Whether a person types the lines.
     interactive: bool,
-    clock: Clock,
     since: OffsetDateTime,
     /// The exit status of the line before.
     status: u8,
@@ -60,8 +59,7 @@ impl Done {
 impl Session {
     pub fn new(person: Person, guard: Guard) -> Session {
         let front = Front::new(&person.home);
-        let clock = Clock::start(Instant::now());
-        Session { person, front, guard, interactive: false, clock, since: OffsetDateTime::now_utc(), status: 0, history: Vec::new() }
+        Session { person, front, guard, interactive: false, since: OffsetDateTime::now_utc(), status: 0, history: Vec::new() }
     }
 
     /// Runs one line: `-c`.
@@ -72,13 +70,9 @@ impl Session {
     /// Runs lines from standard input, silently.
     pub fn script(&mut self) -> Ending {
         loop {
-            let ending = match input::read_line(None) {
-                Input::Line(line) => self.line(&line),
-                Input::End => Some(Ending::Exit(self.status)),
+            let ending = match input::read_line(&self.guard.clock().without_keys()) {
                 Input::Interrupted => Some(Ending::Exit(130)),
-                Input::Ended(ending) => Some(ending),
-                Input::NotText => None,
-                Input::Failed(reason) => Some(failed(&reason)),
+                input => self.take(input),
             };
             if let Some(ending) = ending {
                 return ending;
@@ -101,12 +95,17 @@ impl Session {
 
     /// One prompt and its line.
     fn turn(&mut self, editor: Option<&mut LineEditor>) -> Option<Ending> {
-        self.clock.set(&self.guard.policy().settings().session);
-        self.clock.touch(Instant::now());
-        if let Some(ending) = self.clock.over(Instant::now()) {
+        let mut clock = self.guard.clock();
+        if let Some(ending) = clock.over(Instant::now()) {
             return Some(ending);
         }
-        match self.read(editor) {
+        let input = self.read(editor, &mut clock);
+        self.take(input)
+    }
+
+    /// Acts on what came from wherever lines come from.
+    fn take(&mut self, input: Input) -> Option<Ending> {
+        match input {
             Input::Line(line) => self.line(&line),
             Input::Interrupted => {
                 self.status = 130;
@@ -119,18 +118,21 @@ impl Session {
             }
             Input::End => Some(Ending::Exit(self.status)),
             Input::Ended(ending) => Some(ending),
-            Input::Failed(reason) => Some(failed(&reason)),
+            Input::Failed(reason) => {
+                tell(&format!("standard input cannot be read: {}", Safe(reason.as_bytes())));
+                Some(Ending::Exit(125))
+            }
         }
     }
 
-    fn read(&mut self, editor: Option<&mut LineEditor>) -> Input {
+    fn read(&mut self, editor: Option<&mut LineEditor>, clock: &mut Clock) -> Input {
         let prompt = message::prompt(&self.person.account, &self.person.host, self.status);
         let view = self.view();
         let Some(editor) = editor else {
             say_part(&prompt);
-            return input::read_line(Some(&self.clock));
+            return input::read_line(clock);
         };
-        let input = editor.read(&prompt, view, &mut self.clock);
+        let input = editor.read(&prompt, view, clock);
         if let Input::Line(line) = &input
             && let Some(line) = worth_remembering(line)
         {
@@ -142,10 +144,22 @@ impl Session {
         input
     }
 
-    /// Runs one line, whatever it is.
+    /// Runs one line, whatever it is. Once the session's time is over, none.
     fn line(&mut self, line: &[u8]) -> Option<Ending> {
         self.guard.refresh().iter().for_each(|message| tell(message));
-        let outcome = match self.asked(line) {
+        let outcome = match self.guard.clock().over(Instant::now()) {
+            Some(ending) => {
+                let refused = Refused { decision: Decision::Deny, status: ending.status(), reason: "the session's time is over" };
+                Outcome { ending: Some(ending), ..self.guard.refuse(line, &refused, self.front.directory()) }
+            }
+            None => self.outcome(line)?,
+        };
+        self.finish(outcome)
+    }
+
+    /// What becomes of a line; `None` of one that asks for nothing.
+    fn outcome(&mut self, line: &[u8]) -> Option<Outcome> {
+        Some(match self.asked(line) {
             Ok(Asked::Nothing) => return None,
             Ok(Asked::Builtin(argv)) => self.builtin(line, &argv),
             Ok(Asked::Commands { request, directory }) => {
@@ -165,8 +179,7 @@ impl Session {
                 let refused = Refused { decision: Decision::Deny, status: 1, reason: &reason };
                 self.guard.refuse(line, &refused, self.front.directory())
             }
-        };
-        self.finish(outcome)
+        })
     }
 
     /// Puts a line on record that is not part of this shell. Without a person, what follows may be part of what was not understood: POSIX
@@ -296,11 +309,6 @@ fn worth_remembering(line: &[u8]) -> Option<&str> {
     let line = std::str::from_utf8(line).ok()?;
     let text = !line.trim().is_empty() && line.chars().all(|character| hazard(character).is_none());
     text.then_some(line)
-}
-
-fn failed(reason: &str) -> Ending {
-    tell(&format!("standard input cannot be read: {}", Safe(reason.as_bytes())));
-    Ending::Exit(125)
 }
 
 /// A directory that cannot be entered.
