@@ -249,6 +249,17 @@ fn a_line_whose_cd_leads_nowhere_is_refused() {
 }
 
 #[test]
+fn an_input_that_cannot_be_read_ends_the_session_in_error() {
+    let house = House::new();
+    let output = house.shell(&[]).stdin(std::fs::File::open("/").unwrap()).output().unwrap();
+    assert_eq!(
+        (text(&output.stderr).as_str(), output.status.code()),
+        ("posternsh: standard input cannot be read: Is a directory\n", Some(125))
+    );
+    assert_eq!(house.events("session.end")[0]["reason"], "error");
+}
+
+#[test]
 fn a_line_that_is_too_long_is_refused() {
     let house = House::new();
     let output = feed(&house, &[b"echo ".as_slice(), &[b'x'; 100_000], b"\necho b\n"].concat());

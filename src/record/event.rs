@@ -32,7 +32,7 @@ pub enum Event<'a> {
         policy: &'a str,
     },
     SessionEnd {
-        /// `exit`, `hangup`, `idle`, `max`, `strikes` or `error`.
+        /// `exit`, `hangup`, `terminated` (SIGTERM), `idle`, `max`, `strikes` or `error` (the shell could not go on).
         reason: &'a str,
         commands: u64,
         denied: u64,
@@ -58,7 +58,8 @@ pub struct CommandRecord<'a> {
     pub line: &'a [u8],
     pub stages: Vec<StageRecord>,
     pub decision: Decision,
-    /// Of a refusal, why; at the end, what ended the command if it did not end by itself (`timeout`, `output`, `hangup`).
+    /// Of a refusal, why; at the end, what ended the line if it did not end by itself: `timeout`, `output`, `max` (of the session), `hangup`,
+    /// `terminated` (SIGTERM) or `interrupted` (SIGINT while none of its commands ran).
     pub reason: Option<String>,
     pub cwd: &'a str,
     /// At the end: milliseconds.

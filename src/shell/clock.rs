@@ -20,6 +20,8 @@ pub enum Ending {
     Max(Duration),
     /// This many refusals.
     Strikes(u32),
+    /// The shell could not go on.
+    Failed,
 }
 
 impl Ending {
@@ -32,10 +34,11 @@ impl Ending {
             Ending::Idle(_) => "idle",
             Ending::Max(_) => "max",
             Ending::Strikes(_) => "strikes",
+            Ending::Failed => "error",
         }
     }
 
-    /// The exit status of the shell: 124 for a limit, 126 for refusals, 128 + N for signal N.
+    /// The exit status of the shell: 124 for a limit, 125 for a failure of its own, 126 for refusals, 128 + N for signal N.
     pub fn status(self) -> u8 {
         match self {
             Ending::Exit(status) => status,
@@ -43,13 +46,14 @@ impl Ending {
             Ending::Terminated => 143,
             Ending::Idle(_) | Ending::Max(_) => 124,
             Ending::Strikes(_) => 126,
+            Ending::Failed => 125,
         }
     }
 
     /// What the person is told, if there is anything to tell and anyone to tell it to.
     pub fn message(self) -> Option<String> {
         match self {
-            Ending::Exit(_) | Ending::Hangup | Ending::Terminated => None,
+            Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Failed => None,
             Ending::Idle(time) => Some(format!("session ended: no key for {}", message::duration(time))),
             Ending::Max(time) => Some(format!("session ended: it may last {}", message::duration(time))),
             Ending::Strikes(count) => Some(format!("session ended: {count} refusals")),

@@ -194,6 +194,25 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_page_has_every_reason() {
+        let page = include_str!("../../man/posternsh.1");
+        let sessions = [
+            Ending::Exit(0),
+            Ending::Hangup,
+            Ending::Terminated,
+            Ending::Idle(Duration::ZERO),
+            Ending::Max(Duration::ZERO),
+            Ending::Strikes(1),
+            Ending::Failed,
+        ];
+        let lines = [Ended::Timeout(Duration::ZERO), Ended::Output(1), Ended::Until, Ended::Hangup, Ended::Terminated, Ended::Interrupted];
+        let (lines_page, session_page) = page.split_once(".It Cm session.end").unwrap();
+        let named = |page: &str, reason: &str| page.lines().any(|line| line.split(' ').take(2).eq([".Cm", reason]));
+        sessions.map(Ending::reason).into_iter().for_each(|reason| assert!(named(session_page, reason), "session.end: {reason}"));
+        lines.map(reason).into_iter().for_each(|reason| assert!(named(lines_page, reason), "command.end: {reason}"));
+    }
+
+    #[test]
     fn a_line_claims_only_what_protects_all_of_its_processes() {
         let facts =
             |protections: &[&'static str]| StageFacts { program: None, run_as: "nobody".to_owned(), protections: protections.to_vec() };

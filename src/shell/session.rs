@@ -120,7 +120,7 @@ impl Session {
             Input::Ended(ending) => Some(ending),
             Input::Failed(reason) => {
                 tell(&format!("standard input cannot be read: {}", Safe(reason.as_bytes())));
-                Some(Ending::Exit(125))
+                Some(Ending::Failed)
             }
         }
     }
