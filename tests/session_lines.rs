@@ -260,10 +260,30 @@ fn an_input_that_cannot_be_read_ends_the_session_in_error() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_refused() {
+fn a_line_that_is_too_long_is_refused_and_all_of_it_on_record() {
+    for (length, recorded, reason) in [
+        (4097, 4097, "the line is longer than 4096 bytes"),
+        (64 << 10, 64 << 10, "the line is longer than 4096 bytes"),
+        (100_000, 64 << 10, "the line is longer than 4096 bytes: it has 100000, of which the first 65536 are on record"),
+    ] {
+        let house = House::new();
+        let line = [b"echo ".as_slice(), &vec![b'x'; length - 5]].concat();
+        let output = feed(&house, &[&line, b"\necho b\n".as_slice()].concat());
+        assert_eq!((output.stdout.as_slice(), output.status.code()), (&b""[..], Some(2)), "{length}");
+        assert!(text(&output.stderr).starts_with(&format!("posternsh: {reason}\n")), "{}", text(&output.stderr));
+        assert!(output.stderr.len() < 1000, "{}", text(&output.stderr));
+        let refused = &house.events("command.deny")[0];
+        assert_eq!((&refused["decision"], &refused["reason"]), (&"invalid".into(), &reason.into()));
+        assert_eq!(refused["line"].as_str().unwrap().as_bytes(), &line[..recorded], "{length}");
+    }
+}
+
+#[test]
+fn a_line_of_an_argument_is_on_record_however_long() {
     let house = House::new();
-    let output = feed(&house, &[b"echo ".as_slice(), &[b'x'; 100_000], b"\necho b\n"].concat());
-    assert_eq!((output.stdout.as_slice(), output.status.code()), (&b""[..], Some(2)));
+    let line = format!("echo {}", "x".repeat(100_000));
+    assert_eq!(house.run(&line).status.code(), Some(2));
+    assert_eq!(house.events("command.deny")[0]["line"].as_str().unwrap(), line);
 }
 
 #[test]

@@ -10,13 +10,15 @@ use nix::unistd::read;
 
 use super::clock::{Clock, Ending};
 use crate::sys::prompt::{self, Wake};
-use crate::words::limits::LINE_BYTES;
+use crate::words::limits::RECORD_LINE_BYTES;
 
 /// What came instead of a line, or the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Without its newline; one that is too long is cut just behind the limit, where the parser refuses it.
+    /// Without its newline.
     Line(Vec<u8>),
+    /// Many times longer than a line may be: its first bytes, and how many there were.
+    TooLong { start: Vec<u8>, bytes: u64 },
     /// Ctrl-C.
     Interrupted,
     /// What was typed is no text.
@@ -35,13 +37,13 @@ pub fn read_line(clock: &Clock) -> Input {
     if let Some(wake) = prompt::take() {
         return woken_by(wake, clock);
     }
-    let mut line = Vec::new();
+    let mut line = Line::default();
     loop {
         prompt::wake_after(clock.remaining(Instant::now()));
-        let outcome = read_into(&mut line);
-        if outcome.is_ok_and(|whole| whole || !line.is_empty()) {
+        let outcome = line.read();
+        if outcome.is_ok_and(|whole| whole || line.bytes > 0) {
             prompt::stop();
-            return Input::Line(line);
+            return line.into();
         }
         match (outcome, prompt::take()) {
             (_, Some(wake @ (Wake::Hangup | Wake::Terminate))) => return woken_by(wake, clock),
@@ -55,16 +57,38 @@ pub fn read_line(clock: &Clock) -> Input {
     }
 }
 
-/// Reads up to a newline; whether there was one. What a line has beyond the limit is read and dropped, but for the byte that shows it.
-fn read_into(line: &mut Vec<u8>) -> nix::Result<bool> {
-    let mut byte = [0];
-    loop {
-        match (read(io::stdin(), &mut byte)?, byte) {
-            (0, _) => return Ok(false),
-            (_, [b'\n']) => return Ok(true),
-            (_, [byte]) if line.len() <= LINE_BYTES => line.push(byte),
-            _ => {}
+/// What has been read of a line.
+#[derive(Default)]
+struct Line {
+    /// As much as goes on record.
+    start: Vec<u8>,
+    bytes: u64,
+}
+
+impl Line {
+    /// Reads up to a newline; whether there was one.
+    fn read(&mut self) -> nix::Result<bool> {
+        let mut byte = [0];
+        loop {
+            match (read(io::stdin(), &mut byte)?, byte) {
+                (0, _) => return Ok(false),
+                (_, [b'\n']) => return Ok(true),
+                (_, [byte]) => self.push(byte),
+            }
         }
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes += 1;
+        if self.start.len() < RECORD_LINE_BYTES {
+            self.start.push(byte);
+        }
+    }
+}
+
+impl From<Line> for Input {
+    fn from(Line { start, bytes }: Line) -> Input {
+        if start.len() as u64 == bytes { Input::Line(start) } else { Input::TooLong { start, bytes } }
     }
 }
 

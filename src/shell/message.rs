@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::policy::{Denied, RuleRef};
 use crate::syntax::SyntaxError;
 use crate::words::diagnostic::mark;
+use crate::words::limits::LINE_BYTES;
 use crate::words::{Safe, Span, suggest};
 
 const NAME: &str = "posternsh: ";
@@ -29,6 +30,11 @@ pub fn point(lead: &str, margin: usize, line: &[u8], culprit: Span, note: &str) 
 pub fn invalid(line: &[u8], error: &SyntaxError) -> String {
     let lead = " ".repeat(NAME.len());
     format!("{}\n{}", Safe(error.message.as_bytes()), point(&lead, 0, line, error.span, error.help.as_deref().unwrap_or_default()))
+}
+
+/// A line that is too long even to be on record.
+pub fn too_long(recorded: usize, bytes: u64) -> String {
+    format!("the line is longer than {LINE_BYTES} bytes: it has {bytes}, of which the first {recorded} are on record")
 }
 
 /// A command that no rule lets through: the line, and under the word that broke the nearest form what it should have been.

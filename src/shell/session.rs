@@ -107,6 +107,12 @@ impl Session {
     fn take(&mut self, input: Input) -> Option<Ending> {
         match input {
             Input::Line(line) => self.line(&line),
+            Input::TooLong { start, bytes } => {
+                let reason = message::too_long(start.len(), bytes);
+                tell(&reason);
+                let outcome = self.invalid(&start, &reason);
+                self.finish(outcome)
+            }
             Input::Interrupted => {
                 self.status = 130;
                 None

@@ -57,8 +57,10 @@ pub const RECORD_RESERVE: u64 = 32 << 10;
 pub const RECORD_NAME_BYTES: usize = 128;
 /// Bytes of stack of the thread that writes records.
 pub const RECORD_STACK: usize = 64 << 10;
+/// Bytes that are on record of a line from standard input that is too long; its record says how long it was where that is more.
+pub const RECORD_LINE_BYTES: usize = 64 << 10;
 /// After a time-out the syslog socket is not waited for during a second, then two, four, up to this.
 pub const SYSLOG_PAUSE: Duration = Duration::from_secs(60);
 
-/// Refusals of one session end it where the policy sets `strikes`; nothing else counts them.
+/// Lines of a session that the arrow keys and `history` bring back.
 pub const HISTORY_LINES: usize = 500;

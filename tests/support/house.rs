@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use postern::record::join;
 use serde_json::Value;
 
 /// What most tests may run. `{records}` and `{session}` are filled in.
@@ -74,12 +75,11 @@ impl House {
         self.shell(&["-c", line]).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Every record of the sessions on this policy, session by session in the order of their starts.
+    /// Every record of the sessions on this policy, whole, session by session in the order of their starts.
     pub fn records(&self) -> Vec<Value> {
         let files = std::fs::read_dir(self.records_directory()).unwrap().map(|entry| entry.unwrap().path());
-        let record = |line: &str| -> Value { serde_json::from_str(line).unwrap() };
-        let mut sessions: Vec<Vec<Value>> =
-            files.map(|file| std::fs::read_to_string(file).unwrap().lines().map(record).collect()).collect();
+        let records = |file| join(std::fs::read_to_string(file).unwrap().lines()).unwrap().into_iter().map(Value::Object).collect();
+        let mut sessions: Vec<Vec<Value>> = files.map(records).collect();
         sessions.sort_by_key(|records| records[0]["time"].as_str().unwrap().to_owned());
         sessions.concat()
     }
