@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use house::House;
@@ -18,7 +18,11 @@ use nix::unistd::Pid;
 
 /// Gives the shell lines on its standard input.
 fn feed(house: &House, input: &[u8]) -> Output {
-    let mut shell = house.shell(&[]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    feed_to(&mut house.shell(&[]), input)
+}
+
+fn feed_to(shell: &mut Command, input: &[u8]) -> Output {
+    let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // A shell that ends early does not read the rest.
     let _ = shell.stdin.take().unwrap().write_all(input);
     shell.wait_with_output().unwrap()
@@ -68,6 +72,18 @@ fn a_line_runs_as_a_whole_or_not_at_all() {
     let output = house.run("echo first && id");
     assert_eq!((output.stdout.as_slice(), output.status.code()), (&b""[..], Some(126)));
     assert!(house.events("command.start").is_empty());
+}
+
+#[test]
+fn what_the_shell_itself_cannot_do_is_125_and_no_strike() {
+    let house = House::with("strikes: 1");
+    let shell = house.shell(&[]);
+    let mut few_descriptors = Command::new("prlimit");
+    few_descriptors.arg("--nofile=9").arg(shell.get_program()).args(shell.get_args());
+    let output = feed_to(&mut few_descriptors, b"echo a\nexit $?\n");
+    assert_eq!((output.stdout.as_slice(), output.status.code()), (&b""[..], Some(125)), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).starts_with("posternsh: not possible: "), "{}", text(&output.stderr));
+    assert_eq!((house.events("command.deny").len(), &house.events("session.end")[0]["reason"]), (1, &"exit".into()));
 }
 
 #[test]

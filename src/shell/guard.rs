@@ -277,8 +277,10 @@ impl Guard {
         }
         let (status, message) = match stop {
             Stop::Denied { message, .. } => (126, message.clone()),
+            Stop::Unplannable(PlanError::System(_)) | Stop::Damaged(_) | Stop::Unrecorded(_) => {
+                (125, Safe(stop.to_string().as_bytes()).to_string())
+            }
             Stop::Unplannable(_) => (126, Safe(stop.to_string().as_bytes()).to_string()),
-            Stop::Damaged(_) | Stop::Unrecorded(_) => (125, Safe(stop.to_string().as_bytes()).to_string()),
         };
         let ending = if status == 126 { self.strike() } else { None };
         Outcome { status, accepted: false, messages: vec![message], ending }
