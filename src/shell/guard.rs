@@ -170,7 +170,11 @@ impl Guard {
         });
         let outcome = attempt.unwrap_or_else(|damage| {
             self.alert(&damage.to_string());
-            Outcome { status: 125, messages: vec![format!("{damage}; nothing was run")], ..Outcome::default() }
+            Outcome {
+                status: 125,
+                messages: vec![format!("{}; nothing was run", Safe(damage.to_string().as_bytes()))],
+                ..Outcome::default()
+            }
         });
         messages.extend(outcome.messages);
         messages.extend(self.ledger.notices());
@@ -244,7 +248,7 @@ impl Guard {
             Some(_) => message::denied(line, denied),
             None => {
                 let known = in_force::allowed_commands(self.policy(), &self.subject);
-                format!("{}; {}", denied.reason, message::hint(command, known.iter().map(String::as_str)))
+                format!("{}; {}", Safe(denied.reason.as_bytes()), message::hint(command, known.iter().map(String::as_str)))
             }
         };
         Stop::Denied { message, reason: format!("{command}: {}", message::miss(denied)) }

@@ -280,7 +280,7 @@ impl Session {
         match builtins::explain(self.guard.policy(), self.guard.subject(), &request, &facts) {
             Ok((text, true)) => Done::shown(text),
             Ok((text, false)) => Done { status: 126, ..Done::shown(text) },
-            Err(damaged) => Done::failed(125, damaged.to_string()),
+            Err(damaged) => Done::failed(125, Safe(damaged.to_string().as_bytes()).to_string()),
         }
     }
 
