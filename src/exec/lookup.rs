@@ -132,7 +132,8 @@ mod tests {
         if !nix::unistd::geteuid().is_root() {
             return;
         }
-        let base = PathBuf::from(format!("/opt/postern-lookup-{}", std::process::id()));
+        let base = nix::unistd::mkdtemp("/opt/postern-lookup-XXXXXX").unwrap();
+        fs::set_permissions(&base, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         fs::create_dir_all(base.join("closed/open")).unwrap();
         std::os::unix::fs::chown(base.join("closed"), Some(0), Some(0)).unwrap();
         fs::set_permissions(base.join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
@@ -144,8 +145,7 @@ mod tests {
 
     #[test]
     fn the_same_program_is_so_by_path_and_never_by_inode() {
-        let base = std::env::temp_dir().join(format!("postern-same-{}", std::process::id()));
-        fs::create_dir_all(&base).unwrap();
+        let base = nix::unistd::mkdtemp(&std::env::temp_dir().join("postern-same-XXXXXX")).unwrap();
         fs::copy("/bin/sh", base.join("sh")).unwrap();
         fs::hard_link(base.join("sh"), base.join("dash")).unwrap();
         symlink("/usr/bin", base.join("bin")).unwrap();

@@ -112,8 +112,7 @@ mod tests {
 
     #[test]
     fn only_regular_files_are_opened_and_nothing_waits() {
-        let base = fs::canonicalize(std::env::temp_dir()).unwrap().join(format!("postern-open-{}", std::process::id()));
-        fs::create_dir_all(&base).unwrap();
+        let base = nix::unistd::mkdtemp(&fs::canonicalize(std::env::temp_dir()).unwrap().join("postern-open-XXXXXX")).unwrap();
         fs::write(base.join("file"), "content").unwrap();
         nix::unistd::mkfifo(&base.join("fifo"), Mode::S_IRWXU).unwrap();
         symlink("file", base.join("link")).unwrap();

@@ -7,7 +7,6 @@ use std::os::fd::IntoRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use postern::access::Person;
 use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, StageOutcome, plan_terms, run};
@@ -167,16 +166,14 @@ pub struct Scratch(pub PathBuf);
 
 impl Scratch {
     pub fn new() -> Scratch {
-        let scratch = Scratch(unique(&std::env::temp_dir()));
-        fs::create_dir(&scratch.0).unwrap();
+        let scratch = Scratch(nix::unistd::mkdtemp(&std::env::temp_dir().join("postern-confined-XXXXXX")).unwrap());
         fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o777)).unwrap();
         scratch
     }
 
     /// One from which programs may be run: all of its path belongs to root alone.
     pub fn private() -> Scratch {
-        let scratch = Scratch(unique(Path::new("/opt")));
-        fs::create_dir(&scratch.0).unwrap();
+        let scratch = Scratch(nix::unistd::mkdtemp("/opt/postern-confined-XXXXXX").unwrap());
         fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o755)).unwrap();
         scratch
     }
@@ -194,11 +191,6 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-fn unique(base: &Path) -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    base.join(format!("postern-confined-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst)))
 }
 
 /// A shell that has not been started; redirect and start [`Shell::command`] as the test needs.
