@@ -166,7 +166,7 @@ impl Explainer {
     }
 
     fn request(&self, request: Request, directory: std::path::PathBuf) -> Result<Explanation, Failure> {
-        let facts = Host { directory };
+        let facts = Host::new(directory);
         let stages = request.items.iter().flat_map(|item| &item.stages);
         let commands: Vec<CommandExplanation> = stages.map(|stage| self.command(stage, &facts)).collect::<Result<_, _>>()?;
         let refused = commands.iter().find(|command| command.decision != Decision::Allow);

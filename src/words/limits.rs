@@ -12,6 +12,8 @@ pub const GLOB_NAMES: usize = 512;
 pub const GLOB_ENTRIES: usize = 100_000;
 /// How long a path may take to resolve, all globs of a line to expand, or a file to open.
 pub const PATH_DEADLINE: Duration = Duration::from_secs(1);
+/// Helpers that a dead file system may hold before the next path is refused at once.
+pub const STUCK_HELPERS: usize = 8;
 /// Symbolic links followed in one path, as in Linux (`path_resolution(7)`).
 pub const SYMLINKS: usize = 40;
 

@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use postern::access::Person;
 use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, StageOutcome, plan_terms, run};
 use postern::policy::confinement::{Confinement, Exec};
-use postern::policy::{Facts, RuleRef, Terms};
+use postern::policy::{DecidedRedirect, Facts, RuleRef, Terms};
 use postern::syntax::{Argument, Connector, RedirectKind};
 use postern::words::Span;
 use serde::{Deserialize, Serialize};
@@ -92,20 +92,23 @@ impl Stage {
     }
 }
 
-fn redirect(text: &str) -> RedirectKind {
+/// A redirection as it would be decided now.
+fn redirect(text: &str) -> DecidedRedirect {
+    let leads = |name: &str| Host::new("/").resolve(name, None).ok().map(|found| found.path.display().to_string());
     let file = |name: &str| Argument { text: name.to_owned(), span: Span::default() };
-    match text {
-        "2>&1" => RedirectKind::ErrorToOutput,
-        "</dev/null" => RedirectKind::Null(0),
-        ">/dev/null" => RedirectKind::Null(1),
-        "2>/dev/null" => RedirectKind::Null(2),
+    let (kind, leads) = match text {
+        "2>&1" => (RedirectKind::ErrorToOutput, None),
+        "</dev/null" => (RedirectKind::Null(0), None),
+        ">/dev/null" => (RedirectKind::Null(1), None),
+        "2>/dev/null" => (RedirectKind::Null(2), None),
         other => match (other.strip_prefix('<'), other.strip_prefix(">>"), other.strip_prefix('>')) {
-            (Some(name), ..) => RedirectKind::Input(file(name)),
-            (_, Some(name), _) => RedirectKind::Output { file: file(name), append: true },
-            (.., Some(name)) => RedirectKind::Output { file: file(name), append: false },
+            (Some(name), ..) => (RedirectKind::Input(file(name)), leads(name)),
+            (_, Some(name), _) => (RedirectKind::Output { file: file(name), append: true }, leads(name)),
+            (.., Some(name)) => (RedirectKind::Output { file: file(name), append: false }, leads(name)),
             _ => panic!("{other}"),
         },
-    }
+    };
+    DecidedRedirect { kind, leads }
 }
 
 /// A line: pipelines with what stands before them, `;`, `&&`, `||`, and a `!`.
@@ -299,7 +302,7 @@ pub fn be_the_shell() {
     let report = match (task.line, task.resolve) {
         (Some(line), _) => execute(line),
         (_, Some(path)) => {
-            let found = Host { directory: PathBuf::from("/") }.resolve(&path, None);
+            let found = Host::new("/").resolve(&path, None);
             Report {
                 resolved: found.as_ref().ok().map(|found| found.path.display().to_string()),
                 refused: found.err(),
