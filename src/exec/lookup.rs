@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_path_is_looked_up_with_the_rights_of_its_user() {
         if !nix::unistd::geteuid().is_root() {
-            return;
+            return crate::words::skip("only root can take the rights of another user");
         }
         let base = nix::unistd::mkdtemp("/opt/postern-lookup-XXXXXX").unwrap();
         fs::set_permissions(&base, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_file_is_opened_with_the_rights_of_its_user() {
         if !nix::unistd::geteuid().is_root() {
-            return;
+            return crate::words::skip("only root can take the rights of another user");
         }
         let nobody = Identity { uid: 65534, gid: 65534, groups: vec![] };
         assert!(file(Path::new("/etc/shadow"), Access::Read, None).is_ok());

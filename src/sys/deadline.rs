@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn the_helper_becomes_the_user_that_is_asked_for() {
         if !nix::unistd::geteuid().is_root() {
-            return;
+            return crate::words::skip("only root can take the ids of another user");
         }
         let identity = Identity { uid: 12345, gid: 23456, groups: vec![34567] };
         let answer =

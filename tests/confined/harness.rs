@@ -285,7 +285,7 @@ pub fn living(marker: &str) -> Vec<String> {
 pub fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        let _ = writeln!(std::io::stderr().lock(), "skipped: needs root");
+        let _ = writeln!(std::io::stderr().lock(), "SKIPPED: needs root");
     }
     root
 }
