@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use postern::record::{Event, Recorder, join};
+use postern::record::{Event, Recorder, Unrecorded, join};
 
 #[path = "records/support.rs"]
 mod support;
@@ -17,16 +17,23 @@ use support::*;
 
 const CHANGE: Event<'static> = Event::PolicyChange { before: "a", policy: "b" };
 
+/// Writes an event, and waits until the file has it too.
+fn put(recorder: &mut Recorder, event: &Event<'_>) -> Result<(), Unrecorded> {
+    let taken = recorder.write(event);
+    recorder.settle();
+    taken
+}
+
 #[test]
 fn rsyslog_has_every_record_unaltered() {
     let directory = TempDir::new();
     let Some(rsyslog) = Rsyslog::start(&directory) else { return };
     let audit = directory.audit(Some(&rsyslog.socket()));
     let mut recorder = Recorder::open(&audit, session());
-    recorder.write(&Event::SessionStart { way: "login", version: "0.1.0", policy: "abc123", protections: &["one_exec"] }).unwrap();
+    put(&mut recorder, &Event::SessionStart { way: "login", version: "0.1.0", policy: "abc123", protections: &["one_exec"] }).unwrap();
     start(&mut recorder, b"tail \x1b[2J\xff#011%m\n", "\u{202e}\u{1f600}\u{7f}\\").unwrap();
     start(&mut recorder, &[0xff; 4096], &"é\"".repeat(4000)).unwrap();
-    recorder.write(&Event::PolicyDamage { reason: "bad checksum", policy: "abc123" }).unwrap();
+    put(&mut recorder, &Event::PolicyDamage { reason: "bad checksum", policy: "abc123" }).unwrap();
     assert_eq!(recorder.notices(), [""; 0]);
 
     let text = fs::read_to_string(file_of(&audit, &recorder)).unwrap();
@@ -48,19 +55,19 @@ fn a_restarted_rsyslog_gets_the_rest() {
     let Some(mut rsyslog) = Rsyslog::start(&directory) else { return };
     let audit = directory.audit(Some(&rsyslog.socket()));
     let mut recorder = Recorder::open(&audit, session());
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     rsyslog.messages(1);
     rsyslog.restart();
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     assert_eq!(recorder.notices(), [""; 0], "nobody needs to know");
     // What still waits in the socket when its reader ends is lost.
     rsyslog.messages(2);
     rsyslog.stop();
-    recorder.write(&CHANGE).unwrap();
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     assert!(recorder.notices().join("\n").starts_with("records do not reach syslog at "));
     rsyslog.restart();
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     assert!(recorder.notices().join("\n").ends_with(" again"));
 
     let messages = rsyslog.messages(3);
@@ -75,12 +82,12 @@ fn a_socket_that_appears_later_is_used() {
     let path = directory.join("log");
     let audit = directory.audit(Some(&path));
     let mut recorder = Recorder::open(&audit, session());
-    recorder.write(&CHANGE).unwrap();
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     assert_eq!(recorder.notices(), [format!("records do not reach syslog at {}: No such file or directory (os error 2)", path.display())]);
     let socket = UnixDatagram::bind(&path).unwrap();
-    recorder.write(&CHANGE).unwrap();
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     assert_eq!(recorder.notices(), [format!("records reach syslog at {} again", path.display())]);
     assert_eq!(received(&socket).len(), 2);
     assert_eq!(sequence(&in_file(&audit, &recorder)), [1, 2, 3, 4]);
@@ -96,14 +103,14 @@ fn a_socket_that_nobody_reads_costs_one_wait_and_no_local_record() {
     let queue: usize = fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen").unwrap().trim().parse().unwrap();
     let writes = queue + 1 + 60;
     let before = Instant::now();
-    (0..writes).for_each(|_| recorder.write(&CHANGE).unwrap());
+    (0..writes).for_each(|_| put(&mut recorder, &CHANGE).unwrap());
     // Sixty times the deadline would be twelve seconds.
     assert!(before.elapsed() < Duration::from_secs(6), "{:?}", before.elapsed());
     assert_eq!(recorder.notices(), [format!("records do not reach syslog at {}: its queue stays full", path.display())]);
     assert_eq!(sequence(&in_file(&audit, &recorder)).len(), writes);
 
     assert_eq!(received(&socket).len(), queue + 1, "it did take what fits");
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     assert_eq!(received(&socket).len(), 1, "and takes more as soon as there is room");
     assert_eq!(recorder.notices().len(), 1);
 }
@@ -115,11 +122,11 @@ fn a_policy_that_moves_the_socket_is_followed() {
     let (first, second) = (UnixDatagram::bind(&one).unwrap(), UnixDatagram::bind(&other).unwrap());
     let audit = directory.audit(Some(&one));
     let mut recorder = Recorder::open(&audit, session());
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     recorder.reconfigure(&directory.audit(Some(&other)));
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     recorder.reconfigure(&directory.audit(None));
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     assert_eq!((received(&first).len(), received(&second).len()), (1, 1));
     assert_eq!(sequence(&in_file(&audit, &recorder)), [1, 2, 3]);
     assert_eq!(recorder.notices(), [""; 0]);
@@ -130,7 +137,7 @@ fn the_file_is_private_while_it_grows_and_read_only_after() {
     let directory = TempDir::new();
     let audit = directory.audit(None);
     let mut recorder = Recorder::open(&audit, session());
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     let file = file_of(&audit, &recorder);
     let open = fs::metadata(&file).unwrap();
     assert_eq!(open.permissions().mode() & 0o7777, 0o600);
@@ -145,7 +152,7 @@ fn the_file_is_private_while_it_grows_and_read_only_after() {
 fn the_thread_that_writes_takes_no_signals() {
     let directory = TempDir::new();
     let mut recorder = Recorder::open(&directory.audit(None), session());
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
     let statuses: Vec<String> = tasks.filter_map(|task| fs::read_to_string(task.join("status")).ok()).collect();
     let blocked: Vec<u64> = statuses
@@ -170,13 +177,13 @@ fn a_full_disk_leaves_syslog() {
     assert!(fs::write(directory.join("ballast"), [0; 128 << 10]).is_err(), "the disk is full");
     let audit = directory.audit(Some(&elsewhere.join("log")));
     let mut recorder = Recorder::open(&audit, session());
-    recorder.write(&CHANGE).unwrap();
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     assert_eq!(received(&socket).len(), 2);
     let notices = recorder.notices();
     assert!(notices.len() == 1 && notices[0].contains("No space left on device"), "{notices:?}");
     fs::remove_file(directory.join("ballast")).unwrap();
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     assert_eq!(recorder.notices().len(), 1);
     assert_eq!(sequence(&in_file(&audit, &recorder)), [3]);
 }
@@ -187,9 +194,9 @@ fn a_disk_that_fills_up_takes_a_running_session_for_a_while() {
     let Some(directory) = elsewhere.mounted("disk", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]) else { return };
     let audit = directory.audit(None);
     let mut recorder = Recorder::open(&audit, session());
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     assert!(fs::write(directory.join("ballast"), [0; 128 << 10]).is_err(), "the disk is full");
-    let written = (0..1000).take_while(|_| recorder.write(&CHANGE).is_ok()).count();
+    let written = (0..1000).take_while(|_| put(&mut recorder, &CHANGE).is_ok()).count();
     assert!(written > 60, "{written}");
     let records = in_file(&audit, &recorder);
     assert_eq!(records.len(), written + 1, "whole records only");
@@ -208,13 +215,13 @@ fn what_no_place_takes_is_an_error_with_both_reasons() {
         ..directory.audit(Some(&directory.join("nobody")))
     };
     let mut recorder = Recorder::open(&audit, session());
-    let error = recorder.write(&CHANGE).unwrap_err();
+    let error = put(&mut recorder, &CHANGE).unwrap_err();
     assert!(error.file.ends_with(".jsonl: No such file or directory (os error 2)"), "{error}");
     assert!(error.syslog.ends_with("nobody: No such file or directory (os error 2)"), "{error}");
     assert_eq!(recorder.notices().len(), 2);
 
     fs::create_dir(&audit.dir).unwrap();
-    recorder.write(&CHANGE).unwrap();
+    put(&mut recorder, &CHANGE).unwrap();
     assert_eq!(recorder.notices().len(), 1, "the file is in use again");
     assert_eq!(sequence(&in_file(&audit, &recorder)), [2], "and the gap shows that one is missing");
 }
@@ -224,7 +231,7 @@ fn a_directory_that_cannot_be_written_leaves_syslog() {
     if let Some(place) = inside() {
         let audit = TempDir::audit(&TempDir::at(&place), Some(&place.join("log")));
         let mut recorder = Recorder::open(&audit, session());
-        recorder.write(&CHANGE).unwrap();
+        put(&mut recorder, &CHANGE).unwrap();
         assert!(recorder.notices()[0].contains("Permission denied"));
         return;
     }
@@ -273,10 +280,10 @@ fn a_file_size_limit_neither_kills_nor_cuts() {
         }
         let audit = TempDir::audit(&TempDir::at(&place), None);
         let mut recorder = Recorder::open(&audit, session());
-        let written = (0..200).take_while(|_| recorder.write(&CHANGE).is_ok()).count();
+        let written = (0..200).take_while(|_| put(&mut recorder, &CHANGE).is_ok()).count();
         assert!(written > 20 && written < 100, "{written}");
         assert_eq!(in_file(&audit, &recorder).len(), written);
-        let error = recorder.write(&CHANGE).unwrap_err();
+        let error = put(&mut recorder, &CHANGE).unwrap_err();
         assert!(error.file.contains("no room for a whole record") || error.file.contains("File too large"), "{error}");
         return;
     }
@@ -294,20 +301,20 @@ fn a_hung_disk_is_given_up_on() {
     if let Some(place) = inside() {
         let audit = TempDir::audit(&TempDir::at(&place), Some(&place.with_file_name("log")));
         let mut recorder = Recorder::open(&audit, session());
-        recorder.write(&CHANGE).unwrap();
+        put(&mut recorder, &CHANGE).unwrap();
         assert!(Command::new("fsfreeze").arg("--freeze").arg(&place).status().unwrap().success());
         let before = Instant::now();
-        (0..5).for_each(|_| recorder.write(&CHANGE).unwrap());
+        (0..5).for_each(|_| put(&mut recorder, &CHANGE).unwrap());
         let hung = before.elapsed();
         recorder.reconfigure(&TempDir::audit(&TempDir::at(&place), None));
-        let refused = recorder.write(&CHANGE);
+        let refused = put(&mut recorder, &CHANGE);
         assert!(Command::new("fsfreeze").arg("--unfreeze").arg(&place).status().unwrap().success());
         assert!(hung >= Duration::from_millis(900), "nothing hung, so nothing was tested: {hung:?}");
         assert!(hung < Duration::from_secs(4), "five records waited once: {hung:?}");
         let error = refused.unwrap_err();
         assert!(error.file.contains("no answer from the disk within 1s"), "{error}");
         assert!(recorder.notices()[0].contains("no answer from the disk"));
-        eventually("the disk takes records again", || recorder.write(&CHANGE).is_ok());
+        eventually("the disk takes records again", || put(&mut recorder, &CHANGE).is_ok());
         let sequence = sequence(&in_file(&audit, &recorder));
         assert_eq!(sequence[..2], [1, 2], "the record that was waited for came through in the end");
         assert!(sequence[2] > 7, "those behind it went to syslog alone: {sequence:?}");

@@ -16,6 +16,7 @@ use crate::access;
 use crate::access::in_force::InForce;
 use crate::exec::Host;
 use crate::policy::{self, Applied, Subject, Terms, Verdict};
+use crate::record;
 use crate::shell::front::{Asked, Front, Refusal, Surroundings};
 use crate::shell::{in_force, message};
 use crate::syntax::{Request, Stage};
@@ -94,13 +95,25 @@ pub fn explain(arguments: &Arguments) -> Result<Status, Failure> {
     Ok(if explanation.decision == Decision::Allow { Status::Done } else { Status::Findings })
 }
 
+/// ASCII alone, so that no terminal acts on what a line holds.
 fn json(explanation: &Explanation) -> Result<String, Failure> {
-    serde_json::to_string(explanation).map_err(|error| Failure::Other(error.to_string()))
+    let text = serde_json::to_string(explanation).map_err(|error| Failure::Other(error.to_string()))?;
+    let mut ascii = String::new();
+    for character in text.chars() {
+        match character {
+            ' '..='~' => ascii.push(character),
+            _ => character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| ascii.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    Ok(ascii)
 }
 
 impl Explainer {
     fn new(arguments: &Arguments) -> Result<Explainer, Failure> {
         let policy = match arguments.flag("policy") {
+            Some(_) if access::privileged() => {
+                return Err(Failure::Usage("--policy is not for a process with borrowed privilege".to_owned()));
+            }
             Some(path) => Rc::new(in_force::from_sources(Path::new(path)).map_err(|error| Failure::Other(error.to_string()))?),
             None => InForce::open(Path::new(paths::STATE_DIR), Owner::Root).map_err(|error| Failure::Other(error.to_string()))?.policy,
         };
@@ -129,7 +142,7 @@ impl Explainer {
     }
 
     fn line(&self, line: &[u8]) -> Result<Explanation, Failure> {
-        let shown = String::from_utf8_lossy(line).into_owned();
+        let shown = record::json::text(line);
         let constants = in_force::constants(&self.policy, &self.subject);
         let is_program = |name: &str| !in_force::rules_in_force(&self.policy, &self.subject, name).is_empty();
         let surroundings = Surroundings { constants: &constants, status: 0, is_program: &is_program };

@@ -14,6 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Failure;
+use super::output::complain;
 use crate::access::in_force::open_one;
 use crate::policy::Applied;
 use crate::sys::file::{Directory, FileError, Lock, Owner};
@@ -53,23 +54,24 @@ impl State {
     pub fn replace(&self, bytes: &[u8]) -> Result<(), Failure> {
         let keep = self.applied().is_some();
         self.directory.write_new(NEW_APPLIED, bytes)?;
-        let swapped = self.swap(keep);
+        let kept = if keep { self.directory.link(APPLIED, NEW_PREVIOUS) } else { Ok(()) };
+        let swapped = kept.and_then(|()| self.directory.rename(NEW_APPLIED, APPLIED));
         if swapped.is_err() {
             // Nothing more can be done than to leave as little as possible; the next process finishes.
             let _ = self.directory.remove(NEW_APPLIED);
+            return Ok(swapped?);
         }
-        Ok(swapped?)
+        // It is in force from here on, whatever goes wrong; the next process finishes.
+        let kept = if keep { self.directory.rename(NEW_PREVIOUS, PREVIOUS) } else { Ok(()) };
+        self.settle(kept);
+        Ok(())
     }
 
-    fn swap(&self, keep: bool) -> Result<(), FileError> {
-        if keep {
-            self.directory.link(APPLIED, NEW_PREVIOUS)?;
+    /// Waits until the disk has a change that is made already.
+    fn settle(&self, change: Result<(), FileError>) {
+        if let Err(error) = change.and_then(|()| self.directory.sync()) {
+            complain(format_args!("postern: warning: the change is in force, but a power failure might undo it: {error}"));
         }
-        self.directory.rename(NEW_APPLIED, APPLIED)?;
-        if keep {
-            self.directory.rename(NEW_PREVIOUS, PREVIOUS)?;
-        }
-        Ok(())
     }
 
     /// Exchanges the policy in force and the one before, and returns what is in force then. What is in force but damaged is dropped.
@@ -81,6 +83,7 @@ impl State {
             Some(_) => self.directory.exchange(APPLIED, PREVIOUS)?,
             None => self.directory.rename(PREVIOUS, APPLIED)?,
         }
+        self.settle(Ok(()));
         Ok(previous)
     }
 

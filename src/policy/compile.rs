@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::confinement::{Base, Confinement};
+use super::confinement::{Base, Confinement, Limits};
 use super::findings::{Findings, Mistake};
 use super::form::{Catalog, Form, FormError};
 use super::load::{self, Document};
@@ -201,6 +201,8 @@ impl Compiler<'_> {
                 return None;
             }
         };
+        let confine = own.unwrap_or_else(|| context.confine.clone());
+        self.warn_of_dead_terms(&form, &confine, &raw.form, document);
         let limit = |own: Option<u64>, default: Option<u64>| {
             let own = own.map(|value| Limit { value, on_terminal: true });
             own.or(default.map(|value| Limit { value, on_terminal: false }))
@@ -211,12 +213,24 @@ impl Compiler<'_> {
             form,
             path: terms.path.clone(),
             run_as: terms.run_as.as_ref().or(defaults.run_as.as_ref()).map(|user| user.value.clone()),
-            confine: own.unwrap_or_else(|| context.confine.clone()),
+            confine,
             timeout: limit(terms.timeout, defaults.timeout),
             output: limit(terms.output, defaults.output),
             note: terms.note.clone(),
             account_home: terms.account_home,
         })
+    }
+
+    /// Terms that change nothing: a file that the confinement cannot write, bounds that this version does not hold a command to.
+    fn warn_of_dead_terms(&mut self, form: &Form, confine: &Confinement, text: &Text, document: &Document) {
+        if (form.output.is_some() || form.append.is_some()) && !confine.writes_anything() {
+            let mistake = Mistake::new(format!("nothing can be written to a file: the confinement `{}` writes nowhere", confine.name));
+            self.findings.warning(document, text.span, mistake.with_help("name the place under `write:` of a confinement"));
+        }
+        if confine.limits != Limits::default() {
+            let mistake = Mistake::new(format!("the `limits` of the confinement `{}` are not in force in this version", confine.name));
+            self.findings.warning(document, text.span, mistake.with_help("the field `protections` of each record names what is"));
+        }
     }
 
     fn form_error(&mut self, document: &Document, form: &Text, error: FormError) {

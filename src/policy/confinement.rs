@@ -88,19 +88,6 @@ impl Base {
     pub fn named(name: &str) -> Option<Base> {
         Base::ALL.into_iter().find(|base| base.name() == name)
     }
-
-    /// What it holds a command to, in one sentence.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Base::Sealed => "reads its own libraries and the paths of the rule's types; writes nothing, starts nothing, reaches no network",
-            Base::Inspect => "reads system files but no secret; writes nothing, starts nothing, reaches no network",
-            Base::Service => {
-                "reads system files but no secret, and talks to local services; writes nothing, starts nothing, reaches no network"
-            }
-            Base::Network => "reads system files but no secret, and connects to other hosts; writes nothing and starts nothing",
-            Base::Open => "is not held back: it reads, writes, starts and reaches whatever its user can",
-        }
-    }
 }
 
 impl Display for Base {
@@ -114,6 +101,16 @@ impl Confinement {
     pub fn built_in(base: Base) -> Confinement {
         let exec = if base == Base::Open { Exec::Any } else { Exec::None };
         Confinement { name: base.name().to_owned(), base, exec, ..Confinement::default() }
+    }
+
+    /// Whether an absolute, resolved path can be written.
+    pub fn writes(&self, path: &str, home: &str) -> bool {
+        self.base == Base::Open || self.write.iter().any(|pattern| glob::path_or_below(pattern, path, home))
+    }
+
+    /// Whether there is anything that can be written.
+    pub fn writes_anything(&self) -> bool {
+        self.base == Base::Open || !self.write.is_empty()
     }
 
     /// Whether the contents of an absolute, resolved path are hidden from the command.

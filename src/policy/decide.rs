@@ -80,7 +80,8 @@ pub fn decide(policy: &Applied, subject: &Subject, stage: &Stage, facts: &dyn Fa
         return Ok(Verdict::Denied(deny_at(stage, 0, "a program is given by its bare name or its full path".to_owned())));
     };
     let Some(rules) = policy.rules(command.name)? else {
-        return Ok(Verdict::Denied(unknown(policy, subject, &command)?));
+        let reason = format!("no rule allows `{}`", Safe(command.name.as_bytes()));
+        return Ok(Verdict::Denied(deny_at(stage, 0, reason)));
     };
     let decision = Decision { policy, subject, lookups: Lookups { facts, known: RefCell::default() }, budget: Budget::default() };
     Ok(decision.verdict(&rules, &command))
@@ -105,6 +106,18 @@ impl<'a> Command<'a> {
             None => (typed, None),
         };
         Some(Command { stage, name, path, argv: stage.argv.iter().map(|argument| argument.text.clone()).collect() })
+    }
+}
+
+impl Command<'_> {
+    /// The words, and behind them the files of its redirections, as if the program had been told to open them; `None` without any.
+    fn with_files(&self) -> Option<Vec<String>> {
+        let files = self.stage.redirects.iter().filter_map(|redirect| match &redirect.kind {
+            RedirectKind::Input(file) | RedirectKind::Output { file, .. } => Some(file.text.clone()),
+            RedirectKind::ErrorToOutput | RedirectKind::Null(_) => None,
+        });
+        let words: Vec<String> = self.argv.iter().cloned().chain(files).collect();
+        (words.len() > self.argv.len()).then_some(words)
     }
 }
 
@@ -157,7 +170,8 @@ impl Decision<'_> {
         }
         let judge = DenyJudge { decision: self, run_as: rule.run_as.as_deref(), unclear: Cell::new(false) };
         let matcher = Matcher::new(&rule.form, &judge, &self.budget);
-        let word = rule.form.variants.iter().find_map(|variant| denying::denies(&matcher, variant, &command.argv));
+        let denies = |argv: &[String]| rule.form.variants.iter().find_map(|variant| denying::denies(&matcher, variant, argv));
+        let word = denies(&command.argv).or_else(|| denies(&command.with_files()?));
         let word = word.or((judge.unclear.get() || self.budget.is_spent()).then_some(0))?;
         let denied = deny_at(command.stage, word, "this is denied".to_owned());
         Some(Denied { rule: Some(self.reference(rule)), form: Some(rule.form.text.clone()), ..denied })
@@ -197,19 +211,30 @@ impl Decision<'_> {
         }
     }
 
+    /// Whether the form takes the redirections, and the confinement lets the command have them.
     fn redirects(&self, rule: &Rule, matcher: &Matcher<'_>, command: &Command<'_>) -> Result<(), Miss> {
         let form = &rule.form;
         for (index, redirect) in command.stage.redirects.iter().enumerate() {
-            let (file, slot) = match &redirect.kind {
-                RedirectKind::ErrorToOutput | RedirectKind::Null(_) => continue,
-                RedirectKind::Input(file) => (file, &form.input),
-                RedirectKind::Output { file, append: false } => (file, &form.output),
-                RedirectKind::Output { file, append: true } => (file, &form.append),
+            let fits = match &redirect.kind {
+                RedirectKind::ErrorToOutput | RedirectKind::Null(_) => Ok(()),
+                RedirectKind::Input(file) => redirect_fits(matcher, form.input.as_ref(), file),
+                RedirectKind::Output { file, append } => {
+                    let slot = if *append { &form.append } else { &form.output };
+                    redirect_fits(matcher, slot.as_ref(), file).and_then(|()| self.writes(rule, file))
+                }
             };
             let word = command.argv.len() + 1 + index;
-            redirect_fits(matcher, slot.as_ref(), file).map_err(|reason| Miss { word, expected: Vec::new(), reason: Some(reason) })?;
+            fits.map_err(|reason| Miss { word, expected: Vec::new(), reason: Some(reason) })?;
         }
         Ok(())
+    }
+
+    fn writes(&self, rule: &Rule, file: &Argument) -> Result<(), String> {
+        let path = self.lookups.resolve(&file.text, rule.run_as.as_deref())?;
+        match rule.confine.writes(&path, &self.subject.home) {
+            true => Ok(()),
+            false => Err(format!("the confinement `{}` cannot write {}", rule.confine.name, Safe(path.as_bytes()))),
+        }
     }
 
     fn terms(&self, rule: &Rule, program: String, command: &Command<'_>) -> Terms {
@@ -249,20 +274,6 @@ fn deny_at(stage: &Stage, word: usize, reason: String) -> Denied {
         word.checked_sub(stage.argv.len() + 1).and_then(|index| stage.redirects.get(index)).map(|redirect: &Redirect| redirect.span);
     let span = stage.argv.get(word).map(|argument| argument.span).or(redirect).unwrap_or(behind);
     Denied { reason, span, rule: None, form: None }
-}
-
-/// No rule begins with this word: the nearest one that a rule in force does begin with.
-fn unknown(policy: &Applied, subject: &Subject, command: &Command<'_>) -> Result<Denied, Damaged> {
-    let commands = policy.commands()?;
-    let near = suggest::nearest(command.name, commands.iter().map(String::as_str));
-    let rules = near.map(|near| policy.rules(near)).transpose()?.flatten();
-    let scope = |rule: &Rule| policy.scopes().get(rule.scope as usize);
-    let allowed = rules.is_some_and(|rules| rules.allow.iter().any(|rule| scope(rule).is_some_and(|scope| scope.admits(subject))));
-    let help = match near.filter(|_| allowed) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "`help` shows what may be run".to_owned(),
-    };
-    Ok(deny_at(command.stage, 0, format!("no rule allows `{}`; {help}", Safe(command.name.as_bytes()))))
 }
 
 /// The miss that got further; of two that got as far, both expectations.
@@ -412,3 +423,6 @@ pub fn candidates(policy: &Applied, subject: &Subject, argv: &[String], facts: &
     found.dedup();
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! An allow must be exact; a deny must not be got round. So a deny form matches in every spelling: an option of it anywhere on the line,
 //! separate, with `=`, attached, in a cluster, shortened; words in their order, whatever options and values stand between them. Where it is
-//! unclear (a path that cannot be resolved), it matches.
+//! unclear (a path that cannot be resolved, a value that is none of its type), it matches.
 
 use super::form::{Choice, Name, NameKind, Operand, Pattern, Segment, Variant};
 use super::matching::Matcher;
@@ -25,7 +25,7 @@ fn occurs(matcher: &Matcher<'_>, name: &Name, choice: &Choice, argv: &[String]) 
     words.filter_map(|(index, word)| attached(matcher, name, word).map(|value| (index, value))).find_map(|(index, value)| {
         let Some(first) = choice.values.first() else { return Some(index) };
         let next = argv.get(index + 1).map(String::as_str);
-        let fits = |value: &str| first.patterns.iter().any(|pattern| matcher.fits(pattern, value));
+        let fits = |value: &str| first.patterns.iter().any(|pattern| matcher.fits(pattern, value) || matcher.is_unclear(pattern, value));
         let candidates = [value, next];
         let known = candidates.iter().flatten().any(|value| fits(value));
         (known || !first.required || candidates == [None, None]).then_some(index)
@@ -39,6 +39,7 @@ fn attached<'w>(matcher: &Matcher<'_>, name: &Name, word: &'w str) -> Option<Opt
     let bare = full.trim_start_matches('-');
     let begun = |typed: &str| !typed.is_empty() && bare.starts_with(typed);
     match name.kind {
+        NameKind::Short if typed.strip_prefix("--") == Some(bare) => Some(value),
         NameKind::Short => in_cluster(word, name.letter()?),
         NameKind::Long if typed.starts_with("--") => begun(typed.get(2..)?).then_some(value),
         NameKind::Long => (typed.strip_prefix('-') == Some(bare)).then_some(value),
@@ -54,9 +55,8 @@ fn attached<'w>(matcher: &Matcher<'_>, name: &Name, word: &'w str) -> Option<Opt
 /// The letter in a cluster, with what stands behind it.
 fn in_cluster(word: &str, letter: char) -> Option<Option<&str>> {
     let letters = word.strip_prefix('-').filter(|letters| !letters.starts_with('-'))?;
-    let (before, behind) = letters.split_once(letter)?;
-    let plain = before.chars().all(|c| c.is_ascii_alphanumeric());
-    plain.then_some(Some(behind.strip_prefix('=').unwrap_or(behind)).filter(|behind| !behind.is_empty()))
+    let (_, behind) = letters.split_once(letter)?;
+    Some(Some(behind.strip_prefix('=').unwrap_or(behind)).filter(|behind| !behind.is_empty()))
 }
 
 /// The keywords and operands of a form, in their order among the words; the index of the last keyword.
@@ -95,7 +95,14 @@ fn steps(
     index: usize,
     word: &str,
 ) -> Vec<Place> {
-    let fits = |patterns: &[Pattern]| patterns.iter().any(|pattern| matcher.fits(pattern, word));
+    // A value that is attached to an option is a word of its own to the program.
+    let attached = word.split_once('=').map(|(_, value)| value);
+    let behind_letter = word.strip_prefix('-').and_then(|letters| letters.get(1..)).filter(|value| !value.is_empty());
+    let words = [Some(word), attached, behind_letter];
+    let fits = |patterns: &[Pattern]| {
+        let whole = patterns.iter().any(|pattern| matcher.fits(pattern, word));
+        whole || patterns.iter().any(|pattern| !pattern.is_word() && words.iter().flatten().any(|word| matcher.fits(pattern, word)))
+    };
     let mut next = Vec::new();
     let mut rest = current.operands.iter().enumerate().skip(operand);
     // The last operand taken may be repeated.

@@ -1,6 +1,8 @@
 //! Globs of policies: on host names, and on paths.
 #![expect(clippy::indexing_slicing, reason = "every index is below the length that it was compared with")]
 
+use std::borrow::Cow;
+
 /// Whether `pattern` (`*`, `?`, `[…]`, `[!…]`) matches the whole of `name`. Host names: letter case is ignored (RFC 4343).
 pub fn name(pattern: &str, name: &str) -> bool {
     let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<char>>();
@@ -11,12 +13,21 @@ pub fn name(pattern: &str, name: &str) -> bool {
 /// a leading `~` is `home`.
 pub fn path_or_below(pattern: &str, path: &str, home: &str) -> bool {
     let pattern = match pattern.strip_prefix('~') {
-        Some(rest) => format!("{}{rest}", home.trim_end_matches('/')),
-        None => pattern.to_owned(),
+        Some(rest) => Cow::Owned(format!("{}{rest}", home.trim_end_matches('/'))),
+        None => Cow::Borrowed(pattern),
     };
-    let names =
-        |text: &str| -> Vec<Vec<char>> { text.split('/').filter(|name| !name.is_empty()).map(|name| name.chars().collect()).collect() };
-    below(&names(&pattern), &names(path))
+    let Some(sign) = pattern.find(['*', '?', '[']) else {
+        let rest = path.strip_prefix(pattern.trim_end_matches('/'));
+        return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    };
+    // Most patterns are settled by the directory that they begin with, or by the text that they end in.
+    let directory = pattern[..sign].rfind('/').map_or("", |slash| &pattern[..=slash]);
+    let ending = pattern.rfind(['*', '?', ']', '[']).map_or("", |sign| &pattern[sign + 1..]);
+    path.starts_with(directory) && path.contains(ending) && below(&names(&pattern), &names(path))
+}
+
+fn names(path: &str) -> Vec<Vec<char>> {
+    path.split('/').filter(|name| !name.is_empty()).map(|name| name.chars().collect()).collect()
 }
 
 /// Path names against pattern names; the path may go on below where the pattern ends.

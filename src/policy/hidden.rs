@@ -6,7 +6,7 @@
 //! hidden, by decision: `/proc/*/maps` and `cmdline` (diagnosis needs them, and they hold no secret by design), the journal, the
 //! policy's own sources (whoever is held to them may know them).
 
-/// Path globs that are hidden for one reason. `**` crosses `/`, and stands for one name at least; a pattern stands for all that is below it as well.
+/// Path globs that are hidden for one reason. `**/` stands for any directories, or none; a pattern stands for all that is below it as well.
 #[derive(Debug)]
 pub struct Group {
     pub reason: &'static str,
@@ -44,17 +44,11 @@ pub const HIDDEN: &[Group] = &[
             "/etc/ssl/private",
             "/etc/pki/**/private",
             "/etc/pki/entitlement",
-            "/etc/*.key",
             "/etc/**/*.key",
-            "/etc/*key.pem",
             "/etc/**/*key.pem",
-            "/etc/*.p12",
             "/etc/**/*.p12",
-            "/etc/*.pfx",
             "/etc/**/*.pfx",
-            "/etc/*.jks",
             "/etc/**/*.jks",
-            "/etc/private_keys",
             "/etc/**/private_keys",
             "/etc/letsencrypt/accounts",
             "/etc/letsencrypt/archive",
@@ -72,13 +66,12 @@ pub const HIDDEN: &[Group] = &[
             "/etc/luks",
             "/etc/cryptsetup-keys.d",
             "/run/cryptsetup-keys.d",
-            "/etc/*.keyring",
             "/etc/**/*.keyring",
         ],
     },
     Group {
         reason: "Kerberos keys and tickets",
-        paths: &["/etc/*.keytab", "/etc/**/*.keytab", "/etc/krb5kdc", "/var/lib/krb5*", "/var/kerberos", "/tmp/krb5cc*"],
+        paths: &["/etc/**/*.keytab", "/etc/krb5kdc", "/var/lib/krb5*", "/var/kerberos", "/tmp/krb5cc*"],
     },
     Group {
         reason: "keys and credentials of people",
@@ -136,9 +129,7 @@ pub const HIDDEN: &[Group] = &[
     Group {
         reason: "passwords of services",
         paths: &[
-            "/etc/*credentials*",
             "/etc/**/*credentials*",
-            "/etc/*htpasswd*",
             "/etc/**/*htpasswd*",
             "/etc/mysql/debian.cnf",
             "/etc/pgbouncer/userlist.txt",

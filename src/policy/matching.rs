@@ -141,6 +141,11 @@ impl<'f> Matcher<'f> {
         self.words.fits(pattern, word)
     }
 
+    /// Whether nobody can say if a word is what a pattern takes.
+    pub fn is_unclear(&self, pattern: &Pattern, word: &str) -> bool {
+        self.words.is_unclear(pattern, word)
+    }
+
     /// Whether a word is what a slot takes; the error as in [`super::types::TypeDef::check`].
     pub fn check(&self, slot: &Slot, word: &str) -> Result<(), Option<String>> {
         self.words.check(slot, word)

@@ -2,6 +2,7 @@
 
 use syslog::Severity;
 
+use super::file::Need;
 use super::json::{self, Field};
 
 /// One event. The common fields (`v, event, session, seq, time, host, account, uid, from, tty`) are the recorder's.
@@ -117,9 +118,15 @@ impl Event<'_> {
         }
     }
 
-    /// Whether something runs next that the record must outlive: it is on the disk itself before [`super::Recorder::write`] returns.
-    pub(super) fn durable(&self) -> bool {
-        matches!(self, Event::CommandStart(_))
+    /// How much the file needs to have this event before the shell goes on. What runs after a start must not outlive its record: where the
+    /// file is the only place that has it, it is on the disk itself.
+    pub(super) fn need(&self, elsewhere: bool) -> Need {
+        match self {
+            Event::SessionEnd { .. } => Need::Last,
+            _ if elsewhere => Need::Later,
+            Event::CommandStart(_) => Need::Durable,
+            _ => Need::Now,
+        }
     }
 
     /// The fields behind the common ones, in order.

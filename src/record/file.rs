@@ -1,7 +1,8 @@
 //! The file of a session: `<audit dir>/<session id>.jsonl`, written by a thread that is given up on.
 //!
 //! A disk can hang in the very incident that the session is about, and a write to it cannot be interrupted; so the writes are those of a
-//! thread, and the shell waits [`limits::DISK_DEADLINE`] for its answer. A thread costs some 10 µs, a process of its own ten times that in
+//! thread, and the shell waits [`limits::DISK_DEADLINE`] for its answer, where it needs one: what syslog has taken is written meanwhile, and
+//! an error is found with the next record. A thread costs some 10 µs, a process of its own ten times that in
 //! every `posternsh -c`. The price: the kernel ends a process only when its last thread comes back, so a session on a disk that never
 //! answers works to its end, and its exit is seen by sshd when the disk answers.
 //!
@@ -14,17 +15,30 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::words::limits;
 
+/// How much the shell needs a record to be in the file before it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It is elsewhere already.
+    Later,
+    /// It is nowhere else.
+    Now,
+    /// It is nowhere else, and must be on the disk itself.
+    Durable,
+    /// It is the last one: the file is closed behind it.
+    Last,
+}
+
 /// What the thread is asked to append: whole lines.
 struct Job {
     lines: String,
-    /// Whether they must be on the disk itself before the answer.
-    durable: bool,
+    need: Need,
 }
 
 /// The shell's end: asks, and waits for an answer so long and no longer.
@@ -32,8 +46,10 @@ pub(super) struct SessionFile {
     /// `None` once it is closing.
     jobs: Option<Sender<Job>>,
     answers: Receiver<io::Result<()>>,
-    /// Jobs that the thread has not answered yet; more than none after it was given up on.
+    /// Jobs that the thread has not answered yet.
     unanswered: usize,
+    /// When the first of them was asked; it is given up on after the deadline.
+    asked: Instant,
 }
 
 impl SessionFile {
@@ -50,29 +66,58 @@ impl SessionFile {
             let builder = thread::Builder::new().name("records".to_owned()).stack_size(limits::RECORD_STACK);
             builder.spawn(move || writer.serve(&for_writer, &for_shell))
         })??;
-        Ok(SessionFile { jobs: Some(jobs), answers, unanswered: 0 })
+        Ok(SessionFile { jobs: Some(jobs), answers, unanswered: 0, asked: Instant::now() })
     }
 
-    /// Appends lines, which have to be whole. While an answer is due from before, the file takes nothing; when it comes after all, the
-    /// file is in use again.
-    pub fn append(&mut self, lines: String, durable: bool) -> io::Result<()> {
-        while self.unanswered > 0 && self.answers.try_recv().is_ok() {
-            self.unanswered -= 1;
-        }
-        if self.unanswered > 0 {
+    /// Appends lines, which have to be whole. Once an answer is overdue the file takes nothing; when it comes after all, the file is in use
+    /// again. The answer may be that of records before these, where they were not waited for; `None` if there is none yet.
+    pub fn append(&mut self, lines: String, need: Need) -> io::Result<Option<()>> {
+        let before = self.answered();
+        if self.unanswered > 0 && self.asked.elapsed() >= limits::DISK_DEADLINE {
             return Err(no_answer());
         }
-        let jobs = self.jobs.as_ref().ok_or_else(no_answer)?;
-        jobs.send(Job { lines, durable }).map_err(|_| gone())?;
-        self.unanswered += 1;
-        match self.answers.recv_timeout(limits::DISK_DEADLINE) {
-            Ok(answer) => {
-                self.unanswered -= 1;
-                answer
-            }
-            Err(RecvTimeoutError::Timeout) => Err(no_answer()),
-            Err(RecvTimeoutError::Disconnected) => Err(gone()),
+        if self.unanswered == 0 {
+            self.asked = Instant::now();
         }
+        self.jobs.as_ref().ok_or_else(gone)?.send(Job { lines, need }).map_err(|_| gone())?;
+        self.unanswered += 1;
+        match need {
+            Need::Later => before,
+            _ => before.and(self.settle()).map(Some),
+        }
+    }
+
+    /// The answers that have come by now; `None` if none has.
+    pub fn answered(&mut self) -> io::Result<Option<()>> {
+        let waiting = self.unanswered;
+        self.collect(Duration::ZERO)?;
+        Ok((self.unanswered < waiting).then_some(()))
+    }
+
+    /// Whether an answer is due.
+    pub fn is_behind(&self) -> bool {
+        self.unanswered > 0
+    }
+
+    /// Waits for the answers that are due, within the deadline.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.collect(limits::DISK_DEADLINE.saturating_sub(self.asked.elapsed()))?;
+        if self.unanswered > 0 { Err(no_answer()) } else { Ok(()) }
+    }
+
+    /// Takes the answers that come within `time`, until none is due; the first error among them.
+    fn collect(&mut self, time: Duration) -> io::Result<()> {
+        let end = Instant::now() + time;
+        let mut result = Ok(());
+        while self.unanswered > 0 {
+            match self.answers.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(answer) => result = result.and(answer),
+                Err(RecvTimeoutError::Timeout) => return result,
+                Err(RecvTimeoutError::Disconnected) => return result.and(Err(gone())),
+            }
+            self.unanswered -= 1;
+        }
+        result
     }
 }
 
@@ -80,9 +125,10 @@ impl Drop for SessionFile {
     /// Waits, within the deadline, until the thread has closed the file.
     fn drop(&mut self) {
         self.jobs = None;
-        if self.unanswered == 0 {
-            // The thread answers nothing more: either it ends and hangs up, or the time is over.
-            let _ = self.answers.recv_timeout(limits::DISK_DEADLINE);
+        let overdue = self.unanswered > 0 && self.asked.elapsed() >= limits::DISK_DEADLINE;
+        if !overdue {
+            // The thread ends and hangs up, or the time is over.
+            while self.answers.recv_timeout(limits::DISK_DEADLINE).is_ok() {}
         }
     }
 }
@@ -122,6 +168,11 @@ impl Writer {
         let _ = self.prepare();
         while let Ok(job) = jobs.recv() {
             let answer = self.append(&job);
+            if job.need == Need::Last {
+                self.close();
+                let _ = answers.send(answer);
+                return;
+            }
             if answers.send(answer).is_err() {
                 break;
             }
@@ -144,7 +195,7 @@ impl Writer {
                 return Err(error);
             }
         }
-        if job.durable { file.sync_data() } else { Ok(()) }
+        if job.need == Need::Durable { file.sync_data() } else { Ok(()) }
     }
 
     /// The file exists, is open, and ends with a whole record.

@@ -89,20 +89,28 @@ impl Recorder {
         let records = self.common.records(event, self.seq, &timestamp(self.time));
         self.seq += records.len() as u64;
 
-        let syslog = self.syslog.take(&mut self.notices, |syslog| syslog.send(event.severity(), &records));
+        let syslog = self.syslog.take(&mut self.notices, |syslog| syslog.send(event.severity(), &records).map(Some));
         let mut lines = records.join("\n");
         lines.push('\n');
-        // Where the file is the only place, the start of a command is on the disk before the command runs.
-        let durable = event.durable() && syslog.is_err();
-        let file = self.file.take(&mut self.notices, |file| file.append(lines, durable));
+        let file = self.file.take(&mut self.notices, |file| file.append(lines, event.need(syslog.is_ok())));
         match (file, syslog) {
             (Err(file), Err(syslog)) => Err(Unrecorded { file, syslog }),
             _ => Ok(()),
         }
     }
 
+    /// Waits until the file has, or has failed to take, what syslog took before it.
+    pub fn settle(&mut self) {
+        if self.file.place.as_ref().is_ok_and(SessionFile::is_behind) {
+            let _ = self.file.take(&mut self.notices, |file| file.settle().map(Some));
+        }
+    }
+
     /// What the person must be told, once each: a place that stopped taking records, or takes them again.
     pub fn notices(&mut self) -> Vec<String> {
+        if self.file.place.as_ref().is_ok_and(SessionFile::is_behind) {
+            let _ = self.file.take(&mut self.notices, SessionFile::answered);
+        }
         std::mem::take(&mut self.notices)
     }
 
@@ -141,19 +149,23 @@ impl<T> Place<T> {
         Place { name, place, taking: true }
     }
 
-    /// Lets the place take a record, and notes when it stops doing so or starts again.
-    fn take(&mut self, notices: &mut Vec<String>, write: impl FnOnce(&mut T) -> io::Result<()>) -> Result<(), String> {
+    /// Lets the place take a record, and notes when it stops doing so or starts again; `None` is no answer yet.
+    fn take(&mut self, notices: &mut Vec<String>, write: impl FnOnce(&mut T) -> io::Result<Option<()>>) -> Result<(), String> {
         let taken = match &mut self.place {
             Ok(place) => write(place).map_err(|error| format!("{}: {error}", self.name)),
             Err(reason) => Err(format!("{}: {reason}", self.name)),
         };
         match (&taken, self.taking) {
             (Err(reason), true) => notices.push(format!("records do not reach {reason}")),
-            (Ok(()), false) => notices.push(format!("records reach {} again", self.name)),
+            (Ok(Some(())), false) => notices.push(format!("records reach {} again", self.name)),
             _ => {}
         }
-        self.taking = taken.is_ok();
-        taken
+        self.taking = match &taken {
+            Ok(Some(())) => true,
+            Ok(None) => self.taking,
+            Err(_) => false,
+        };
+        taken.map(drop)
     }
 }
 

@@ -210,7 +210,7 @@ impl Guard {
                         allowed.push(*permission);
                     }
                     (Verdict::Denied(denied), _) => {
-                        refusal.get_or_insert_with(|| Self::denied(&request.line, stage, &denied));
+                        refusal.get_or_insert_with(|| self.denied(&request.line, stage, &denied));
                     }
                     // There is a record for each stage.
                     (Verdict::Allowed(_), None) => {}
@@ -221,11 +221,14 @@ impl Guard {
         refusal.map_or(Ok(permissions), Err)
     }
 
-    fn denied(line: &str, stage: &Stage, denied: &Denied) -> Stop {
+    fn denied(&self, line: &str, stage: &Stage, denied: &Denied) -> Stop {
         let command = stage.argv.first().map_or("", |word| word.text.as_str());
         let message = match denied.rule {
             Some(_) => message::denied(line, denied),
-            None => denied.reason.clone(),
+            None => {
+                let known = in_force::allowed_commands(self.policy(), &self.subject);
+                format!("{}; {}", denied.reason, message::hint(command, known.iter().map(String::as_str)))
+            }
         };
         Stop::Denied { message, reason: format!("{command}: {}", message::miss(denied)) }
     }

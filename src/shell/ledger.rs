@@ -84,6 +84,7 @@ impl Ledger {
 
     /// What the person must be told of the records.
     pub fn notices(&mut self) -> Vec<String> {
+        self.notices.extend(self.recorder.notices());
         std::mem::take(&mut self.notices)
     }
 }

@@ -42,12 +42,16 @@ pub fn miss(denied: &Denied) -> String {
     format!("{}{rule}", denied.reason)
 }
 
-/// A command word that no rule begins with, and the nearest one that some rule does.
+/// A command word that no rule in force begins with.
 pub fn unknown<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let shown = Safe(word.as_bytes());
+    format!("no rule allows `{}`; {}", Safe(word.as_bytes()), hint(word, known))
+}
+
+/// What to do about an unknown command word: the nearest of the known ones.
+pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     match suggest::nearest(word, known) {
-        Some(near) => format!("no rule allows `{shown}`; did you mean `{}`?", Safe(near.as_bytes())),
-        None => format!("no rule allows `{shown}`; `help` shows what you may run"),
+        Some(near) => format!("did you mean `{}`?", Safe(near.as_bytes())),
+        None => "`help` shows what you may run".to_owned(),
     }
 }
 

@@ -198,17 +198,15 @@ impl Directory {
         linkat(&self.descriptor, name, &self.descriptor, second, AtFlags::empty()).map_err(|errno| self.failed(second, errno))
     }
 
-    /// Renames a file, over another if there is one, and waits until the disk has it.
+    /// Renames a file, over another if there is one. The disk has it after [`Directory::sync`].
     pub fn rename(&self, from: &str, to: &str) -> Result<()> {
-        renameat(&self.descriptor, from, &self.descriptor, to).map_err(|errno| self.failed(to, errno))?;
-        self.sync()
+        renameat(&self.descriptor, from, &self.descriptor, to).map_err(|errno| self.failed(to, errno))
     }
 
-    /// Exchanges two files in one step (Linux 3.15), and waits until the disk has it.
+    /// Exchanges two files in one step (Linux 3.15). The disk has it after [`Directory::sync`].
     pub fn exchange(&self, one: &str, other: &str) -> Result<()> {
         let (directory, flags) = (&self.descriptor, RenameFlags::RENAME_EXCHANGE);
-        renameat2(directory, one, directory, other, flags).map_err(|errno| self.failed(one, errno))?;
-        self.sync()
+        renameat2(directory, one, directory, other, flags).map_err(|errno| self.failed(one, errno))
     }
 
     /// Removes a file if there is one.
@@ -219,7 +217,8 @@ impl Directory {
         }
     }
 
-    fn sync(&self) -> Result<()> {
+    /// Waits until the disk has what was done to the directory.
+    pub fn sync(&self) -> Result<()> {
         nix::unistd::fsync(&self.descriptor).map_err(|errno| self.failed("", errno))
     }
 

@@ -92,7 +92,7 @@ pub fn start(recorder: &mut Recorder, line: &[u8], argument: &str) -> Result<(),
         pid: None,
         status: None,
     };
-    recorder.write(&Event::CommandStart(&CommandRecord {
+    let taken = recorder.write(&Event::CommandStart(&CommandRecord {
         command: 1,
         line,
         stages: vec![stage],
@@ -104,7 +104,9 @@ pub fn start(recorder: &mut Recorder, line: &[u8], argument: &str) -> Result<(),
         bytes_err: None,
         protections: &["no_new_privs", "one_exec"],
         policy: "abc123",
-    }))
+    }));
+    recorder.settle();
+    taken
 }
 
 /// The records of a session's file, put together again.

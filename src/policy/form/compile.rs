@@ -1,12 +1,11 @@
 //! From the tree of a form to its variants.
 
 use super::name::{Name, NameKind, Style};
-use super::tree::{
-    Node, NodeKind, RawPiece, RawWord, is_dash, is_letters, is_slot_first, is_text, optional_word, redirect_of, single_words, written,
-};
+use super::tree::{Node, NodeKind, RawPiece, RawWord, is_dash, is_slot_first, is_text, optional_word, redirect_of, single_words};
+use super::word::Words;
 use super::{Catalog, Choice, Form, FormError, Operand, OptionGroup, Pattern, Piece, Segment, Slot, Variant};
-use crate::policy::types::{BUILT_IN, Judge, TypeDef};
-use crate::words::{Span, limits, suggest};
+use crate::policy::types::Judge;
+use crate::words::{Span, limits};
 
 /// What a row of nodes comes to, its branches taken apart.
 #[derive(Clone, Debug)]
@@ -25,7 +24,7 @@ const OPERANDS: usize = 30;
 
 /// Compiles a parsed form.
 pub fn compile(text: &str, nodes: &[Node], catalog: &Catalog<'_>, exact: bool) -> Result<Form, Vec<FormError>> {
-    let mut compiler = Compiler { catalog, types: Vec::new(), errors: Vec::new(), redirects: [None, None, None] };
+    let mut compiler = Compiler { words: Words::new(catalog), redirects: [None, None, None] };
     let whole = Span::new(0, text.len());
     let Some((command, rest)) = nodes.split_first() else {
         return Err(vec![FormError { span: whole, message: "an empty form".to_owned(), help: Some("write a command word".to_owned()) }]);
@@ -36,15 +35,15 @@ pub fn compile(text: &str, nodes: &[Node], catalog: &Catalog<'_>, exact: bool) -
     let variants: Vec<Variant> = rows.into_iter().map(|row| compiler.variant(row, whole)).collect();
     if variants.len() > limits::FORM_VARIANTS {
         let message = format!("the branches of this form mean {} variants; at most {} are matched", variants.len(), limits::FORM_VARIANTS);
-        compiler.fail(whole, message, Some("split it into several forms, or make optional words options: [word <slot>]"));
+        compiler.words.fail(whole, message, Some("split it into several forms, or make optional words options: [word <slot>]"));
     }
-    if !compiler.errors.is_empty() {
-        return Err(once_each(compiler.errors));
+    if !compiler.words.errors.is_empty() {
+        return Err(once_each(compiler.words.errors));
     }
     let names = |variant: &Variant| variant.segments.iter().any(|segment| names_of(segment).any(|(_, name)| name.forbids_clusters()));
     let exact = exact || variants.iter().any(names);
     let [input, output, append] = compiler.redirects;
-    Ok(Form { text: text.to_owned(), command, types: compiler.types, variants, input, output, append, exact })
+    Ok(Form { text: text.to_owned(), command, types: compiler.words.types, variants, input, output, append, exact })
 }
 
 /// A node is tried as one thing and then as another, so that its mistake may have been found more than once.
@@ -64,32 +63,26 @@ fn names_of(segment: &Segment) -> impl Iterator<Item = (&Choice, &Name)> {
 }
 
 struct Compiler<'a> {
-    catalog: &'a Catalog<'a>,
-    types: Vec<TypeDef>,
-    errors: Vec<FormError>,
+    words: Words<'a>,
     /// `<`, `>`, `>>`.
     redirects: [Option<Slot>; 3],
 }
 
 impl Compiler<'_> {
-    fn fail(&mut self, span: Span, message: impl Into<String>, help: Option<&str>) {
-        self.errors.push(FormError { span, message: message.into(), help: help.map(str::to_owned) });
-    }
-
     fn command(&mut self, node: &Node) -> String {
         match &node.kind {
             NodeKind::Word(pieces) if !node.repeat => match pieces.as_slice() {
                 [RawPiece::Text(name)] if name.contains('/') => {
-                    self.fail(
+                    self.words.fail(
                         node.span,
                         "a form begins with the bare name of a program",
                         Some("write its name here and its full path as `path:` of the rule"),
                     );
                 }
                 [RawPiece::Text(name)] if !name.starts_with('-') => return name.clone(),
-                _ => self.fail(node.span, "a form begins with a plain command word", None),
+                _ => self.words.fail(node.span, "a form begins with a plain command word", None),
             },
-            _ => self.fail(node.span, "a form begins with a plain command word", None),
+            _ => self.words.fail(node.span, "a form begins with a plain command word", None),
         }
         String::new()
     }
@@ -100,12 +93,12 @@ impl Compiler<'_> {
         let count = nodes.iter().rev().take_while(is_redirect).count();
         let (rest, redirects) = nodes.split_at(nodes.len() - count);
         for (sign, word, span) in redirects.iter().filter_map(redirect_of) {
-            let pattern = self.pattern(word, span);
+            let pattern = self.words.pattern(word, span);
             let place = sign as usize;
             match (pattern.pieces.as_slice(), self.redirects.get_mut(place)) {
                 ([Piece::Slot(slot)], Some(free @ None)) => *free = Some(slot.clone()),
-                ([Piece::Slot(_)], _) => self.fail(span, "this redirection is there twice", None),
-                _ => self.fail(span, "a redirection takes one slot", Some("write [< <file>]")),
+                ([Piece::Slot(_)], _) => self.words.fail(span, "this redirection is there twice", None),
+                _ => self.words.fail(span, "a redirection takes one slot", Some("write [< <file>]")),
             }
         }
         rest.to_vec()
@@ -128,7 +121,7 @@ impl Compiler<'_> {
                 NodeKind::Any => vec![vec![Item::Any]],
                 NodeKind::Group { optional, branches } => self.group(node, *optional, branches),
                 NodeKind::Redirect { .. } => {
-                    self.fail(node.span, "a redirection stands in brackets at the end of a form", Some("write [< <file>]"));
+                    self.words.fail(node.span, "a redirection stands in brackets at the end of a form", Some("write [< <file>]"));
                     continue;
                 }
             };
@@ -141,12 +134,12 @@ impl Compiler<'_> {
     fn check_optional_words(&mut self, node: &Node, optional: &mut Vec<(String, Span)>) {
         match &node.kind {
             NodeKind::Word(pieces) if is_slot_first(pieces) => {
-                let pattern = self.pattern_quietly(pieces);
+                let pattern = self.words.pattern_quietly(pieces);
                 let taken = optional.iter().find(|(word, _)| self.takes(&pattern, word)).cloned();
                 if let Some((word, span)) = taken {
                     let message =
                         format!("the optional word `{word}` stands before {}, which takes any other word in its place", pattern.text);
-                    self.fail(span, message, Some(&format!("put the slot into the brackets: [{word} [{}]]", pattern.text)));
+                    self.words.fail(span, message, Some(&format!("put the slot into the brackets: [{word} [{}]]", pattern.text)));
                 }
             }
             NodeKind::Group { optional: true, branches } => match branches.as_slice() {
@@ -178,7 +171,7 @@ impl Compiler<'_> {
         }
         match pattern.pieces.as_slice() {
             [Piece::Slot(slot)] => {
-                self.types.get(slot.definition as usize).is_some_and(|definition| definition.check(word, &Anywhere).is_ok())
+                self.words.types.get(slot.definition as usize).is_some_and(|definition| definition.check(word, &Anywhere).is_ok())
             }
             _ => false,
         }
@@ -186,7 +179,7 @@ impl Compiler<'_> {
 
     /// A word outside brackets; the number of nodes behind it that it uses up.
     fn word(&mut self, pieces: &[RawPiece], node: &Node, behind: &[Node]) -> (Item, usize) {
-        let pattern = self.pattern(pieces, node.span);
+        let pattern = self.words.pattern(pieces, node.span);
         if !is_dash(pieces) {
             let operand = |patterns| Item::Operand(Operand { patterns, required: true, repeat: node.repeat });
             return match pattern.is_word() && !node.repeat {
@@ -212,7 +205,7 @@ impl Compiler<'_> {
         }
         if node.repeat {
             let help = "only a slot, a word, an option, or a group of single words can be repeated";
-            self.fail(node.span, "`...` cannot follow a group of several words", Some(help));
+            self.words.fail(node.span, "`...` cannot follow a group of several words", Some(help));
         }
         let skipped = optional.then(Vec::new);
         let taken = branches.iter().flat_map(|branch| self.row(branch)).collect::<Vec<Row>>();
@@ -241,7 +234,7 @@ impl Compiler<'_> {
         let (words, repeats) = single_words(branches)?;
         let repeat = node.repeat || repeats;
         let slots = words.iter().any(|(pieces, _)| is_slot_first(pieces));
-        let patterns: Vec<Pattern> = words.into_iter().map(|(pieces, span)| self.pattern(pieces, span)).collect();
+        let patterns: Vec<Pattern> = words.into_iter().map(|(pieces, span)| self.words.pattern(pieces, span)).collect();
         match (slots || repeat, optional) {
             (true, _) => Some(Item::Operand(Operand { patterns, required: !optional, repeat })),
             (false, false) => Some(Item::Keyword(patterns)),
@@ -294,7 +287,7 @@ impl Compiler<'_> {
         let mut values = Vec::new();
         for node in behind {
             if node.repeat && matches!(&node.kind, NodeKind::Word(pieces) if is_slot_first(pieces)) {
-                self.fail(
+                self.words.fail(
                     node.span,
                     "the value of an option cannot be repeated",
                     Some("repeat the option, [-f <file>]..., or set the operands apart, [-f] <file>..."),
@@ -306,13 +299,13 @@ impl Compiler<'_> {
         let mut touching = None;
         let mut names = Vec::new();
         for pieces in words {
-            let pattern = self.pattern(pieces, first.span);
+            let pattern = self.words.pattern(pieces, first.span);
             let (name, slot) = Name::of(pattern);
             touching = touching.or(slot);
             names.push(name);
         }
         if touching.is_some() && !values.is_empty() {
-            self.fail(first.span, "this option has a value that touches it, and another behind it", None);
+            self.words.fail(first.span, "this option has a value that touches it, and another behind it", None);
         }
         Some((names, touching, values))
     }
@@ -324,7 +317,7 @@ impl Compiler<'_> {
         }
         let (branches, required) = match &node.kind {
             NodeKind::Word(pieces) if is_slot_first(pieces) || words && !is_dash(pieces) => {
-                let pattern = self.pattern(pieces, node.span);
+                let pattern = self.words.pattern(pieces, node.span);
                 return Some(Operand { patterns: vec![pattern], required: true, repeat: false });
             }
             NodeKind::Group { optional, branches } => (branches, !optional),
@@ -335,7 +328,7 @@ impl Compiler<'_> {
         if repeats || !found.iter().all(fits) {
             return None;
         }
-        let patterns = found.into_iter().map(|(pieces, span)| self.pattern(pieces, span)).collect();
+        let patterns = found.into_iter().map(|(pieces, span)| self.words.pattern(pieces, span)).collect();
         Some(Operand { patterns, required, repeat: false })
     }
 
@@ -364,7 +357,7 @@ impl Compiler<'_> {
 
     fn check_segment(&mut self, segment: &Segment, whole: Span) {
         if segment.operands.len() > OPERANDS {
-            self.fail(whole, format!("more than {OPERANDS} operands between two words"), None);
+            self.words.fail(whole, format!("more than {OPERANDS} operands between two words"), None);
         }
         let names: Vec<(&Choice, &Name)> = names_of(segment).collect();
         for (index, (choice, name)) in names.iter().enumerate() {
@@ -375,95 +368,9 @@ impl Compiler<'_> {
             if twice {
                 let text = &name.pattern.text;
                 let help = "an option holds from one word to the next: write it once, with `...` if it may be repeated";
-                self.fail(whole, format!("`{text}`, which takes a value, is there twice in one segment"), Some(help));
+                self.words.fail(whole, format!("`{text}`, which takes a value, is there twice in one segment"), Some(help));
             }
         }
-    }
-
-    fn pattern(&mut self, pieces: &[RawPiece], span: Span) -> Pattern {
-        let text = pieces.iter().map(written).collect();
-        let pieces = self.pieces(pieces);
-        if let Some(message) = ambiguous(&pieces) {
-            self.fail(span, message, Some("put a sign between them, or define one type for the whole word"));
-        }
-        Pattern { pieces, text }
-    }
-
-    /// A pattern whose mistakes are reported when it is compiled in its place.
-    fn pattern_quietly(&mut self, pieces: &[RawPiece]) -> Pattern {
-        let errors = self.errors.len();
-        let pattern = self.pattern(pieces, Span::default());
-        self.errors.truncate(errors);
-        pattern
-    }
-
-    fn pieces(&mut self, pieces: &[RawPiece]) -> Vec<Piece> {
-        let last = pieces.len().saturating_sub(1);
-        let mut made = Vec::new();
-        for (index, piece) in pieces.iter().enumerate() {
-            made.push(match piece {
-                RawPiece::Text(text) => Piece::Text(text.clone()),
-                RawPiece::Slot { text, span } => Piece::Slot(self.slot(text, *span)),
-                RawPiece::Group { optional: true, branches, .. } => match (branches.as_slice(), index) {
-                    ([only], 1) if index == last && is_letters(only) && matches!(pieces.first(), Some(RawPiece::Text(_))) => {
-                        Piece::Beginning(only.iter().map(written).collect())
-                    }
-                    ([only], _) => Piece::Optional(self.pieces(only)),
-                    _ => Piece::Optional(vec![Piece::OneOf(branches.iter().map(|branch| self.pieces(branch)).collect())]),
-                },
-                RawPiece::Group { branches, .. } => Piece::OneOf(branches.iter().map(|branch| self.pieces(branch)).collect()),
-            });
-        }
-        made
-    }
-
-    /// Looks up what stands between `<` and `>`.
-    fn slot(&mut self, content: &str, span: Span) -> Slot {
-        let (inner, list) = content.strip_suffix(",...").map_or((content, false), |inner| (inner, true));
-        let is_label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-        let (label, specification) = match inner.split_once(':') {
-            Some((label, specification)) if is_label(label) => (Some(label), specification),
-            _ => (None, inner),
-        };
-        let shown = label.filter(|_| self.named(specification).is_some()).unwrap_or(inner);
-        let text = format!("<{shown}{}>", if list { ",..." } else { "" });
-        let definition = match self.definition(specification) {
-            Ok(definition) => definition,
-            Err((message, help)) => {
-                self.errors.push(FormError { span, message, help });
-                TypeDef::one_of(Vec::new())
-            }
-        };
-        let known = self.types.iter().position(|existing| *existing == definition);
-        let index = known.unwrap_or_else(|| {
-            self.types.push(definition);
-            self.types.len() - 1
-        });
-        Slot { definition: u32::try_from(index).unwrap_or(u32::MAX), list, text }
-    }
-
-    fn named(&self, name: &str) -> Option<TypeDef> {
-        self.catalog.types.get(name).cloned().or_else(|| TypeDef::built_in(name))
-    }
-
-    fn definition(&self, specification: &str) -> Result<TypeDef, (String, Option<String>)> {
-        if let Some(definition) = self.named(specification) {
-            return Ok(definition);
-        }
-        if specification.contains("..") {
-            return TypeDef::range(specification).map_err(|message| (message, None));
-        }
-        if specification.contains('|') {
-            let words: Vec<String> = specification.split('|').map(str::to_owned).collect();
-            return match words.iter().any(String::is_empty) {
-                true => Err((format!("`{specification}` has an empty choice"), None)),
-                false => Ok(TypeDef::one_of(words)),
-            };
-        }
-        let known = self.catalog.types.keys().map(String::as_str).chain(BUILT_IN);
-        let help = suggest::nearest(specification, known)
-            .map_or_else(|| "define it under `types:`, or write <label:type>".to_owned(), |near| format!("did you mean `<{near}>`?"));
-        Err((format!("there is no type `{specification}`"), Some(help)))
     }
 }
 
@@ -476,24 +383,4 @@ fn product(rows: Vec<Row>, alternatives: &[Row]) -> Vec<Row> {
 fn slot_operand(slot: Slot, required: bool) -> Operand {
     let pattern = Pattern { text: slot.text.clone(), pieces: vec![Piece::Slot(slot)] };
     Operand { patterns: vec![pattern], required, repeat: false }
-}
-
-/// A slot must end at a text of the form, or nobody knows which part of a word it takes.
-fn ambiguous(pieces: &[Piece]) -> Option<&'static str> {
-    let starts_with_text = |piece: &Piece| match piece {
-        Piece::Text(_) => true,
-        Piece::Slot(_) | Piece::Beginning(_) => false,
-        Piece::Optional(inner) => matches!(inner.first(), Some(Piece::Text(_))),
-        Piece::OneOf(branches) => branches.iter().all(|branch| matches!(branch.first(), Some(Piece::Text(_)))),
-    };
-    let ends_with_slot = |piece: &Piece| {
-        matches!(piece, Piece::Slot(_)) || matches!(piece, Piece::Optional(inner) if matches!(inner.last(), Some(Piece::Slot(_))))
-    };
-    let touching = pieces.windows(2).any(|pair| matches!(pair, [first, second] if ends_with_slot(first) && !starts_with_text(second)));
-    let nested = pieces.iter().find_map(|piece| match piece {
-        Piece::Optional(inner) => ambiguous(inner),
-        Piece::OneOf(branches) => branches.iter().find_map(|branch| ambiguous(branch)),
-        _ => None,
-    });
-    touching.then_some("two slots touch, so that nobody knows where the first ends").or(nested)
 }

@@ -1,6 +1,6 @@
 //! The form language: from the text of a form to variants of segments.
 //!
-//! A form reads like the SYNOPSIS of a man page. `source` fills in its parts, `tree` reads it, `compile` means it: every branch that
+//! A form reads like the SYNOPSIS of a man page. `source` fills in its parts, `tree` reads it, `word` looks up its slots, `compile` means it: every branch that
 //! holds words becomes variants, and each variant a row of segments, which are what `matching` runs words against. The split keeps matching
 //! bounded: a segment is a set of options and a row of operands, nothing nested.
 
@@ -8,6 +8,7 @@ mod compile;
 mod name;
 mod source;
 mod tree;
+mod word;
 
 use std::collections::BTreeMap;
 
@@ -149,11 +150,6 @@ impl Form {
     /// The type of a slot; `None` only in a damaged form.
     pub fn definition(&self, slot: &Slot) -> Option<&TypeDef> {
         self.types.get(slot.definition as usize)
-    }
-
-    /// The globs of all path types that the form uses.
-    pub fn roots(&self) -> impl Iterator<Item = &str> {
-        self.types.iter().flat_map(TypeDef::roots).map(String::as_str)
     }
 }
 

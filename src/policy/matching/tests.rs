@@ -326,7 +326,8 @@ fn a_deny_cannot_be_got_round_by_spelling() {
                 [..],
             &["journalctl", "journalctl --version", "journalctl -u vacuum-size"][..],
         ),
-        ("tar ** -x **", &["tar -x", "tar -vxf a", "tar a -zx"], &["tar -tvf a", "tar x"]),
+        ("curl ** -o <t:text> **", &["curl -#o /tmp/x u", "curl --o x", "curl -so/tmp/x u"], &["curl u"]),
+        ("tar ** -x **", &["tar -x", "tar -vxf a", "tar a -zx", "tar --x", "tar --x=1"], &["tar -tvf a", "tar x"]),
         ("find ** -delete **", &["find . -delete", "find -delete .", "find . --delete"], &["find . -empty", "find delete"]),
         ("ip ** -b[atch] **", &["ip -b x", "ip -bat x", "ip a -batch x"], &["ip a"]),
         (
@@ -340,6 +341,9 @@ fn a_deny_cannot_be_got_round_by_spelling() {
             &["systemctl stop", "systemctl start a"],
         ),
         ("rm **", &["rm", "rm -rf /"], &[]),
+        ("foo ** -n <n:1000..> **", &["foo -n 1000", "foo -n2K", "foo -n 1e9", "foo -n 0x7fff"], &["foo -n 5"]),
+        ("foo ** --host <h:name> **", &["foo --host a/b", "foo --host=a"], &["foo"]),
+        ("grep ** <l:log> **", &["grep x /var/log/a", "grep -f/var/log/a x", "grep --file=/var/log/a x"], &["grep x /etc/a"]),
         ("tail ** -n <n:int> **", &["tail -n 5", "tail -n5", "tail -fn5 x"], &["tail x"]),
         ("cat ** <f:file> **", &["cat x"], &["cat"]),
     ] {

@@ -102,6 +102,18 @@ impl<'f> WordMatcher<'f> {
         }
     }
 
+    /// Whether nobody can say if the program would take the word for what the pattern means: it is a slot of a type that is not the policy's
+    /// own list or pattern, and the word is not of that type, `2K` for a number.
+    pub fn is_unclear(&self, pattern: &Pattern, word: &str) -> bool {
+        match pattern.pieces.as_slice() {
+            [Piece::Slot(slot)] => self
+                .form
+                .definition(slot)
+                .is_some_and(|definition| definition.is_built_in() && definition.check(word, self.judge) == Err(None)),
+            _ => false,
+        }
+    }
+
     /// Whether a word is what a slot takes; the error as in [`super::types::TypeDef::check`].
     pub fn check(&self, slot: &Slot, word: &str) -> Result<(), Option<String>> {
         let definition = self.form.definition(slot).ok_or(None)?;

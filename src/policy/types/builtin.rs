@@ -80,7 +80,7 @@ impl Lexical {
             // PID_MAX_LIMIT on 64-bit Linux, proc_sys_kernel(5).
             Lexical::Pid => number_in(word, 1, 1 << 22),
             // What useradd(8) takes, capital letters and dots too, or a number.
-            Lexical::User => token(word, "_.-", 32) || word.starts_with('_') && token(&word[1..], "_.-", 31),
+            Lexical::User => token(word, "_.-", 32),
             // systemd.unit(5): names are at most 255 characters.
             Lexical::Unit => token(word, ":_.\\@-", 255),
             // netdevice(7): IFNAMSIZ is 16, the NUL included.
@@ -190,14 +190,15 @@ fn is_duration(word: &str) -> bool {
 }
 
 /// Points in time as systemd.time(7), date(1) and sar(1) write them: dates, clock times, `-1h`, `2 hours ago`, `yesterday`, `@1700000000`.
-/// A slash only between digits, so that it is never a path.
+/// A slash only between digits, so that it is never a path; a sign only before a digit, so that it is never an option.
 fn is_time(word: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || " :.,+-@/".contains(c);
     let slashes = word.match_indices('/').all(|(at, _)| {
         let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
         at > 0 && digit(word.as_bytes().get(at - 1)) && digit(word.as_bytes().get(at + 1))
     });
-    !word.is_empty() && word.len() <= 64 && word.chars().all(allowed) && slashes && !word.starts_with("--") && !word.contains("..")
+    let signed = word.strip_prefix(['+', '-']).is_none_or(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    !word.is_empty() && word.len() <= 64 && word.chars().all(allowed) && slashes && signed && !word.contains("..")
 }
 
 /// Numbers with the suffixes of head(1), find(1) and du(1).
@@ -247,7 +248,7 @@ mod tests {
             (
                 "time",
                 &["-1h", "2026-11-21 03:00:00", "yesterday", "2 hours ago", "@1700000000", "01/02/2026"],
-                &["", "/etc", "a/b", "--x", "$(x)", "1/../2"],
+                &["", "/etc", "a/b", "--x", "-o", "$(x)", "1/../2"],
             ),
             ("size", &["10", "1.5M", "64KiB", "512c", "2GB"], &["", "M", "1Q", "1MMM", "-1"]),
         ] {

@@ -123,25 +123,14 @@ impl TypeDef {
         self.dash || (word == "-" && self.kind == Kind::Contents { standard_input: true })
     }
 
-    /// The globs of a path type, if this is one: the roots that a confinement makes readable.
-    pub fn roots(&self) -> &[String] {
-        match &self.kind {
-            Kind::Below(globs) => globs,
-            _ => &[],
-        }
+    /// Whether what it takes is not the policy's own list or pattern.
+    pub fn is_built_in(&self) -> bool {
+        matches!(self.kind, Kind::Lexical(_) | Kind::Int { .. })
     }
 
     /// Whether words of this type name files.
     pub fn is_path(&self) -> bool {
         matches!(self.kind, Kind::Path | Kind::Contents { .. } | Kind::Below(_))
-    }
-
-    /// The words that this type takes, where they can be listed.
-    pub fn choices(&self) -> &[String] {
-        match &self.kind {
-            Kind::OneOf(words) => words,
-            _ => &[],
-        }
     }
 
     /// Whether a word is of this type. `Err(None)` is a plain mismatch, `Err(Some)` a reason that the person should read.

@@ -76,7 +76,8 @@ impl Awk<'_> {
                 self.rest = &[];
                 Slash::Regex
             }
-            _ if is_name(first) || first == '.' => self.name(first),
+            '0'..='9' | '.' => self.number(),
+            _ if is_name(first) => self.name(first),
             _ => Slash::Regex,
         };
         Ok(())
@@ -87,17 +88,25 @@ impl Awk<'_> {
         slash
     }
 
-    /// A name, a keyword or a number.
+    /// A number. What follows one without a blank may be a name to some: `1e` is `1 e`.
+    fn number(&mut self) -> Slash {
+        let length = self.rest.iter().take_while(|c| c.is_ascii_digit() || **c == '.').count();
+        self.rest = self.rest.get(length..).unwrap_or_default();
+        Slash::Divides
+    }
+
+    /// A name or a keyword.
     fn name(&mut self, first: char) -> Slash {
-        let length = self.rest.iter().take_while(|c| is_name(**c) || **c == '.').count();
+        let length = self.rest.iter().take_while(|c| is_name(**c)).count();
         let (name, rest) = self.rest.split_at(length);
         let name: String = std::iter::once(&first).chain(name).collect();
         self.rest = rest;
         self.printing |= matches!(name.as_str(), "print" | "printf");
-        self.condition = matches!(name.as_str(), "if" | "while" | "for" | "switch");
+        self.condition = matches!(name.as_str(), "if" | "while" | "for");
         match name.as_str() {
-            "print" | "printf" | "return" | "in" | "case" | "else" | "do" | "exit" => Slash::Regex,
-            "length" => Slash::Unclear,
+            "print" | "printf" | "return" | "in" | "else" | "do" | "exit" => Slash::Regex,
+            // A function without parentheses, and keywords to some that are variables to others.
+            "length" | "case" | "switch" | "default" | "func" | "function" | "delete" | "next" | "nextfile" => Slash::Unclear,
             _ => Slash::Divides,
         }
     }
@@ -114,21 +123,57 @@ fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// How many characters stand before the unescaped `close`; inside the brackets of a regular expression it must not stand.
+/// How many characters stand before the unescaped `close`. Where this is a regular expression, every reading of its brackets must agree
+/// that it ends there.
 fn text_length(text: &[char], close: char, regex: bool) -> Result<usize, String> {
-    let (mut bracket, mut escaped) = (false, false);
-    for (index, &character) in text.iter().enumerate() {
-        match character {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            _ if character == close && bracket => return Err(format!("`{close}` inside brackets must be written `\\{close}`")),
-            _ if character == close => return Ok(index),
-            '[' if regex => bracket = true,
-            ']' if regex => bracket = false,
-            _ => {}
-        }
+    let mut escaped = false;
+    let end = text.iter().position(|&character| {
+        let here = character == close && !escaped;
+        escaped = character == '\\' && !escaped;
+        here
+    });
+    let end = end.ok_or_else(|| format!("there is no `{close}` at the end"))?;
+    if regex && !plain_brackets(text.get(..end).unwrap_or_default()) {
+        return Err(format!("brackets must be plain here: no `[]…]`, no `\\[` or `{close}` in them, every one closed"));
     }
-    Err(format!("there is no `{close}` at the end"))
+    Ok(end)
+}
+
+/// Whether every bracket expression is closed by the first `]` in it, but for classes such as `[:space:]`, and holds no bracket else.
+fn plain_brackets(regex: &[char]) -> bool {
+    let mut rest = regex;
+    loop {
+        rest = match rest {
+            [] => return true,
+            ['\\', _, after @ ..] => after,
+            ['[', '^', after @ ..] | ['[', after @ ..] => match members(after) {
+                Some(behind) => behind,
+                None => return false,
+            },
+            [_, after @ ..] => after,
+        };
+    }
+}
+
+/// The text behind a bracket expression whose members begin here; `None` for one that is not plain.
+fn members(text: &[char]) -> Option<&[char]> {
+    let mut rest = text;
+    let mut empty = true;
+    loop {
+        rest = match rest {
+            [']', behind @ ..] if !empty => return Some(behind),
+            ['[', ':', class @ ..] => {
+                let length = class.iter().take_while(|c| c.is_ascii_lowercase()).count();
+                match class.split_at(length).1 {
+                    [':', ']', behind @ ..] if length > 0 => behind,
+                    _ => return None,
+                }
+            }
+            [] | ['[' | ']', ..] | ['\\', '[' | ']', ..] => return None,
+            ['\\', _, behind @ ..] | [_, behind @ ..] => behind,
+        };
+        empty = false;
+    }
 }
 
 /// Checks a sed script.
@@ -252,6 +297,7 @@ mod tests {
             "{a[$1]+=$2} END {for (k in a) print k, a[k]}",
             "BEGIN {FS=\":\"} {gsub(/[^a-z]/, \"\"); print}",
             "{ if ($1) /x/ }",
+            "/[[:space:]]+[^a-z|][0-9.]/ {print $2 / 1.5, .5}",
         ] {
             assert_eq!(check_awk(program), Ok(()), "{program}");
         }
@@ -279,6 +325,14 @@ mod tests {
             r#"/[/]|x/ ; print | "sh""#,
             "BEGIN { \\\n }",
             r#"{print "a}"#,
+            r#"BEGIN{print.5 > "/tmp/x"}"#,
+            r#"BEGIN{f="x"; y = switch (1) /2; print "x" > f; z=1/ 3}"#,
+            r#"BEGIN{f="x"; y = case /2; print "x" > f; z=1/ 3}"#,
+            r#"/[]/]"|./{print "a" > "/tmp/x"} #""#,
+            r#"/[^]/]"|./{print "a" > "/tmp/x"} #""#,
+            r#"/[[:x/]|"/{print "a" > "/tmp/x"} #""#,
+            r#"/[\]/]"|./{print "a" > "/tmp/x"} #""#,
+            r#"/[a[]/]"|./{print "a" > "/tmp/x"} #""#,
         ] {
             assert!(check_awk(program).is_err(), "{program}");
         }
@@ -301,6 +355,7 @@ mod tests {
             "a hello; w /tmp/x",
             "# w /tmp/x",
             "s/e/w/",
+            "s/[[:space:]]*$//;s/[^a-z]\\/x/y/",
         ] {
             assert_eq!(check_sed(script), Ok(()), "{script}");
         }
@@ -325,6 +380,8 @@ mod tests {
             "s;a;b;e",
             "sxaxbxe",
             "s/[/]/x/w y/",
+            "s/[]/]/x/;w y",
+            "s/[^]/]/x/w y",
             "/x/w y",
             r"\,x,w y",
             "y/a/b/;e",

@@ -1,0 +1,231 @@
+//! Verdicts by example: policies, lines, who asks from where, and what comes of it.
+
+use super::*;
+use crate::policy::compile::Source;
+use crate::policy::facts::Resolved;
+use crate::syntax::{Context, expand, parse};
+
+/// A host of which only these facts are known.
+struct Host;
+
+impl Facts for Host {
+    fn resolve(&self, path: &str, run_as: Option<&str>) -> Result<Resolved, String> {
+        let resolved = |path: &str| Ok(Resolved { path: path.into(), exists: true });
+        match (path, run_as) {
+            ("/srv/link", _) => resolved("/etc/shadow"),
+            ("/srv/hangs", _) => Err("no answer within 1s".to_owned()),
+            ("/srv/private", Some("dba")) => resolved("/srv/private"),
+            ("/srv/private", _) => Err("permission denied".to_owned()),
+            (path, _) if path.starts_with('/') => resolved(path),
+            (path, _) => resolved(&format!("/home/me/{path}")),
+        }
+    }
+
+    fn same_program(&self, typed: &str, name: &str, search: &[String]) -> bool {
+        typed == format!("/usr/bin/{name}") || search.iter().any(|directory| typed == format!("{directory}/{name}"))
+    }
+}
+
+fn subject() -> Subject {
+    Subject {
+        host: "db-3.example.com".to_owned(),
+        account: "breakglass".to_owned(),
+        groups: vec!["breakglass".to_owned(), "oncall".to_owned()],
+        home: "/home/me".to_owned(),
+        from: Some("10.1.2.3".parse().unwrap()),
+        terminal: false,
+    }
+}
+
+fn policy(files: &[(&str, &str)]) -> Applied {
+    let source = |(name, text): &(&str, &str)| Source::from(((*name).to_owned(), format!("postern: 1\n{text}").into_bytes()));
+    let sources: Vec<Source> = files.iter().map(source).collect();
+    let (policy, _) = Applied::from_sources(&sources).unwrap_or_else(|findings| panic!("{}", findings[0]));
+    policy
+}
+
+fn stage(line: &str) -> Stage {
+    let constants = std::collections::BTreeMap::new();
+    let context = Context { directory: std::path::Path::new("/"), home: "/home/me", status: 0, constants: &constants };
+    expand(&parse(line.as_bytes()).unwrap(), &context).unwrap().items.remove(0).stages.remove(0)
+}
+
+fn verdict(policy: &Applied, subject: &Subject, line: &str) -> Verdict {
+    decide(policy, subject, &stage(line), &Host).unwrap()
+}
+
+#[track_caller]
+fn allowed(policy: &Applied, subject: &Subject, line: &str) -> Terms {
+    match verdict(policy, subject, line) {
+        Verdict::Allowed(allowed) => allowed.terms().clone(),
+        Verdict::Denied(denied) => panic!("{line}: {denied:?}"),
+    }
+}
+
+#[track_caller]
+fn denied(policy: &Applied, subject: &Subject, line: &str) -> Denied {
+    match verdict(policy, subject, line) {
+        Verdict::Denied(denied) => denied,
+        Verdict::Allowed(allowed) => panic!("{line}: {allowed:?}"),
+    }
+}
+
+#[test]
+fn what_no_rule_allows_is_denied() {
+    let policy = policy(&[("policy.yaml", "allow: [uptime]")]);
+    assert_eq!(allowed(&policy, &subject(), "uptime").rule.to_string(), "policy.yaml:2");
+    assert_eq!(denied(&policy, &subject(), "id").reason, "no rule allows `id`");
+    let miss = denied(&policy, &subject(), "uptime -p");
+    assert_eq!(
+        (miss.reason.as_str(), miss.span, miss.rule.map(|rule| rule.to_string())),
+        ("this option is not allowed here", Span::new(7, 9), Some("policy.yaml:2".to_owned()))
+    );
+}
+
+#[test]
+fn the_first_allow_decides_the_terms_and_any_deny_wins() {
+    let policy = policy(&[
+        ("policy.yaml", "allow:\n  - run: tail <f:file>\n    as: dba\n  - tail [-f] <f:file>"),
+        ("policy.d/90-deny.yaml", "deny: ['tail ** -f **']"),
+    ]);
+    let terms = allowed(&policy, &subject(), "tail /var/log/x");
+    assert_eq!((terms.run_as.as_deref(), terms.rule.line), (Some("dba"), 3));
+    for line in ["tail -f /var/log/x", "tail /var/log/x -f"] {
+        assert_eq!(denied(&policy, &subject(), line).rule.unwrap().to_string(), "policy.d/90-deny.yaml:2", "{line}");
+    }
+}
+
+#[test]
+fn a_file_holds_for_its_hosts_accounts_and_addresses() {
+    let me = subject();
+    for (scope, holds) in [
+        ("hosts: ['db-*']", true),
+        ("hosts: ['db-*', '!db-3']", false),
+        ("hosts: ['!web-*']", true),
+        ("hosts: [DB-3.EXAMPLE.COM]", true),
+        ("accounts: [breakglass]", true),
+        ("accounts: ['%oncall']", true),
+        ("accounts: ['%oncall', '!breakglass']", false),
+        ("accounts: [root]", false),
+        ("from: [10.0.0.0/8]", true),
+        ("from: [10.1.2.4, '2001:db8::/32']", false),
+    ] {
+        let policy = policy(&[("policy.yaml", &format!("{scope}\nallow: [uptime]"))]);
+        assert_eq!(matches!(verdict(&policy, &me, "uptime"), Verdict::Allowed(_)), holds, "{scope}");
+    }
+}
+
+#[test]
+fn an_unknown_address_matches_every_deny_and_no_allow() {
+    let nowhere = Subject { from: None, ..subject() };
+    let allow = policy(&[("policy.yaml", "from: [10.0.0.0/8]\nallow: [uptime]")]);
+    assert!(denied(&allow, &nowhere, "uptime").reason.contains("no rule for `uptime` holds here"));
+    let deny = policy(&[("policy.yaml", "allow: [uptime]"), ("policy.d/a.yaml", "from: [192.0.2.0/24]\ndeny: [uptime]")]);
+    assert!(denied(&deny, &nowhere, "uptime").rule.is_some());
+    allowed(&deny, &subject(), "uptime");
+}
+
+#[test]
+fn paths_are_judged_by_what_they_resolve_to_for_the_user_who_opens_them() {
+    let policy = policy(&[(
+        "policy.yaml",
+        "types: { log: { path: [/var/log/**] } }\nconfinements: { seen: { base: inspect, unhide: [/etc/shadow] }, less: { base: inspect, hide: [/srv/secret] } }\n\
+         allow:\n  - cat <f:file>...\n  - tail <log>\n  - { run: 'head <f:file>', as: dba }\n  - { run: 'wc <f:file>', confine: seen }\n  - { run: 'nl <f:file>', confine: less }\n  - ls <p:path>",
+    )]);
+    for (line, reason) in [
+        ("cat /etc/shadow", "the contents of /etc/shadow are hidden"),
+        ("cat /etc/hostname /srv/link", "the contents of /etc/shadow are hidden"),
+        ("cat /srv/hangs", "/srv/hangs: no answer within 1s"),
+        ("cat /srv/private", "/srv/private: permission denied"),
+        ("tail /etc/passwd", "/etc/passwd is not below /var/log/**"),
+        ("tail /srv/link", "the contents of /etc/shadow are hidden"),
+        ("nl /srv/secret/x", "the contents of /srv/secret/x are hidden"),
+        ("cat .ssh/id", "the contents of /home/me/.ssh/id are hidden"),
+    ] {
+        assert_eq!(denied(&policy, &subject(), line).reason, reason, "{line}");
+    }
+    for line in ["cat /etc/hostname", "tail /var/log/a/b", "head /srv/private", "wc /etc/shadow", "ls /etc/shadow", "cat -"] {
+        allowed(&policy, &subject(), line);
+    }
+}
+
+#[test]
+fn the_same_program_may_be_given_by_its_full_path() {
+    let policy = policy(&[("policy.yaml", "path: [/opt/tools]\nallow: [id, { run: tool, path: /opt/x/tool }]\ndeny: ['id -u']")]);
+    assert_eq!(allowed(&policy, &subject(), "/usr/bin/id").program, "id");
+    assert_eq!(allowed(&policy, &subject(), "tool").program, "/opt/x/tool");
+    allowed(&policy, &subject(), "/opt/tools/id");
+    allowed(&policy, &subject(), "/opt/x/tool");
+    for line in ["/tmp/id", "./id", "../usr/bin/id", "/usr/bin/tool", "/usr/bin/id -u"] {
+        denied(&policy, &subject(), line);
+    }
+}
+
+#[test]
+fn redirections_need_the_form_and_the_confinement() {
+    let policy = policy(&[(
+        "policy.yaml",
+        "confinements: { out: { base: inspect, write: [/srv/out] } }\nallow:\n  - sort [< <f:file>]\n  - { run: 'tee [> <p:path>]', confine: out }\n  - uptime\n  - echo [> <p:path>]\ndeny: ['sort ** <x:file> **']",
+    )]);
+    for (line, fits) in [
+        ("uptime > /dev/null 2>&1 < /dev/null", true),
+        ("uptime > /srv/out/x", false),
+        ("tee > /srv/out/x", true),
+        ("tee >> /srv/out/x", false),
+        ("tee > /etc/cron.d/x", false),
+        ("echo > /srv/out/x", false),
+        ("sort", true),
+        // A deny sees the file of a redirection as if the program opened it.
+        ("sort < /etc/passwd", false),
+    ] {
+        assert_eq!(matches!(verdict(&policy, &subject(), line), Verdict::Allowed(_)), fits, "{line}");
+    }
+    let refused = denied(&policy, &subject(), "echo > /srv/out/x");
+    assert_eq!((refused.reason.as_str(), refused.span), ("the confinement `inspect` cannot write /srv/out/x", Span::new(5, 17)));
+}
+
+#[test]
+fn limits_of_defaults_hold_without_a_terminal_only() {
+    let policy = policy(&[("policy.yaml", "defaults: { timeout: 60s, output: 1MiB }\nallow: [uptime, { run: w, timeout: 5s }]")]);
+    let terminal = Subject { terminal: true, ..subject() };
+    for (who, line, timeout, output) in [
+        (&subject(), "uptime", Some(60_000), Some(1 << 20)),
+        (&terminal, "uptime", None, None),
+        (&subject(), "w", Some(5_000), Some(1 << 20)),
+        (&terminal, "w", Some(5_000), None),
+    ] {
+        let terms = allowed(&policy, who, line);
+        assert_eq!((terms.timeout, terms.output), (timeout, output), "{line}");
+    }
+}
+
+#[test]
+fn the_nearest_miss_is_told() {
+    let policy = policy(&[(
+        "policy.yaml",
+        "allow:\n  - systemctl (status|show|cat) [-n <int>] <unit>...\n  - systemctl list-units\n  - journalctl [-u <unit>] [--lines <n:1..10>]",
+    )]);
+    for (line, reason, at) in [
+        ("systemctl restart x", "expected status, show, cat or list-units", (10, 17)),
+        ("systemctl status", "a word is missing: expected <unit>", (16, 16)),
+        ("journalctl --line 5", "this option is not allowed here; did you mean --lines?", (11, 17)),
+        ("journalctl --lines 50", "50 is above 10", (19, 21)),
+        ("journalctl -u", "a word is missing: expected <unit>", (13, 13)),
+        ("journalctl x", "expected -u or --lines", (11, 12)),
+    ] {
+        let denied = denied(&policy, &subject(), line);
+        assert_eq!((denied.reason.as_str(), denied.span), (reason, Span::new(at.0, at.1)), "{line}");
+    }
+}
+
+#[test]
+fn completion_offers_what_may_come_next_and_nothing_of_rules_that_do_not_hold() {
+    let policy = policy(&[
+        ("policy.yaml", "allow: ['systemctl status <unit>']"),
+        ("policy.d/other.yaml", "accounts: [other]\nallow: ['systemctl stop <unit>']"),
+    ]);
+    let next = |line: &str| candidates(&policy, &subject(), &shlex::split(line).unwrap(), &Host).unwrap();
+    assert_eq!(next("systemctl"), [Candidate::Word("status".to_owned())]);
+    assert_eq!(next("systemctl status"), [Candidate::Slot { text: "<unit>".to_owned(), path: false }]);
+    assert_eq!(next("nothing"), []);
+}
