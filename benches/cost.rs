@@ -58,7 +58,7 @@ fn policy(rules: usize) -> String {
 fn decisions(rules: usize) {
     let source = Source { name: "policy.yaml".to_owned(), bytes: policy(rules).into_bytes(), main: true };
     let (applied, _) = Applied::from_sources(&[source]).unwrap_or_else(|errors| panic!("{}", errors[0]));
-    let facts = Host { directory: "/".into() };
+    let facts = Host::new("/");
     let subject = Subject {
         host: "db-1".to_owned(),
         account: "breakglass".to_owned(),

@@ -28,7 +28,7 @@ fn allows(policy: &Applied, stages: &[Stage]) -> bool {
         from: None,
         terminal: true,
     };
-    let facts = Host { directory: "/var/log".into() };
+    let facts = Host::new("/var/log");
     stages.iter().all(|stage| matches!(decide(policy, &subject, stage, &facts).unwrap(), Verdict::Allowed(_)))
 }
 
@@ -96,6 +96,10 @@ const HARM: &[&str] = &[
     "diff -r /etc /root",
     "md5sum -c /var/log/sums",
     "ps auxe",
+    "ps -eaux",
+    "ps aux -e",
+    "ps -u xe",
+    "ping -i 0 db-1",
     "ps -eo pid,environ",
     "find / -exec id ';'",
     "find / -ok id ';'",

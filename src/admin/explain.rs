@@ -14,6 +14,7 @@ use super::output::say;
 use super::{Failure, Status};
 use crate::access;
 use crate::access::in_force::InForce;
+use crate::confine;
 use crate::exec::Host;
 use crate::policy::{self, Applied, Subject, Terms, Verdict};
 use crate::record;
@@ -70,6 +71,8 @@ struct TermsExplanation {
     timeout_ms: Option<u64>,
     output_bytes: Option<u64>,
     note: Option<String>,
+    /// What of the confinement this version holds the command to.
+    protections: Vec<&'static str>,
 }
 
 /// Whom and what to explain for.
@@ -166,7 +169,7 @@ impl Explainer {
     }
 
     fn request(&self, request: Request, directory: std::path::PathBuf) -> Result<Explanation, Failure> {
-        let facts = Host { directory };
+        let facts = Host::new(directory);
         let stages = request.items.iter().flat_map(|item| &item.stages);
         let commands: Vec<CommandExplanation> = stages.map(|stage| self.command(stage, &facts)).collect::<Result<_, _>>()?;
         let refused = commands.iter().find(|command| command.decision != Decision::Allow);
@@ -217,6 +220,7 @@ impl Explainer {
             timeout_ms: terms.timeout,
             output_bytes: terms.output,
             note: terms.note.clone(),
+            protections: confine::Plan::of(&terms.confine).protections(),
         }
     }
 }
@@ -280,6 +284,7 @@ impl CommandExplanation {
         if let Some(output) = terms.output_bytes {
             field("output", format!("{output} bytes"));
         }
+        field("holds", terms.protections.join(", "));
         if let Some(note) = &terms.note {
             field("note", note.clone());
         }

@@ -11,9 +11,9 @@ use std::path::Path;
 
 use super::identity::RunAs;
 use super::lookup::SEARCH;
+use crate::words::paths;
 
-/// The packages create it; without it HOME is a directory that does not exist.
-const EMPTY_HOME: &str = "/var/lib/postern/home";
+/// HOME where the empty one is not there.
 const NO_HOME: &str = "/nonexistent";
 
 /// Terminals whose names are passed on.
@@ -62,6 +62,7 @@ pub(super) fn build(setting: &Setting<'_>, constants: &BTreeMap<String, String>)
     let path = path.join(":");
     let term = setting.term.filter(|term| TERMINALS.contains(term)).unwrap_or("dumb");
     let user = setting.user.name.as_str();
+    let home = empty_home();
     let mut variables = BTreeMap::from([
         ("PATH", path.as_str()),
         ("TERM", term),
@@ -79,18 +80,18 @@ pub(super) fn build(setting: &Setting<'_>, constants: &BTreeMap<String, String>)
     if setting.account_home {
         variables.insert("HOME", &setting.user.home);
     } else {
-        let home = empty_home();
         let names = ["HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"];
-        variables.extend(names.map(|name| (name, home)));
+        variables.extend(names.map(|name| (name, home.as_str())));
     }
     variables.extend(constants.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
-fn empty_home() -> &'static str {
+fn empty_home() -> String {
     let only_root_writes =
         |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0);
-    if Path::new(EMPTY_HOME).ancestors().all(only_root_writes) { EMPTY_HOME } else { NO_HOME }
+    let home = Path::new(paths::STATE_DIR).join(paths::EMPTY_HOME);
+    if home.ancestors().all(only_root_writes) { home.display().to_string() } else { NO_HOME.to_owned() }
 }
 
 #[cfg(test)]

@@ -118,6 +118,9 @@ impl Job {
                 return Stage::Done(StageOutcome::Failed(format!("cannot empty its output file: {}", errno.desc())));
             }
         }
+        if let Some(reason) = plan.created.iter().find_map(|creation| creation.create().err()) {
+            return Stage::Done(StageOutcome::Failed(format!("cannot create its output file: {reason}")));
+        }
         let Some(child) = plan.child else { return Stage::Done(StageOutcome::NotFound) };
         let spawned = match self.group {
             Some(leader) => child.spawn(Group::Of(leader), None),

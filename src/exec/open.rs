@@ -1,8 +1,8 @@
 //! Files that the shell opens for a command: its directory and its redirections, within a deadline and with the rights of its user.
 //!
 //! A file is first reached by a handle that opens nothing (`O_PATH`), judged, and only then opened, through /proc/self/fd, so that no
-//! FIFO is waited for and no device is touched. A file that is to be written is created at once, but cut to nothing only at its
-//! command's turn: a line of which something is refused changes no content.
+//! FIFO is waited for and no device is touched. A file that is to be written is created, or cut to nothing, only at its command's turn: a
+//! line of which something is refused leaves no trace.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -10,9 +10,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, openat};
+use nix::fcntl::{AtFlags, FcntlArg, OFlag, fcntl, openat};
 use nix::sys::stat::{Mode, SFlag};
-use nix::unistd::fchdir;
+use nix::unistd::{AccessFlags, faccessat, fchdir, ftruncate};
 
 use super::walk::{Walked, kind, reason, walk};
 use crate::sys::deadline::{Answer, answer_within};
@@ -31,13 +31,20 @@ pub(super) enum Access {
 /// An open file, and the path that it was found at, which may not be the one that was checked.
 #[derive(Debug)]
 pub(super) struct Opened {
+    /// Of a file that does not exist yet: a handle on its directory.
     pub file: OwnedFd,
     pub path: PathBuf,
+    pub exists: bool,
 }
 
-/// Opens a regular file. The error is a reason in words.
+/// Opens a regular file, or the directory of one that is to be created. The error is a reason in words.
 pub(super) fn file(path: &Path, access: Access, identity: Option<&Identity>) -> Result<Opened, String> {
     answer(identity, || open_file(path, access))
+}
+
+/// Creates a file that [`file`] found missing, or opens it, emptied, where an earlier command of the line has created it.
+pub(super) fn create(path: &Path, access: Access, identity: Option<&Identity>) -> Result<Opened, String> {
+    answer(identity, || create_file(path, access))
 }
 
 /// A handle (`O_PATH`) on the directory that commands start in.
@@ -47,9 +54,13 @@ pub(super) fn directory(path: &Path) -> Result<OwnedFd, String> {
 }
 
 /// Asks a helper for a file.
-fn answer(identity: Option<&Identity>, open: impl FnOnce() -> Result<(OwnedFd, PathBuf), String>) -> Result<Opened, String> {
+fn answer(identity: Option<&Identity>, open: impl FnOnce() -> Result<Opened, String>) -> Result<Opened, String> {
+    // One byte of whether it exists, then the path.
     let work = || match open() {
-        Ok((file, path)) => Answer { bytes: path.into_os_string().as_bytes().to_vec(), descriptor: Some(file) },
+        Ok(opened) => {
+            let exists = if opened.exists { b"+" } else { b"-" };
+            Answer { bytes: [exists, opened.path.as_os_str().as_bytes()].concat(), descriptor: Some(opened.file) }
+        }
         Err(reason) => Answer { bytes: reason.into_bytes(), descriptor: None },
     };
     let Answer { bytes, descriptor } = answer_within(limits::PATH_DEADLINE, identity, work).map_err(|elapsed| elapsed.to_string())?;
@@ -57,7 +68,8 @@ fn answer(identity: Option<&Identity>, open: impl FnOnce() -> Result<(OwnedFd, P
         // Number 3 and up, but a child wants all three standard ones free.
         Some(file) => {
             let file = descriptor::copy_above_standard(&file).map_err(reason)?;
-            Ok(Opened { file, path: PathBuf::from(OsStr::from_bytes(&bytes)) })
+            let (exists, path) = bytes.split_first().ok_or("no answer")?;
+            Ok(Opened { file, path: PathBuf::from(OsStr::from_bytes(path)), exists: *exists == b'+' })
         }
         None => Err(String::from_utf8_lossy(&bytes).into_owned()),
     }
@@ -67,40 +79,64 @@ fn reach(path: &Path) -> Result<Walked, String> {
     walk(path, &|_, _| Ok(())).map_err(|error| error.to_string())
 }
 
-fn open_directory(path: &Path) -> Result<(OwnedFd, PathBuf), String> {
+fn open_directory(path: &Path) -> Result<Opened, String> {
     let found = reach(path)?;
     if !found.missing.is_empty() {
         return Err(reason(Errno::ENOENT));
     }
     // Asks the file system now, so that it is this helper that waits for a dead one.
     fchdir(&found.handle).map_err(reason)?;
-    Ok((found.handle, found.path))
+    Ok(Opened { file: found.handle, path: found.path, exists: true })
 }
 
-fn open_file(path: &Path, access: Access) -> Result<(OwnedFd, PathBuf), String> {
+fn open_file(path: &Path, access: Access) -> Result<Opened, String> {
     let found = reach(path)?;
     let full = found.full();
+    match found.missing.as_slice() {
+        [] if found.stat().map(|stat| kind(&stat)).map_err(|error| error.to_string())? != SFlag::S_IFREG => {
+            Err("not a regular file".to_owned())
+        }
+        [] => {
+            let handle = format!("/proc/self/fd/{}", found.handle.as_raw_fd());
+            let file = nix::fcntl::open(handle.as_str(), flags(access), Mode::empty()).map_err(reason)?;
+            Ok(Opened { file: blocking(file)?, path: full, exists: true })
+        }
+        [_] if access != Access::Read => {
+            faccessat(&found.handle, ".", AccessFlags::W_OK | AccessFlags::X_OK, AtFlags::AT_EACCESS).map_err(reason)?;
+            Ok(Opened { file: found.handle, path: full, exists: false })
+        }
+        _ => Err(reason(Errno::ENOENT)),
+    }
+}
+
+fn create_file(path: &Path, access: Access) -> Result<Opened, String> {
+    let found = reach(path)?;
+    let [name] = found.missing.as_slice() else {
+        let opened = open_file(path, access)?;
+        if access == Access::Write {
+            ftruncate(&opened.file, 0).map_err(reason)?;
+        }
+        return Ok(opened);
+    };
+    // The walk followed every link, so one that appears now is somebody's doing: O_EXCL follows none.
+    let flags = flags(access) | OFlag::O_CREAT | OFlag::O_EXCL;
+    let file = openat(&found.handle, name.as_os_str(), flags, Mode::from_bits_truncate(0o600)).map_err(reason)?;
+    Ok(Opened { file: blocking(file)?, path: found.full(), exists: true })
+}
+
+fn flags(access: Access) -> OFlag {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let flags = match access {
+    match access {
         Access::Read => flags | OFlag::O_RDONLY,
         Access::Write => flags | OFlag::O_WRONLY,
         Access::Append => flags | OFlag::O_WRONLY | OFlag::O_APPEND,
-    };
-    let file = match found.missing.as_slice() {
-        [] if found.stat().map(|stat| kind(&stat)).map_err(|error| error.to_string())? != SFlag::S_IFREG => {
-            return Err("not a regular file".to_owned());
-        }
-        [] => nix::fcntl::open(format!("/proc/self/fd/{}", found.handle.as_raw_fd()).as_str(), flags, Mode::empty()),
-        // The walk followed every link, so one that appears now is somebody's doing: O_EXCL follows none.
-        [name] if access != Access::Read => {
-            openat(&found.handle, name.as_os_str(), flags | OFlag::O_CREAT | OFlag::O_EXCL, Mode::from_bits_truncate(0o600))
-        }
-        _ => Err(Errno::ENOENT),
-    };
-    let file = file.map_err(reason)?;
+    }
+}
+
+fn blocking(file: OwnedFd) -> Result<OwnedFd, String> {
     let status = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL).map_err(reason)?);
     fcntl(&file, FcntlArg::F_SETFL(status - OFlag::O_NONBLOCK)).map_err(reason)?;
-    Ok((file, full))
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -112,8 +148,7 @@ mod tests {
 
     #[test]
     fn only_regular_files_are_opened_and_nothing_waits() {
-        let base = fs::canonicalize(std::env::temp_dir()).unwrap().join(format!("postern-open-{}", std::process::id()));
-        fs::create_dir_all(&base).unwrap();
+        let base = nix::unistd::mkdtemp(&fs::canonicalize(std::env::temp_dir()).unwrap().join("postern-open-XXXXXX")).unwrap();
         fs::write(base.join("file"), "content").unwrap();
         nix::unistd::mkfifo(&base.join("fifo"), Mode::S_IRWXU).unwrap();
         symlink("file", base.join("link")).unwrap();
@@ -126,8 +161,13 @@ mod tests {
         File::from(opened.file).read_to_string(&mut text).unwrap();
         assert_eq!((text.as_str(), opened.path), ("content", base.join("file")));
 
-        let opened = open("to-fresh", Access::Write).unwrap();
-        File::from(opened.file).write_all(b"new").unwrap();
+        let found = open("to-fresh", Access::Write).unwrap();
+        assert!(!found.exists && !base.join("fresh").exists(), "nothing is created while planning");
+        let created = create(&base.join("to-fresh"), Access::Write, None).unwrap();
+        assert_eq!(created.path, found.path);
+        File::from(created.file).write_all(b"new").unwrap();
+        let again = create(&base.join("to-fresh"), Access::Append, None).unwrap();
+        assert_eq!((again.path, fs::read(base.join("fresh")).unwrap()), (base.join("fresh"), b"new".to_vec()));
         assert_eq!(fs::read(base.join("fresh")).unwrap(), b"new");
         assert_eq!(fs::metadata(base.join("fresh")).unwrap().mode() & 0o777, 0o600);
         File::from(open("file", Access::Append).unwrap().file).write_all(b"+").unwrap();
@@ -150,7 +190,7 @@ mod tests {
     #[test]
     fn a_file_is_opened_with_the_rights_of_its_user() {
         if !nix::unistd::geteuid().is_root() {
-            return;
+            return crate::words::skip("only root can take the rights of another user");
         }
         let nobody = Identity { uid: 65534, gid: 65534, groups: vec![] };
         assert!(file(Path::new("/etc/shadow"), Access::Read, None).is_ok());

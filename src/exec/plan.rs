@@ -17,9 +17,10 @@ use super::program::find_program;
 use super::streams::Streams;
 use crate::access::Person;
 use crate::confine;
-use crate::policy::{Allowed, Terms};
+use crate::policy::{Allowed, DecidedRedirect, Terms};
 use crate::syntax::{Connector, RedirectKind, Request};
 use crate::sys::descriptor;
+use crate::sys::identity::Identity;
 use crate::sys::process::{Prepared, Spec};
 use crate::sys::signal;
 use crate::sys::tty::Terminal;
@@ -84,9 +85,35 @@ pub(super) struct StagePlan {
     facts: StageFacts,
     /// `None` where the program is not installed.
     pub child: Option<Prepared>,
-    /// Files to be cut to nothing at its turn.
+    /// Files to be cut to nothing at its turn, and to be created.
     pub cut: Vec<Rc<OwnedFd>>,
+    pub created: Vec<Creation>,
 }
+
+/// A file that is created at its command's turn, so that a line that is refused leaves no trace.
+pub(super) struct Creation {
+    /// What stands in its place in the prepared child.
+    place: Rc<OwnedFd>,
+    path: PathBuf,
+    /// Where it was decided to be.
+    leads: PathBuf,
+    access: Access,
+    identity: Option<Identity>,
+}
+
+impl Creation {
+    /// Creates the file, and puts it in its place. The error is a reason in words.
+    pub fn create(&self) -> Result<(), String> {
+        let created = open::create(&self.path, self.access, self.identity.as_ref())?;
+        if created.path != self.leads {
+            return Err(MOVED.to_owned());
+        }
+        descriptor::put_in_place(&self.place, &created.file).map_err(|errno| errno.desc().to_owned())
+    }
+}
+
+/// Somebody changed what a path leads to between the decision and the opening.
+const MOVED: &str = "it is another file now than when it was decided";
 
 /// What is known of one process before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +182,7 @@ struct Planner<'a> {
 struct Descriptors {
     standard: [Rc<OwnedFd>; 3],
     cut: Vec<Rc<OwnedFd>>,
+    created: Vec<Creation>,
 }
 
 impl Planner<'_> {
@@ -194,7 +222,7 @@ impl Planner<'_> {
         let user = self.user(terms.run_as.as_deref())?;
         let program = find_program(&terms.program, self.context.search)
             .map_err(|reason| PlanError::UnsafeProgram { program: terms.program.clone(), reason: reason.to_string() })?;
-        let descriptors = self.redirect(terms, &user, Descriptors { standard, cut: Vec::new() })?;
+        let descriptors = self.redirect(terms, &user, Descriptors { standard, cut: Vec::new(), created: Vec::new() })?;
         let confinement = confine::Plan::of(&terms.confine);
         let setting = Setting { user: &user, search: self.context.search, term: self.context.term, account_home: terms.account_home };
         let environment = environment::build(&setting, self.context.constants);
@@ -211,7 +239,7 @@ impl Planner<'_> {
         };
         let child = program.as_ref().map(prepare).transpose().map_err(|error| system(&terms.program, error))?;
         let facts = StageFacts { program, run_as: user.name, protections: confinement.protections() };
-        Ok(StagePlan { facts, child, cut: descriptors.cut })
+        Ok(StagePlan { facts, child, cut: descriptors.cut, created: descriptors.created })
     }
 
     /// The user that a command runs as, looked up once a line.
@@ -230,31 +258,45 @@ impl Planner<'_> {
     /// Applies redirections in the order written, which matters: `2>&1 >/dev/null` differs from `>/dev/null 2>&1`.
     fn redirect(&self, terms: &Terms, user: &RunAs, mut descriptors: Descriptors) -> Result<Descriptors, PlanError> {
         for redirect in &terms.redirects {
-            let [input, output, error] = &mut descriptors.standard;
-            match redirect {
-                RedirectKind::ErrorToOutput => *error = Rc::clone(output),
-                RedirectKind::Null(0) => *input = Rc::clone(&self.null),
-                RedirectKind::Null(1) => *output = Rc::clone(&self.null),
-                RedirectKind::Null(2) => *error = Rc::clone(&self.null),
-                RedirectKind::Null(other) => return Err(PlanError::System(format!("descriptor {other} cannot be redirected"))),
-                RedirectKind::Input(file) => *input = self.open(&file.text, Access::Read, terms, user)?,
-                RedirectKind::Output { file, append: true } => *output = self.open(&file.text, Access::Append, terms, user)?,
-                RedirectKind::Output { file, append: false } => {
-                    *output = self.open(&file.text, Access::Write, terms, user)?;
-                    descriptors.cut.push(Rc::clone(output));
+            let (place, opened) = match &redirect.kind {
+                RedirectKind::ErrorToOutput => (2, Rc::clone(&descriptors.standard[1])),
+                RedirectKind::Null(place) => (usize::from(*place), Rc::clone(&self.null)),
+                RedirectKind::Input(file) => (0, self.open(&file.text, Access::Read, redirect, user, &mut descriptors)?),
+                RedirectKind::Output { file, append } => {
+                    let access = if *append { Access::Append } else { Access::Write };
+                    (1, self.open(&file.text, access, redirect, user, &mut descriptors)?)
                 }
-            }
+            };
+            let standard = descriptors.standard.get_mut(place);
+            *standard.ok_or_else(|| PlanError::System(format!("descriptor {place} cannot be redirected")))? = opened;
         }
         Ok(descriptors)
     }
 
-    fn open(&self, file: &str, access: Access, terms: &Terms, user: &RunAs) -> Result<Rc<OwnedFd>, PlanError> {
+    fn open(
+        &self,
+        file: &str,
+        access: Access,
+        redirect: &DecidedRedirect,
+        user: &RunAs,
+        descriptors: &mut Descriptors,
+    ) -> Result<Rc<OwnedFd>, PlanError> {
         let refused = |reason: String| PlanError::File { path: file.to_owned(), reason };
-        let opened = open::file(&self.context.directory.join(file), access, user.identity.as_ref()).map_err(refused)?;
-        // What the decision resolved may have been swapped for something else since; this is what was opened.
-        if terms.confine.hides(&opened.path.display().to_string(), &self.context.person.home) {
-            return Err(refused("its contents are hidden".to_owned()));
+        let path = self.context.directory.join(file);
+        let opened = open::file(&path, access, user.identity.as_ref()).map_err(refused)?;
+        let leads = PathBuf::from(redirect.leads.as_deref().unwrap_or_default());
+        if opened.path != leads {
+            return Err(refused(MOVED.to_owned()));
         }
-        Ok(Rc::new(opened.file))
+        if !opened.exists {
+            let place = Rc::new(descriptor::copy_above_standard(&*self.null).map_err(|errno| system("a descriptor", errno))?);
+            descriptors.created.push(Creation { place: Rc::clone(&place), path, leads, access, identity: user.identity.clone() });
+            return Ok(place);
+        }
+        let file = Rc::new(opened.file);
+        if access == Access::Write {
+            descriptors.cut.push(Rc::clone(&file));
+        }
+        Ok(file)
     }
 }

@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_walk_ends_where_the_kernel_would() {
-        let base = fs::canonicalize(std::env::temp_dir()).unwrap().join(format!("postern-walk-{}", std::process::id()));
+        let base = nix::unistd::mkdtemp(&fs::canonicalize(std::env::temp_dir()).unwrap().join("postern-walk-XXXXXX")).unwrap();
         fs::create_dir_all(base.join("a/b")).unwrap();
         fs::write(base.join("a/file"), "").unwrap();
         for (target, link) in [("a/b", "into"), ("a/new/er", "dangling"), ("loop", "loop"), ("/etc", "away"), ("../a/./file", "a/b/up")] {

@@ -45,7 +45,7 @@ pub struct Terms {
     /// Exactly the words that were decided.
     pub argv: Vec<String>,
     /// Exactly the redirections that were decided.
-    pub redirects: Vec<RedirectKind>,
+    pub redirects: Vec<DecidedRedirect>,
     /// The user that it runs as; `None` for the account itself.
     pub run_as: Option<String>,
     pub confine: Confinement,
@@ -59,6 +59,14 @@ pub struct Terms {
     /// The form of that rule, as the policy writes it.
     pub form: String,
     pub note: Option<String>,
+}
+
+/// A redirection that was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecidedRedirect {
+    pub kind: RedirectKind,
+    /// Where the path of its file led when it was decided; what is opened must be there still.
+    pub leads: Option<String>,
 }
 
 /// A refusal with the nearest miss.
@@ -185,8 +193,8 @@ impl Decision<'_> {
         for variant in &rule.form.variants {
             match matcher.matches(variant, &command.argv) {
                 Ok(()) => {
-                    self.redirects(rule, &matcher, command)?;
-                    return Ok(Allowed(self.terms(rule, program, command)));
+                    let redirects = self.redirects(rule, &matcher, command)?;
+                    return Ok(Allowed(self.terms(rule, program, redirects, command)));
                 }
                 Err(miss) => nearest = Some(nearest.map_or(miss.clone(), |before| nearer_miss(before, miss))),
             }
@@ -212,37 +220,37 @@ impl Decision<'_> {
     }
 
     /// Whether the form takes the redirections, and the confinement lets the command have them.
-    fn redirects(&self, rule: &Rule, matcher: &Matcher<'_>, command: &Command<'_>) -> Result<(), Miss> {
-        let form = &rule.form;
-        for (index, redirect) in command.stage.redirects.iter().enumerate() {
-            let fits = match &redirect.kind {
-                RedirectKind::ErrorToOutput | RedirectKind::Null(_) => Ok(()),
-                RedirectKind::Input(file) => redirect_fits(matcher, form.input.as_ref(), file),
-                RedirectKind::Output { file, append } => {
-                    let slot = if *append { &form.append } else { &form.output };
-                    redirect_fits(matcher, slot.as_ref(), file).and_then(|()| self.writes(rule, file))
-                }
-            };
+    fn redirects(&self, rule: &Rule, matcher: &Matcher<'_>, command: &Command<'_>) -> Result<Vec<DecidedRedirect>, Miss> {
+        let redirects = command.stage.redirects.iter().enumerate();
+        let decided = redirects.map(|(index, redirect)| {
             let word = command.argv.len() + 1 + index;
-            fits.map_err(|reason| Miss { word, expected: Vec::new(), reason: Some(reason) })?;
-        }
-        Ok(())
+            self.redirect(rule, matcher, &redirect.kind).map_err(|reason| Miss { word, expected: Vec::new(), reason: Some(reason) })
+        });
+        decided.collect()
     }
 
-    fn writes(&self, rule: &Rule, file: &Argument) -> Result<(), String> {
-        let path = self.lookups.resolve(&file.text, rule.run_as.as_deref())?;
-        match rule.confine.writes(&path, &self.subject.home) {
-            true => Ok(()),
-            false => Err(format!("the confinement `{}` cannot write {}", rule.confine.name, Safe(path.as_bytes()))),
+    fn redirect(&self, rule: &Rule, matcher: &Matcher<'_>, kind: &RedirectKind) -> Result<DecidedRedirect, String> {
+        let decided = |leads| DecidedRedirect { kind: kind.clone(), leads };
+        let (file, slot) = match kind {
+            RedirectKind::ErrorToOutput | RedirectKind::Null(_) => return Ok(decided(None)),
+            RedirectKind::Input(file) => (file, &rule.form.input),
+            RedirectKind::Output { file, append: false } => (file, &rule.form.output),
+            RedirectKind::Output { file, append: true } => (file, &rule.form.append),
+        };
+        redirect_fits(matcher, slot.as_ref(), file)?;
+        let leads = self.lookups.resolve(&file.text, rule.run_as.as_deref())?;
+        if matches!(kind, RedirectKind::Output { .. }) && !rule.confine.writes(&leads, &self.subject.home) {
+            return Err(format!("the confinement `{}` cannot write {}", rule.confine.name, Safe(leads.as_bytes())));
         }
+        Ok(decided(Some(leads)))
     }
 
-    fn terms(&self, rule: &Rule, program: String, command: &Command<'_>) -> Terms {
+    fn terms(&self, rule: &Rule, program: String, redirects: Vec<DecidedRedirect>, command: &Command<'_>) -> Terms {
         let bound = |limit: Option<super::rule::Limit>| limit.and_then(|limit| limit.on(self.subject.terminal));
         Terms {
             program,
             argv: command.argv.clone(),
-            redirects: command.stage.redirects.iter().map(|redirect| redirect.kind.clone()).collect(),
+            redirects,
             run_as: rule.run_as.clone(),
             confine: rule.confine.clone(),
             timeout: bound(rule.timeout),

@@ -266,7 +266,7 @@ pub const HIDDEN: &[Group] = &[
         ],
     },
     Group { reason: "keyboards and screens of the host", paths: &["/dev/input", "/dev/vcs*", "/dev/fb*", "/dev/uinput", "/dev/hidraw*"] },
-    Group { reason: "postern's own state and the records of sessions", paths: &["/var/lib/postern", "/var/log/postern"] },
+    Group { reason: "postern's own state and the records of sessions", paths: &["/var/lib/postern", "/var/log/postern*"] },
 ];
 
 #[cfg(test)]

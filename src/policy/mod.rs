@@ -25,7 +25,7 @@ pub mod types;
 
 pub use applied::{Applied, Damaged};
 pub use confinement::Confinement;
-pub use decide::{Allowed, Candidate, Denied, Terms, Verdict, candidates, decide};
+pub use decide::{Allowed, Candidate, DecidedRedirect, Denied, Terms, Verdict, candidates, decide};
 pub use facts::{Facts, Resolved};
 pub use rule::{CommandRules, Rule, RuleRef, Scope, Subject};
 pub use settings::Settings;

@@ -193,7 +193,7 @@ fn timestamp(time: OffsetDateTime) -> String {
 pub fn new_session_id() -> String {
     let now = OffsetDateTime::now_utc();
     // The file is created exclusively, so that a poorer source is still no mix-up.
-    let random = random::four_bytes().map_or_else(|_| now.nanosecond() ^ std::process::id(), u32::from_be_bytes);
+    let random = random::bytes().map_or_else(|_| now.nanosecond() ^ std::process::id(), u32::from_be_bytes);
     let (date, clock) = (now.date(), now.time());
     let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
     format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}-{random:08x}", clock.hour(), clock.minute(), clock.second())

@@ -92,7 +92,7 @@ fn command_words(view: &View, partial: &str) -> Vec<Suggestion> {
 }
 
 fn arguments(view: &View, words: &[String], partial: &str) -> Vec<Suggestion> {
-    let facts = Host { directory: view.directory.clone() };
+    let facts = Host::new(&view.directory);
     let next = candidates(&view.policy, &view.subject, words, &facts).unwrap_or_default();
     let mut found = from_forms(&next, partial);
     if next.iter().any(|candidate| takes_path(candidate, partial)) {

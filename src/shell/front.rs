@@ -130,7 +130,7 @@ impl Front {
             [_, target] => target,
             _ => return Err("give one directory".to_owned()),
         };
-        let host = Host { directory: self.directory.clone() };
+        let host = Host::new(&self.directory);
         let resolved = host.resolve(target, None).map_err(|reason| format!("{target}: {reason}"))?;
         enterable(&resolved.path).map_err(|reason| format!("{target}: {reason}"))?;
         match resolved.path.to_str() {

@@ -216,7 +216,7 @@ impl Guard {
 
     /// The permissions of every stage, by pipeline; or the first refusal.
     fn decide(&self, request: &Request, directory: &Path, record: &mut CommandRecord<'_>) -> Result<Vec<Vec<Allowed>>, Stop> {
-        let facts = Host { directory: directory.to_owned() };
+        let facts = Host::new(directory);
         let mut records = record.stages.iter_mut();
         let mut refusal = None;
         let mut permissions = Vec::new();

@@ -27,14 +27,21 @@ struct Sets {
     inheritable: u32,
 }
 
-/// Whether this process may drop from its bounding set. One that may not is held by empty sets and `no_new_privs` alone.
-pub fn can_bound() -> bool {
+/// The effective and the permitted capabilities of this process, as sets of bits.
+pub(super) fn own() -> nix::Result<(u64, u64)> {
     let mut sets = [Sets::default(), Sets::default()];
     let header = Header { version: VERSION, pid: 0 };
     // SAFETY: header and sets are laid out as the kernel wants them and outlive the call.
     let got = unsafe { raw::call(libc::SYS_capget, [std::ptr::from_ref(&header) as usize, sets.as_mut_ptr() as usize, 0, 0, 0]) };
-    let [low, _] = sets;
-    got.is_ok() && low.effective & (1 << SETPCAP) != 0
+    got.map_err(nix::Error::from_raw)?;
+    let [low, high] = sets;
+    let wide = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
+    Ok((wide(low.effective, high.effective), wide(low.permitted, high.permitted)))
+}
+
+/// Whether this process may drop from its bounding set. One that may not is held by empty sets and `no_new_privs` alone.
+pub fn can_bound() -> bool {
+    own().is_ok_and(|(effective, _)| effective & (1 << SETPCAP) != 0)
 }
 
 /// Empties the bounding set and keeps root from being special; needs [`can_bound`]. Async-signal-safe.

@@ -23,6 +23,12 @@ pub fn copy_above_standard(fd: impl AsFd) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// Makes the number of `place` stand for `file`, closed on exec; what it stood for is closed.
+pub fn put_in_place(place: &OwnedFd, file: &OwnedFd) -> nix::Result<()> {
+    // SAFETY: both numbers are open; `place` stays so, and its owner goes on owning it.
+    nix::errno::Errno::result(unsafe { libc::dup3(file.as_raw_fd(), place.as_raw_fd(), libc::O_CLOEXEC) }).map(drop)
+}
+
 /// Bytes that can be read from a pipe at once.
 pub fn readable(pipe: BorrowedFd<'_>) -> io::Result<usize> {
     let mut count: libc::c_int = 0;

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 
-use super::raw;
+use super::{random, raw};
 
 /// The random offsets are below this, in bytes.
 const SLACK: usize = 1 << 16;
@@ -47,7 +47,7 @@ impl Image {
         let arrays = (argv.len() + environment.len() + 2) * size_of::<usize>();
         let mut image = Image::reserve(text + path.as_bytes_with_nul().len() + arrays + 4 * SLACK)?;
         let mut end = 0;
-        image.path = image.store(&mut end, path.as_bytes_with_nul(), random(SLACK)?);
+        image.path = image.store(&mut end, path.as_bytes_with_nul(), below(SLACK)?);
         image.argv = image.array(&mut end, &argv)?;
         image.environment = image.array(&mut end, &environment)?;
         Ok(image)
@@ -64,7 +64,7 @@ impl Image {
         let length = length.next_multiple_of(page);
         let mut error = io::Error::from_raw_os_error(libc::ENOMEM);
         for _ in 0..TRIES {
-            let wanted = random(1 << ADDRESS_BITS)? & !(page - 1);
+            let wanted = below(1 << ADDRESS_BITS)? & !(page - 1);
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
             // SAFETY: a new private mapping that replaces none: NOREPLACE, and before Linux 4.17 without FIXED's meaning.
             let base = unsafe { libc::mmap(wanted as *mut _, length, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
@@ -86,7 +86,7 @@ impl Image {
         addresses.push(0);
         let bytes: Vec<u8> = addresses.into_iter().flat_map(usize::to_ne_bytes).collect();
         let aligned = end.next_multiple_of(size_of::<usize>()) - *end;
-        Ok(self.store(end, &bytes, aligned + (random(SLACK)? & !(size_of::<usize>() - 1))))
+        Ok(self.store(end, &bytes, aligned + (below(SLACK)? & !(size_of::<usize>() - 1))))
     }
 
     /// Puts bytes `gap` behind `end` and returns their address.
@@ -115,13 +115,8 @@ fn strings(words: &[String]) -> Result<Vec<CString>, NulError> {
 }
 
 /// A random number below `bound`, a power of two, from the kernel.
-fn random(bound: usize) -> io::Result<usize> {
-    let mut bytes = [0_u8; size_of::<usize>()];
-    // SAFETY: the buffer is as long as is said. Eight bytes are never cut short (getrandom(2)).
-    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
-    if got != bytes.len() as isize {
-        return Err(io::Error::last_os_error());
-    }
+fn below(bound: usize) -> io::Result<usize> {
+    let bytes = random::bytes()?;
     Ok(usize::from_ne_bytes(bytes) & (bound - 1))
 }
 

@@ -1,37 +1,46 @@
 //! The child between clone and exec.
 //!
-//! `clone(CLONE_VM | CLONE_VFORK)`: the child runs in the parent's memory on a stack of its own while the thread that spawns waits.
-//! That costs a third less than fork, whose copy of the page tables grows with the shell, and it is why `std::process::Command` is not
-//! used: its `pre_exec` always forks. The price is the rule of this file: the child makes raw system calls on what was prepared before,
-//! allocates nothing, and says what failed through the memory that it shares. Its descriptors, signal dispositions, credentials,
-//! `no_new_privs` and filter are its own (per task); the one thing that comes back is that after a change of ids the kernel marks the
-//! shared memory as not dumpable, which this process wants to be anyway (see [`protect_memory`]).
+//! `clone(CLONE_VM)`: the child runs in the parent's memory on a stack of its own. That costs a third less than fork, whose copy of the
+//! page tables grows with the shell, and it is why `std::process::Command` is not used: its `pre_exec` always forks. The price is the rule
+//! of this file: the child makes raw system calls on what was prepared before and allocates nothing. Its descriptors, signal dispositions,
+//! credentials, `no_new_privs` and filter are its own (per task); the one thing that comes back is that after a change of ids the kernel
+//! marks the shared memory as not dumpable, which this process wants to be anyway (see [`protect_memory`]).
+//!
+//! Not `CLONE_VFORK`, which suspends the parent until the exec: a child that is stopped before it (Ctrl-Z, or a process of the same user
+//! that sends SIGSTOP) or that hangs in it would hold the shell for ever. The parent waits on a pipe that the exec closes, with a bound.
 //!
 //! Two choices: the umask is 077, not the client's, so that what a command may create is private; and the core limit is one byte, not
 //! zero, because a `core_pattern` that names a program ignores zero and takes one as "none" (fs/coredump.c).
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::c_void;
 use std::fmt::{self, Display, Formatter};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::ptr;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::time::Instant;
 
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, getpid};
+use nix::unistd::{Pid, getpid, pipe2};
 
 use super::identity::Identity;
 use super::image::{Image, ImageError};
 use super::seccomp::{self, Filter, TooFar};
 use super::{capability, descriptor, raw, signal};
+use crate::words::limits;
 
 /// Bytes of the child's stack; it needs about two thousand.
 const STACK: usize = 64 << 10;
 const UMASK: usize = 0o077;
+/// A child that has not begun after so many milliseconds may have been stopped.
+const STOPPED_AFTER: u8 = 50;
 /// See the top of this file.
 const CORE: u64 = 1;
 
@@ -51,7 +60,9 @@ pub struct Spec<'a> {
 }
 
 /// A child of which everything is there but the process.
-pub struct Prepared {
+pub struct Prepared(Rc<Parts>);
+
+struct Parts {
     image: Image,
     filter: Option<Filter>,
     directory: Rc<OwnedFd>,
@@ -100,6 +111,25 @@ pub enum Step {
     NoNewPrivileges,
     Filter,
     Execute,
+}
+
+impl Step {
+    /// In the order of their numbers.
+    const ALL: [Step; 13] = [
+        Step::Clone,
+        Step::Group,
+        Step::Terminal,
+        Step::Directory,
+        Step::Descriptors,
+        Step::CoreLimit,
+        Step::BoundingSet,
+        Step::Identity,
+        Step::Capabilities,
+        Step::ParentDeath,
+        Step::NoNewPrivileges,
+        Step::Filter,
+        Step::Execute,
+    ];
 }
 
 impl Display for Step {
@@ -166,7 +196,7 @@ impl Prepared {
         let image = Image::new(spec.program, spec.argv, spec.environment)?;
         let filter = spec.one_exec.then(|| Filter::one_exec(image.pointers().map(|pointer| pointer as u64))).transpose()?;
         let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
-        Ok(Prepared {
+        Ok(Prepared(Rc::new(Parts {
             image,
             filter,
             directory: spec.directory,
@@ -175,96 +205,125 @@ impl Prepared {
             core: hard.min(CORE),
             bound: capability::can_bound(),
             stack: Stack::new()?,
-        })
+        })))
     }
 
     /// Starts the process: it executes the program when this returns. `terminal` makes its new group the foreground of that terminal.
     /// The process dies with the thread that calls this.
     pub fn spawn(&self, group: Group, terminal: Option<BorrowedFd<'_>>) -> Result<Pid, SpawnError> {
-        let task = Task {
-            prepared: self,
-            program: self.filter.as_ref().map(Filter::program),
+        let failed = |reason| SpawnError { step: Step::Clone, reason };
+        let (alive, child_end) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
+        let task = Box::new(Task {
+            program: self.0.filter.as_ref().map(Filter::program),
+            parts: Rc::clone(&self.0),
             group: match group {
                 Group::New => 0,
                 Group::Of(leader) => leader.as_raw(),
             },
             terminal: terminal.map(|fd| fd.as_raw_fd()),
+            alive: child_end.as_raw_fd(),
             parent: getpid().as_raw(),
-            failure: Cell::new(None),
-        };
+            step: AtomicUsize::new(0),
+            errno: AtomicI32::new(0),
+        });
         let mask = signal::block_all();
-        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-        // SAFETY: the child runs `start` on its own stack while this thread waits in the kernel until it has executed or ended; `task`
-        // outlives that, and no other thread knows of it. With all signals blocked no handler of ours runs in the child.
-        let pid = unsafe { libc::clone(start, self.stack.top(), flags, ptr::from_ref(&task).cast_mut().cast()) };
-        let failed = io::Error::last_os_error();
+        let argument = ptr::from_ref(&*task).cast_mut().cast();
+        // SAFETY: the child runs `start` on its own stack. Stack and task live until the child has left this memory, or for ever (below);
+        // both sides only read them, but for atomics. With all signals blocked no handler of ours runs in the child.
+        let pid = unsafe { libc::clone(start, self.0.stack.top(), libc::CLONE_VM | libc::SIGCHLD, argument) };
+        let result = nix::Error::result(pid).map(Pid::from_raw);
         signal::set_mask(mask);
-        if pid < 0 {
-            return Err(SpawnError { step: Step::Clone, reason: nix::Error::from_raw(failed.raw_os_error().unwrap_or(libc::EAGAIN)) });
+        let pid = result.map_err(failed)?;
+        drop(child_end);
+        if !has_begun(pid, alive.as_fd()) {
+            // It may still be in this memory, and end whenever the kernel lets go of it.
+            std::mem::forget(task);
+            return Err(SpawnError { step: Step::Execute, reason: nix::Error::ETIME });
         }
-        let pid = Pid::from_raw(pid);
-        task.failure.get().map_or(Ok(pid), |failure| {
-            // The child has ended, so this does not wait.
-            let _ = waitpid(pid, None);
-            Err(failure)
-        })
+        match task.errno.load(Ordering::Acquire) {
+            0 => Ok(pid),
+            errno => {
+                // The child has ended but for its last steps, so this does not wait.
+                let _ = waitpid(pid, None);
+                let step = Step::ALL.get(task.step.load(Ordering::Acquire)).copied().unwrap_or(Step::Execute);
+                Err(SpawnError { step, reason: nix::Error::from_raw(errno) })
+            }
+        }
     }
 }
 
+/// Waits until the child has left this memory by its exec or its end, which closes its end of the pipe: in both, the kernel lets go of the
+/// memory first. False when it did not in time; it is then told to die.
+fn has_begun(child: Pid, alive: BorrowedFd<'_>) -> bool {
+    let end = Instant::now() + limits::START_DEADLINE;
+    loop {
+        match poll(&mut [PollFd::new(alive, PollFlags::POLLIN)], PollTimeout::from(STOPPED_AFTER)) {
+            Ok(1..) => return true,
+            _ if Instant::now() > end => break,
+            // Perhaps it was stopped: let it go on.
+            _ => kill(child, Signal::SIGCONT).unwrap_or(()),
+        }
+    }
+    let _ = kill(child, Signal::SIGKILL);
+    matches!(poll(&mut [PollFd::new(alive, PollFlags::POLLIN)], PollTimeout::from(STOPPED_AFTER)), Ok(1..))
+}
+
 /// What the child is given.
-struct Task<'a> {
-    prepared: &'a Prepared,
+struct Task {
+    parts: Rc<Parts>,
     program: Option<libc::sock_fprog>,
     /// The leader of its group; 0 for itself.
     group: i32,
     terminal: Option<i32>,
+    /// The child's end of the pipe.
+    alive: i32,
     parent: i32,
-    /// Written by the child, read by the parent once the child has gone.
-    failure: Cell<Option<SpawnError>>,
+    /// What the child was doing, as an index of [`Step::ALL`], and how that failed; 0 for not at all.
+    step: AtomicUsize,
+    errno: AtomicI32,
 }
 
-/// The child's main function. Never returns: the parent's stack is not its own.
+/// The child's main function. Never returns: the parent's memory is not its own.
 extern "C" fn start(task: *mut c_void) -> i32 {
-    // SAFETY: `spawn` passes a task that lives until this child has executed or ended.
-    let task = unsafe { &*task.cast::<Task<'_>>() };
-    let Err(failure) = task.run();
-    task.failure.set(Some(failure));
-    // SAFETY: ends this process without touching anything that it shares.
-    unsafe { libc::_exit(127) }
+    // SAFETY: `spawn` passes a task that lives until this child has left its memory.
+    let task = unsafe { &*task.cast::<Task>() };
+    let Err(errno) = task.run();
+    task.errno.store(errno, Ordering::Release);
+    loop {
+        // SAFETY: ends this process.
+        let _ = unsafe { raw::call(libc::SYS_exit_group, [127, 0, 0, 0, 0]) };
+    }
 }
 
-impl Task<'_> {
+impl Task {
     /// All or nothing: the first step that fails is the end. The order matters: the terminal before the group could be stopped for it,
     /// privileged steps before the ids, what a change of ids undoes (the death signal) behind it, the filter last.
-    fn run(&self) -> Result<Infallible, SpawnError> {
-        let at = |step: Step| move |errno: i32| SpawnError { step, reason: nix::Error::from_raw(errno) };
-        self.join_group().map_err(at(Step::Group))?;
-        self.take_terminal().map_err(at(Step::Terminal))?;
-        self.enter_directory().map_err(at(Step::Directory))?;
-        self.settle_descriptors().map_err(at(Step::Descriptors))?;
-        self.limit_cores().map_err(at(Step::CoreLimit))?;
-        if self.prepared.bound {
-            capability::bound().map_err(at(Step::BoundingSet))?;
-        }
-        if let Some(identity) = &self.prepared.identity {
-            identity.assume_in_thread().map_err(at(Step::Identity))?;
-        }
-        capability::clear().map_err(at(Step::Capabilities))?;
-        self.die_with_parent().map_err(at(Step::ParentDeath))?;
-        number(libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0]).map_err(at(Step::NoNewPrivileges))?;
+    fn run(&self) -> Result<Infallible, i32> {
+        self.at(Step::Group, || self.join_group())?;
+        self.at(Step::Terminal, || self.take_terminal())?;
+        self.at(Step::Directory, || self.enter_directory())?;
+        self.at(Step::Descriptors, || self.settle_descriptors())?;
+        self.at(Step::CoreLimit, || self.limit_cores())?;
+        self.at(Step::BoundingSet, || if self.parts.bound { capability::bound() } else { Ok(()) })?;
+        self.at(Step::Identity, || self.parts.identity.as_ref().map_or(Ok(()), Identity::assume_in_thread))?;
+        self.at(Step::Capabilities, capability::clear)?;
+        self.at(Step::ParentDeath, || self.die_with_parent())?;
+        self.at(Step::NoNewPrivileges, || number(libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0]))?;
         // SAFETY: the dispositions are the child's own (no CLONE_SIGHAND).
         unsafe { signal::reset_dispositions() };
-        if let Some(program) = &self.program {
-            // SAFETY: the filter lives in `prepared`.
-            unsafe { seccomp::install(program) }.map_err(at(Step::Filter))?;
-        }
+        // SAFETY: the filter lives in `parts`.
+        self.at(Step::Filter, || self.program.as_ref().map_or(Ok(()), |program| unsafe { seccomp::install(program) }))?;
         signal::set_mask(0);
-        let [path, argv, environment] = self.prepared.image.pointers();
+        let [path, argv, environment] = self.parts.image.pointers();
         // SAFETY: the three are as execve takes them, in the living image.
-        Err(match unsafe { raw::call(libc::SYS_execve, [path, argv, environment, 0, 0]) } {
-            Err(errno) => at(Step::Execute)(errno),
-            Ok(_) => at(Step::Execute)(0),
-        })
+        self.at(Step::Execute, || unsafe { raw::call(libc::SYS_execve, [path, argv, environment, 0, 0]) }.map(drop))?;
+        Err(libc::EINVAL)
+    }
+
+    /// Says what is being done, and does it.
+    fn at(&self, step: Step, action: impl FnOnce() -> Result<(), i32>) -> Result<(), i32> {
+        self.step.store(step as usize, Ordering::Relaxed);
+        action()
     }
 
     fn join_group(&self) -> Result<(), i32> {
@@ -283,19 +342,24 @@ impl Task<'_> {
     /// As the person, not as the user that the command runs as, who may have no way into it.
     fn enter_directory(&self) -> Result<(), i32> {
         number(libc::SYS_umask, [UMASK, 0, 0, 0])?;
-        number(libc::SYS_fchdir, [self.prepared.directory.as_raw_fd() as usize, 0, 0, 0])
+        number(libc::SYS_fchdir, [self.parts.directory.as_raw_fd() as usize, 0, 0, 0])
     }
 
     fn settle_descriptors(&self) -> Result<(), i32> {
-        for (standard, fd) in self.prepared.descriptors.iter().enumerate() {
+        for (standard, fd) in self.parts.descriptors.iter().enumerate() {
             number(libc::SYS_dup3, [fd.as_raw_fd() as usize, standard, 0, 0])?;
         }
+        // The pipe's end moves to 3, where the exec closes it.
+        match self.alive {
+            3 => {}
+            other => number(libc::SYS_dup3, [other as usize, 3, libc::O_CLOEXEC as usize, 0])?,
+        }
         // SAFETY: the table is the child's own (no CLONE_FILES), and it uses none of them again.
-        unsafe { descriptor::close_from(3) }
+        unsafe { descriptor::close_from(4) }
     }
 
     fn limit_cores(&self) -> Result<(), i32> {
-        let limit = libc::rlimit64 { rlim_cur: self.prepared.core, rlim_max: self.prepared.core };
+        let limit = libc::rlimit64 { rlim_cur: self.parts.core, rlim_max: self.parts.core };
         number(libc::SYS_prlimit64, [0, libc::RLIMIT_CORE as usize, ptr::from_ref(&limit) as usize, 0])
     }
 
@@ -344,7 +408,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // SAFETY: our own mapping, on which nobody runs any more: `spawn` waits for the child.
+        // SAFETY: our own mapping, on which nobody runs any more: a child that might has a task, which holds this.
         unsafe { libc::munmap(self.base, self.length) };
     }
 }

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::unistd::{self, Gid, Group, Uid};
 
+use super::capability;
+
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -100,32 +102,8 @@ pub fn privileged() -> bool {
 /// For any user but root, a new program's permitted capabilities are the ambient ones, which the caller had, and those of its file
 /// (`capabilities(7)`, "Transformation of capabilities during execve()").
 fn has_capabilities_of_its_file() -> bool {
-    let Ok(permitted) = permitted_capabilities() else { return true };
+    let Ok((_, permitted)) = capability::own() else { return true };
     (0..u64::BITS).filter(|capability| permitted & (1 << capability) != 0).any(|capability| !is_ambient(capability))
-}
-
-fn permitted_capabilities() -> nix::Result<u64> {
-    /// `_LINUX_CAPABILITY_VERSION_3`, since Linux 2.6.26: two sets of 32 bits.
-    const VERSION: u32 = 0x2008_0522;
-    #[repr(C)]
-    struct Header {
-        version: u32,
-        pid: i32,
-    }
-    #[derive(Clone, Copy, Default)]
-    #[repr(C)]
-    struct Data {
-        effective: u32,
-        permitted: u32,
-        inheritable: u32,
-    }
-    let mut header = Header { version: VERSION, pid: 0 };
-    let mut data = [Data::default(); 2];
-    // SAFETY: capget(2) reads and may write one header, and writes two data elements for this version; both are ours and live.
-    let result = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) };
-    Errno::result(result)?;
-    let [low, high] = data;
-    Ok(u64::from(high.permitted) << 32 | u64::from(low.permitted))
 }
 
 fn is_ambient(capability: u32) -> bool {

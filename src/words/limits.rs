@@ -12,9 +12,13 @@ pub const GLOB_NAMES: usize = 512;
 pub const GLOB_ENTRIES: usize = 100_000;
 /// How long a path may take to resolve, all globs of a line to expand, or a file to open.
 pub const PATH_DEADLINE: Duration = Duration::from_secs(1);
+/// Helpers that a dead file system may hold before the next path is refused at once.
+pub const STUCK_HELPERS: usize = 8;
 /// Symbolic links followed in one path, as in Linux (`path_resolution(7)`).
 pub const SYMLINKS: usize = 40;
 
+/// How long a process may take from its beginning to its program's: the program is read from a disk that may be slow.
+pub const START_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a command that was told to end (the client went away, SIGTERM) has before it is killed.
 pub const GRACE: Duration = Duration::from_secs(2);
 /// How long killing what a command left behind, or one that does not die, may hold the shell up.

@@ -11,3 +11,10 @@ pub mod suggest;
 pub use diagnostic::{Diagnostic, Severity};
 pub use escape::Safe;
 pub use span::{Position, Span};
+
+/// Says that a test does not run here, in the form that `tests/run` counts.
+#[cfg(test)]
+pub fn skip(why: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "SKIPPED: {why}");
+}

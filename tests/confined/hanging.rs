@@ -17,7 +17,7 @@ struct Hanging {
 impl Hanging {
     fn mount() -> Option<Hanging> {
         if !is_root() || !Path::new("/dev/fuse").exists() {
-            let _ = writeln!(std::io::stderr().lock(), "skipped: needs root and /dev/fuse");
+            let _ = writeln!(std::io::stderr().lock(), "SKIPPED: needs root and /dev/fuse");
             return None;
         }
         let scratch = Scratch::private();

@@ -7,12 +7,11 @@ use std::os::fd::IntoRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use postern::access::Person;
 use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, StageOutcome, plan_terms, run};
 use postern::policy::confinement::{Confinement, Exec};
-use postern::policy::{Facts, RuleRef, Terms};
+use postern::policy::{DecidedRedirect, Facts, RuleRef, Terms};
 use postern::syntax::{Argument, Connector, RedirectKind};
 use postern::words::Span;
 use serde::{Deserialize, Serialize};
@@ -93,20 +92,23 @@ impl Stage {
     }
 }
 
-fn redirect(text: &str) -> RedirectKind {
+/// A redirection as it would be decided now.
+fn redirect(text: &str) -> DecidedRedirect {
+    let leads = |name: &str| Host::new("/").resolve(name, None).ok().map(|found| found.path.display().to_string());
     let file = |name: &str| Argument { text: name.to_owned(), span: Span::default() };
-    match text {
-        "2>&1" => RedirectKind::ErrorToOutput,
-        "</dev/null" => RedirectKind::Null(0),
-        ">/dev/null" => RedirectKind::Null(1),
-        "2>/dev/null" => RedirectKind::Null(2),
+    let (kind, leads) = match text {
+        "2>&1" => (RedirectKind::ErrorToOutput, None),
+        "</dev/null" => (RedirectKind::Null(0), None),
+        ">/dev/null" => (RedirectKind::Null(1), None),
+        "2>/dev/null" => (RedirectKind::Null(2), None),
         other => match (other.strip_prefix('<'), other.strip_prefix(">>"), other.strip_prefix('>')) {
-            (Some(name), ..) => RedirectKind::Input(file(name)),
-            (_, Some(name), _) => RedirectKind::Output { file: file(name), append: true },
-            (.., Some(name)) => RedirectKind::Output { file: file(name), append: false },
+            (Some(name), ..) => (RedirectKind::Input(file(name)), leads(name)),
+            (_, Some(name), _) => (RedirectKind::Output { file: file(name), append: true }, leads(name)),
+            (.., Some(name)) => (RedirectKind::Output { file: file(name), append: false }, leads(name)),
             _ => panic!("{other}"),
         },
-    }
+    };
+    DecidedRedirect { kind, leads }
 }
 
 /// A line: pipelines with what stands before them, `;`, `&&`, `||`, and a `!`.
@@ -167,16 +169,14 @@ pub struct Scratch(pub PathBuf);
 
 impl Scratch {
     pub fn new() -> Scratch {
-        let scratch = Scratch(unique(&std::env::temp_dir()));
-        fs::create_dir(&scratch.0).unwrap();
+        let scratch = Scratch(nix::unistd::mkdtemp(&std::env::temp_dir().join("postern-confined-XXXXXX")).unwrap());
         fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o777)).unwrap();
         scratch
     }
 
     /// One from which programs may be run: all of its path belongs to root alone.
     pub fn private() -> Scratch {
-        let scratch = Scratch(unique(Path::new("/opt")));
-        fs::create_dir(&scratch.0).unwrap();
+        let scratch = Scratch(nix::unistd::mkdtemp("/opt/postern-confined-XXXXXX").unwrap());
         fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o755)).unwrap();
         scratch
     }
@@ -194,11 +194,6 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-fn unique(base: &Path) -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    base.join(format!("postern-confined-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst)))
 }
 
 /// A shell that has not been started; redirect and start [`Shell::command`] as the test needs.
@@ -290,7 +285,7 @@ pub fn living(marker: &str) -> Vec<String> {
 pub fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        let _ = writeln!(std::io::stderr().lock(), "skipped: needs root");
+        let _ = writeln!(std::io::stderr().lock(), "SKIPPED: needs root");
     }
     root
 }
@@ -307,7 +302,7 @@ pub fn be_the_shell() {
     let report = match (task.line, task.resolve) {
         (Some(line), _) => execute(line),
         (_, Some(path)) => {
-            let found = Host { directory: PathBuf::from("/") }.resolve(&path, None);
+            let found = Host::new("/").resolve(&path, None);
             Report {
                 resolved: found.as_ref().ok().map(|found| found.path.display().to_string()),
                 refused: found.err(),

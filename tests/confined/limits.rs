@@ -189,6 +189,16 @@ fn a_command_that_stops_itself_is_continued() {
 }
 
 #[test]
+fn processes_that_are_stopped_before_they_begin_hold_nothing_up() {
+    // Stops its whole group, which the others join while they are being started, as fast as it can.
+    let stopper = perl("$SIG{TSTP} = 'IGNORE'; for (1..300_000) { kill TSTP, -getpgrp }").timeout(20_000);
+    let stages: Vec<_> = std::iter::once(stopper).chain((0..30).map(|_| command(&["true"]))).collect();
+    let outcome = report(line(&stages));
+    assert_eq!((outcome.ended, outcome.stages[0][0].as_str()), (None, "exit 0"), "{:?}", outcome.stages);
+    assert!(outcome.milliseconds < 20_000);
+}
+
+#[test]
 fn a_long_command_does_not_collect_dead_orphans() {
     // Each grandchild ends as the shell's own child; nobody else will reap it.
     let program = "for (1..50) { fork or do { fork; exit }; wait } select undef, undef, undef, 0.3;

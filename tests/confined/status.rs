@@ -109,9 +109,11 @@ fn files_are_read_written_appended_and_cut_only_at_their_turn() {
     assert_eq!(result.status, 0, "{result:?}");
     assert_eq!((scratch.read("grown"), scratch.read("kept")), ("before\none\ntwo\n".to_owned(), "after\n".to_owned()));
 
-    let refused = report(line(&[echo("lost").into(&kept)]).then(";", &[from(&scratch.path("none"))]));
+    let new = scratch.path("new");
+    let refused = report(line(&[echo("lost").into(&kept)]).then(";", &[echo("x").into(&new)]).then(";", &[from(&scratch.path("none"))]));
     assert_eq!(refused.refused, Some(format!("{}: no such file or directory", scratch.path("none").display())));
     assert_eq!(scratch.read("kept"), "after\n", "a refused line changes no content");
+    assert!(!new.exists(), "a refused line creates nothing");
 }
 
 #[test]

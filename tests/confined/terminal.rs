@@ -88,13 +88,13 @@ fn there_is_no_job_control() {
 fn the_terminal_is_given_back_as_it_was() {
     let raw = "system 'stty raw -echo'; kill KILL, $$";
     let shell = OnTerminal::start(
-        line(&[perl(&format!("{READY} <STDIN>; {raw}")).free(true)]).then(";", &[perl(&format!("print 'second'; {READY} <STDIN>"))]),
+        line(&[perl(&format!("{READY} <STDIN>; {raw}")).free(true)]).then(";", &[perl("$| = 1; print 'second'; <STDIN>")]),
     );
     let before = shell.settings();
     assert!(before.local_flags.contains(LocalFlags::ECHO | LocalFlags::ISIG));
     let shell = shell.on("ready", b"\n").on("second", b"");
     assert_eq!(shell.settings(), before);
-    let shell = shell.on("ready", b"\n");
+    let shell = shell.on("", b"\n");
     assert_eq!(shell.end().stages, [["signal 9"], ["exit 0"]]);
 }
 
