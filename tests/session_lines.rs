@@ -9,12 +9,16 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use house::House;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use postern::record::join;
+
+type Record = serde_json::Map<String, serde_json::Value>;
 
 /// Gives the shell lines on its standard input.
 fn feed(house: &House, input: &[u8]) -> Output {
@@ -237,8 +241,11 @@ fn a_line_after_the_maximum_is_refused() {
     let house = House::with("max: 1s");
     let _syslog = full_syslog(&house);
     // One that is stopped too late runs its line in time.
-    for _ in 0..10 {
+    for sessions in 0..10 {
         let mut shell = start(&house, &["-c", "echo late"]);
+        while std::fs::read_dir(house.directory().join("records")).unwrap().count() == sessions {
+            std::thread::yield_now();
+        }
         send(&shell, Signal::SIGSTOP);
         std::thread::sleep(Duration::from_millis(1100));
         send(&shell, Signal::SIGCONT);
@@ -329,6 +336,39 @@ fn whatever_is_wrong_with_the_start_is_125_and_no_session() {
         assert!(output.stderr.starts_with(b"posternsh: "), "{arguments:?}");
     }
     assert!(house.records().is_empty());
+}
+
+#[test]
+fn a_start_that_is_refused_is_on_record_where_no_policy_says_otherwise() {
+    if !Path::new("/run/postern-test").is_dir() {
+        let _ = writeln!(std::io::stderr().lock(), "SKIPPED: it would write to this machine's log, and is not inside tests/sandbox");
+        return;
+    }
+    let log = Path::new("/var/log/postern");
+    std::fs::create_dir_all(log).unwrap();
+    let house = House::new();
+    let unknown = format!("--{}", house.directory().file_name().unwrap().display());
+    let borrowed = house.directory().join("posternsh");
+    std::fs::copy(env!("CARGO_BIN_EXE_posternsh"), &borrowed).unwrap();
+    std::fs::set_permissions(&borrowed, PermissionsExt::from_mode(0o4755)).unwrap();
+    let mut set_user_id = Command::new(&borrowed);
+    set_user_id.args(["-c", "true"]).uid(65534).gid(65534);
+    let mut applied = Command::new(env!("CARGO_BIN_EXE_posternsh"));
+    applied.args(["-c", "true"]);
+    for (mut shell, uid, reason) in [
+        (house.shell(&[&unknown]), 0, unknown.as_str()),
+        (house.shell(&["-c"]), 0, "-c"),
+        (applied, 0, "no policy is in force"),
+        (set_user_id, 65534, "started with privilege that its caller lacks"),
+    ] {
+        let output = shell.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(125), "{reason}: {}", text(&output.stderr));
+        let files = std::fs::read_dir(log).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+        let refused = files.flat_map(|file| join(file.lines()).unwrap());
+        let found = |record: &Record| record["event"] == "session.deny" && record["reason"].as_str().unwrap().contains(reason);
+        let record = refused.filter(|record| found(record)).last().unwrap_or_else(|| panic!("{reason} is not on record"));
+        assert_eq!((&record["uid"], &record["seq"]), (&uid.into(), &1.into()), "{reason}");
+    }
 }
 
 #[test]

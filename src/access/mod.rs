@@ -48,16 +48,23 @@ pub fn identify() -> Result<Person, AccessError> {
     let user = user::by_uid(uid)?.ok_or(AccessError::NoAccount(uid.as_raw()))?;
     let groups = user::own_groups()?.into_iter().map(user::group_name).collect::<Result<_, _>>()?;
     let home = user.home.into_os_string().into_string().map_err(|_| AccessError::Home(user.name.clone()))?;
-    Ok(Person {
-        host: host()?,
-        account: user.name,
-        uid: uid.as_raw(),
+    Ok(Person { host: host()?, account: user.name, groups, home, ..unidentified() })
+}
+
+/// What the kernel alone says of who runs this process; the account is its number. For the record of a start that failed, perhaps because
+/// the user database did.
+pub fn unidentified() -> Person {
+    let uid = Uid::current().as_raw();
+    Person {
+        host: host().unwrap_or_default(),
+        account: uid.to_string(),
+        uid,
         gid: Gid::current().as_raw(),
-        groups,
-        home,
+        groups: Vec::new(),
+        home: "/".to_owned(),
         from: std::env::var("SSH_CONNECTION").ok().and_then(|connection| client(&connection)),
         tty: terminal(),
-    })
+    }
 }
 
 /// Whether this process was started with privilege that its caller lacks: it then takes no `--policy` and no `--demo`, and, as this

@@ -18,6 +18,11 @@ pub enum Event<'a> {
         /// What is in force for every command of the session.
         protections: &'a [&'a str],
     },
+    /// Nobody was let in: there is no usable policy, the shell was started in a wrong way, or cannot do its job. The only record of its
+    /// session.
+    SessionDeny {
+        reason: &'a str,
+    },
     CommandStart(&'a CommandRecord<'a>),
     CommandDeny(&'a CommandRecord<'a>),
     CommandEnd(&'a CommandRecord<'a>),
@@ -101,6 +106,7 @@ impl Event<'_> {
     pub fn name(&self) -> &'static str {
         match self {
             Event::SessionStart { .. } => "session.start",
+            Event::SessionDeny { .. } => "session.deny",
             Event::CommandStart(_) => "command.start",
             Event::CommandDeny(_) => "command.deny",
             Event::CommandEnd(_) => "command.end",
@@ -113,7 +119,7 @@ impl Event<'_> {
     /// How loud it is in syslog.
     pub(super) fn severity(&self) -> Severity {
         match self {
-            Event::CommandDeny(_) => Severity::LOG_WARNING,
+            Event::CommandDeny(_) | Event::SessionDeny { .. } => Severity::LOG_WARNING,
             Event::PolicyDamage { .. } => Severity::LOG_ALERT,
             _ => Severity::LOG_INFO,
         }
@@ -123,7 +129,7 @@ impl Event<'_> {
     /// file is the only place that has it, it is on the disk itself.
     pub(super) fn need(&self, elsewhere: bool) -> Need {
         match self {
-            Event::SessionEnd { .. } => Need::Last,
+            Event::SessionEnd { .. } | Event::SessionDeny { .. } => Need::Last,
             _ if elsewhere => Need::Later,
             Event::CommandStart(_) => Need::Durable,
             _ => Need::Now,
@@ -140,6 +146,7 @@ impl Event<'_> {
                 Field::strings("protections", protections.iter().copied()),
                 text("policy", policy),
             ],
+            Event::SessionDeny { reason } => vec![text("reason", reason)],
             Event::CommandStart(command) | Event::CommandDeny(command) => command.fields(false),
             Event::CommandEnd(command) => command.fields(true),
             Event::PolicyChange { before, policy } => vec![text("before", before), text("policy", policy)],

@@ -85,15 +85,7 @@ impl Guard {
     /// Opens the records of a session and writes its first. `terminal` is whether commands will write to one.
     pub fn open(policy: InForce, person: Person, way: &str, terminal: bool, term: Option<String>) -> Result<Guard, Unrecorded> {
         let clock = Clock::start(Instant::now());
-        let session = record::Session {
-            id: record::new_session_id(),
-            host: person.host.clone(),
-            account: person.account.clone(),
-            uid: person.uid,
-            from: person.from.map(|address| address.to_string()),
-            tty: person.tty.clone(),
-        };
-        let mut ledger = Ledger::open(policy.audit(), session);
+        let mut ledger = Ledger::open(policy.audit(), &person);
         ledger.start(way, policy.policy().digest())?;
         let subject = person.subject(terminal);
         Ok(Guard { policy, person, subject, term, ledger, strikes: 0, clock })

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::access::Person;
 use crate::confine;
 use crate::exec::plan::StageFacts;
 use crate::exec::{Ended, StageOutcome};
@@ -20,8 +21,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn open(audit: &Audit, session: record::Session) -> Ledger {
-        let recorder = Recorder::open(audit, session);
+    pub fn open(audit: &Audit, person: &Person) -> Ledger {
+        let recorder = Recorder::open(audit, session(person));
         Ledger { recorder, on_failure: audit.on_failure, commands: 0, denied: 0, notices: Vec::new() }
     }
 
@@ -91,6 +92,24 @@ impl Ledger {
     pub fn notices(&mut self) -> Vec<String> {
         self.notices.extend(self.recorder.notices());
         std::mem::take(&mut self.notices)
+    }
+}
+
+/// Puts on record that a session cannot start, at the places that hold where no policy says otherwise. What they do not take is lost: the
+/// start has failed already.
+pub fn refused(person: &Person, reason: &str) {
+    let _ = Recorder::open(&Audit::default(), session(person)).write(&Event::SessionDeny { reason });
+}
+
+/// A new session of a person, as its records name it.
+fn session(person: &Person) -> record::Session {
+    record::Session {
+        id: record::new_session_id(),
+        host: person.host.clone(),
+        account: person.account.clone(),
+        uid: person.uid,
+        from: person.from.map(|address| address.to_string()),
+        tty: person.tty.clone(),
     }
 }
 

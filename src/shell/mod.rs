@@ -64,7 +64,7 @@ const BROKEN: u8 = 125;
 /// Why a session cannot start.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
-    #[error("{0}\n{USAGE}")]
+    #[error("{0}")]
     Arguments(#[from] ArgumentError),
     #[error("started with privilege that its caller lacks: this version does not run set-user-ID")]
     Privileged,
@@ -84,10 +84,16 @@ enum StartError {
 pub fn main() -> ExitCode {
     fail_closed();
     let status = arguments::parse(std::env::args_os().skip(1)).map_err(StartError::from).and_then(run);
-    ExitCode::from(status.unwrap_or_else(|error| {
-        tell(&legible(&error.to_string()));
-        BROKEN
-    }))
+    ExitCode::from(status.unwrap_or_else(|error| refuse(&error)))
+}
+
+/// Says why there is no session, and puts it on record.
+fn refuse(error: &StartError) -> u8 {
+    let reason = error.to_string();
+    let usage = if matches!(error, StartError::Arguments(_)) { USAGE } else { "" };
+    tell(&legible(&format!("{reason}\n{usage}")));
+    ledger::refused(&access::identify().unwrap_or_else(|_| access::unidentified()), &reason);
+    BROKEN
 }
 
 fn run(task: Task) -> Result<u8, StartError> {
