@@ -130,8 +130,8 @@ impl Line {
         let negated = pipeline.negated;
         let outcome = job::run(pipeline, around);
         self.ended = outcome.ended;
-        self.interrupted =
-            outcome.stages.iter().any(|stage| matches!(stage, StageOutcome::Killed { signal, .. } if *signal == Signal::SIGINT as i32));
+        // As in POSIX shells, of a pipeline only its last command counts.
+        self.interrupted = matches!(outcome.stages.last(), Some(StageOutcome::Killed { signal, .. }) if *signal == Signal::SIGINT as i32);
         self.status = match (self.ended, outcome.stages.last().map_or(0, status)) {
             (Some(ended), _) => ended_status(ended),
             (None, _) if self.interrupted => signal_status(Signal::SIGINT as i32),

@@ -36,11 +36,14 @@ const WAKES: [(Signal, Wake); 4] =
 /// How often a signal is repeated until it is taken.
 const REPEAT: Duration = Duration::from_secs(1);
 
+/// What would end the shell without the last record of its session, and asks nothing of it.
+const MEANINGLESS: [Signal; 6] = [Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGIO, Signal::SIGXCPU, Signal::SIGVTALRM, Signal::SIGPROF];
+
 /// The thread that reads.
 static READER: AtomicUsize = AtomicUsize::new(0);
 
 /// Lets SIGHUP, SIGTERM and SIGINT end a wait of the calling thread instead of this process. At a prompt of a person, Ctrl-\ and Ctrl-Z do
-/// nothing to it either. Children must reset the signals that are ignored here.
+/// nothing to it either; signals that mean nothing to a shell never do. Children must reset what is ignored here.
 pub fn watch(interactive: bool) -> io::Result<()> {
     // SAFETY: has no preconditions.
     let reader = unsafe { libc::pthread_self() };
@@ -49,6 +52,7 @@ pub fn watch(interactive: bool) -> io::Result<()> {
         handle(signal, SigHandler::Handler(hand_on))?;
     }
     handle(Signal::SIGINT, SigHandler::SigAction(note))?;
+    MEANINGLESS.into_iter().try_for_each(|signal| handle(signal, SigHandler::SigIgn))?;
     if interactive {
         handle(Signal::SIGQUIT, SigHandler::SigIgn)?;
         handle(Signal::SIGTSTP, SigHandler::SigIgn)?;
@@ -102,7 +106,7 @@ pub fn window(terminal: BorrowedFd<'_>) -> Option<(u16, u16)> {
 /// Sets a disposition. Without SA_RESTART, so that a blocking call ends.
 fn handle(signal: Signal, handler: SigHandler) -> io::Result<()> {
     let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handlers of this file are the only ones, and do nothing that signal-safety(7) does not list.
+    // SAFETY: the handlers of this file, like those of `signal`, do nothing that signal-safety(7) does not list.
     unsafe { sigaction(signal, &action) }?;
     Ok(())
 }

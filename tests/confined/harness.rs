@@ -317,6 +317,8 @@ pub fn be_the_shell() {
 }
 
 fn execute(line: Line) -> Report {
+    // As the shell does before anything else.
+    postern::sys::process::protect_memory().unwrap();
     let person = Person {
         host: "test".to_owned(),
         account: "tester".to_owned(),
