@@ -342,6 +342,15 @@ fn a_forced_line_is_not_read_a_second_time() {
 }
 
 #[test]
+fn an_address_that_sshd_does_not_vouch_for_is_none() {
+    // As `su breakglass` hands it on. Over sshd it counts: tests/ssh.
+    let house = House::new();
+    house.shell(&["-c", "true"]).env("SSH_CONNECTION", "10.1.2.3 50022 10.0.0.1 22").output().unwrap();
+    let records = house.records();
+    assert!(!records.is_empty() && records.iter().all(|record| record["from"].is_null()), "{records:?}");
+}
+
+#[test]
 fn whatever_is_wrong_with_the_start_is_125_and_no_session() {
     let house = House::new();
     for arguments in [&["--norc"][..], &["-x"], &["script"], &["-c"], &["--policy", "/nonexistent"]] {

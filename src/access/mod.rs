@@ -1,8 +1,9 @@
 //! Who is this, and from where. Asks the kernel and the user database; of the environment it reads `SSH_CONNECTION` alone, which sshd sets
-//! over anything that a client sends.
+//! over anything that a client sends, and only where it was sshd that started this process.
 #![forbid(unsafe_code)]
 
 pub mod in_force;
+mod sshd;
 
 use std::net::IpAddr;
 
@@ -54,15 +55,16 @@ pub fn identify() -> Result<Person, AccessError> {
 /// What the kernel alone says of who runs this process; the account is its number. For the record of a start that failed, perhaps because
 /// the user database did.
 pub fn unidentified() -> Person {
-    let uid = Uid::current().as_raw();
+    let uid = Uid::current();
+    let connection = std::env::var("SSH_CONNECTION").ok().filter(|_| sshd::is_parent(uid));
     Person {
         host: host().unwrap_or_default(),
         account: uid.to_string(),
-        uid,
+        uid: uid.as_raw(),
         gid: Gid::current().as_raw(),
         groups: Vec::new(),
         home: "/".to_owned(),
-        from: std::env::var("SSH_CONNECTION").ok().and_then(|connection| client(&connection)),
+        from: connection.and_then(|connection| client(&connection)),
         tty: terminal(),
     }
 }
