@@ -13,7 +13,7 @@ use nix::unistd::pipe2;
 use super::environment::{self, Setting};
 use super::identity::RunAs;
 use super::open::{self, Access};
-use super::program::find_program;
+use super::program::{ProgramError, find_program};
 use super::streams::Streams;
 use crate::access::Person;
 use crate::confine;
@@ -38,13 +38,15 @@ pub struct PlanContext<'a> {
     pub term: Option<&'a str>,
 }
 
-/// Why an allowed line cannot be planned. Each is a refusal (126) of the whole line.
+/// Why an allowed line cannot be planned. Each is a refusal of the whole line (126), but for `System`, where the shell itself failed (125).
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     #[error("{program} is not safe to run: {reason}")]
     UnsafeProgram { program: String, reason: String },
     #[error("{path}: {reason}")]
     File { path: String, reason: String },
+    #[error("cannot give the capability {0}: this install gives none")]
+    Capability(String),
     #[error("cannot run as {user}: {reason}")]
     RunAs { user: String, reason: String },
     #[error("{0}")]
@@ -217,11 +219,13 @@ impl Planner<'_> {
 
     fn stage(&mut self, terms: &Terms, standard: [Rc<OwnedFd>; 3]) -> Result<StagePlan, PlanError> {
         if let Some(capability) = terms.confine.capabilities.first() {
-            return Err(PlanError::System(format!("cannot give the capability {capability}: this install gives none")));
+            return Err(PlanError::Capability(capability.clone()));
         }
         let user = self.user(terms.run_as.as_deref())?;
-        let program = find_program(&terms.program, self.context.search)
-            .map_err(|reason| PlanError::UnsafeProgram { program: terms.program.clone(), reason: reason.to_string() })?;
+        let program = find_program(&terms.program, self.context.search).map_err(|error| match error {
+            ProgramError::Unsafe(reason) => PlanError::UnsafeProgram { program: terms.program.clone(), reason },
+            ProgramError::System(reason) => PlanError::System(format!("{}: {reason}", terms.program)),
+        })?;
         let descriptors = self.redirect(terms, &user, Descriptors { standard, cut: Vec::new(), created: Vec::new() })?;
         let confinement = confine::Plan::of(&terms.confine);
         let setting = Setting { user: &user, search: self.context.search, term: self.context.term, account_home: terms.account_home };

@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 
 use super::lookup::SEARCH;
@@ -15,13 +16,28 @@ use super::walk::{self, WalkError, walk};
 use crate::sys::deadline;
 use crate::words::limits;
 
-/// Why a program must not be run, in words.
+/// Why a program is not run, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct UnsafeReason(pub String);
+pub enum ProgramError {
+    /// It must not be run.
+    #[error("{0}")]
+    Unsafe(String),
+    /// The shell could not find out, for want of descriptors or memory: no verdict on the program.
+    #[error("{0}")]
+    System(String),
+}
+
+impl From<WalkError> for ProgramError {
+    fn from(error: WalkError) -> ProgramError {
+        match error {
+            WalkError::System(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => ProgramError::System(error.to_string()),
+            _ => ProgramError::Unsafe(error.to_string()),
+        }
+    }
+}
 
 /// The path of a program: a full path, or the first hit of a bare name on the fixed PATH and then `search`. `None` when it is not there.
-pub fn find_program(program: &str, search: &[String]) -> Result<Option<PathBuf>, UnsafeReason> {
+pub fn find_program(program: &str, search: &[String]) -> Result<Option<PathBuf>, ProgramError> {
     let (fixed, added): (Vec<PathBuf>, Vec<PathBuf>) = candidates(program, search).into_iter().partition(|path| is_fixed(path));
     // On the fixed PATH nothing is asked of a file system that the host could do without; elsewhere it may hang.
     match first_safe(&fixed)? {
@@ -44,7 +60,7 @@ pub(super) fn is_fixed(path: &Path) -> bool {
     path.parent().is_some_and(|directory| SEARCH.iter().any(|fixed| directory == Path::new(fixed)))
 }
 
-fn first_safe(paths: &[PathBuf]) -> Result<Option<PathBuf>, UnsafeReason> {
+fn first_safe(paths: &[PathBuf]) -> Result<Option<PathBuf>, ProgramError> {
     for path in paths {
         if check(path)? {
             return Ok(Some(path.clone()));
@@ -53,36 +69,38 @@ fn first_safe(paths: &[PathBuf]) -> Result<Option<PathBuf>, UnsafeReason> {
     Ok(None)
 }
 
-fn first_safe_in_time(paths: &[PathBuf]) -> Result<Option<PathBuf>, UnsafeReason> {
+fn first_safe_in_time(paths: &[PathBuf]) -> Result<Option<PathBuf>, ProgramError> {
     // One byte of verdict, then the path or the reason.
     let work = || match first_safe(paths) {
         Ok(Some(path)) => [b"+", path.as_os_str().as_bytes()].concat(),
         Ok(None) => b"-".to_vec(),
-        Err(UnsafeReason(reason)) => format!("!{reason}").into_bytes(),
+        Err(ProgramError::Unsafe(reason)) => format!("!{reason}").into_bytes(),
+        Err(ProgramError::System(reason)) => format!("?{reason}").into_bytes(),
     };
-    let answer = deadline::within(limits::PATH_DEADLINE, work).map_err(|elapsed| UnsafeReason(elapsed.to_string()))?;
+    let answer = deadline::within(limits::PATH_DEADLINE, work).map_err(|elapsed| ProgramError::Unsafe(elapsed.to_string()))?;
     match answer.split_first() {
         Some((b'+', path)) => Ok(Some(PathBuf::from(OsStr::from_bytes(path)))),
-        Some((b'!', reason)) => Err(UnsafeReason(String::from_utf8_lossy(reason).into_owned())),
+        Some((b'!', reason)) => Err(ProgramError::Unsafe(String::from_utf8_lossy(reason).into_owned())),
+        Some((b'?', reason)) => Err(ProgramError::System(String::from_utf8_lossy(reason).into_owned())),
         _ => Ok(None),
     }
 }
 
 /// Whether there is a program at `path`; an error where it must not be run.
-fn check(path: &Path) -> Result<bool, UnsafeReason> {
+fn check(path: &Path) -> Result<bool, ProgramError> {
     if !path.is_absolute() {
-        return Err(UnsafeReason("its path is not absolute".to_owned()));
+        return Err(ProgramError::Unsafe("its path is not absolute".to_owned()));
     }
     let found = match walk(path, &|path, stat| only_root_writes(path, stat)) {
         Ok(found) if found.missing.is_empty() => found,
-        Ok(_) | Err(WalkError::System(nix::errno::Errno::ENOTDIR)) => return Ok(false),
-        Err(error) => return Err(UnsafeReason(error.to_string())),
+        Ok(_) | Err(WalkError::System(Errno::ENOTDIR)) => return Ok(false),
+        Err(error) => return Err(error.into()),
     };
     let judged = found.stat().and_then(|stat| {
         only_root_writes(&found.path, &stat)?;
         executable(&found.path, &stat)
     });
-    judged.map(|()| true).map_err(|error| UnsafeReason(error.to_string()))
+    judged.map(|()| true).map_err(ProgramError::from)
 }
 
 fn only_root_writes(path: &Path, stat: &FileStat) -> Result<(), WalkError> {
@@ -157,11 +175,11 @@ mod tests {
             let found = find_program(program, &search);
             match reason {
                 None => assert_eq!(found, Ok(Some(base.join("good").join(program)))),
-                Some(reason) => assert!(found.as_ref().is_err_and(|error| error.0.contains(reason)), "{program}: {found:?}"),
+                Some(reason) => assert!(found.as_ref().is_err_and(|error| error.to_string().contains(reason)), "{program}: {found:?}"),
             }
         }
         let through = find_program(&base.join("sticky/in").display().to_string(), &[]);
-        assert!(through.as_ref().is_err_and(|error| error.0.contains("sticky is writable")), "{through:?}");
+        assert!(through.as_ref().is_err_and(|error| error.to_string().contains("sticky is writable")), "{through:?}");
         fs::remove_dir_all(base).unwrap();
     }
 }
