@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::identity::RunAs;
-use super::lookup::SEARCH;
+use super::program::SEARCH;
 use crate::words::paths;
 
 /// HOME where the empty one is not there.

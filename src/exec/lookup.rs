@@ -46,9 +46,6 @@ impl Host {
     }
 }
 
-/// The fixed PATH; a policy's `search` comes behind it.
-pub const SEARCH: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-
 impl Facts for Host {
     fn resolve(&self, path: &str, run_as: Option<&str>) -> Result<Resolved, String> {
         if path.is_empty() {

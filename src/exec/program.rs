@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 
-use super::lookup::SEARCH;
 use super::walk::{self, WalkError, walk};
 use crate::sys::deadline;
 use crate::words::limits;
+
+/// The fixed PATH; a policy's `search` comes behind it.
+pub const SEARCH: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// Why a program is not run, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
