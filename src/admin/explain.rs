@@ -29,6 +29,9 @@ use crate::words::{Safe, Span, escape, limits, paths};
 #[derive(Serialize)]
 struct Explanation {
     line: String,
+    /// The line as it was given, which carets are set by.
+    #[serde(skip)]
+    bytes: Vec<u8>,
     decision: Decision,
     /// The rule that decides: of a refusal the one that denies or came nearest, of an allowed pipeline that of its first command.
     rule: Option<String>,
@@ -147,10 +150,11 @@ impl Explainer {
     fn line(&self, line: &[u8]) -> Result<Explanation, Failure> {
         let shown = record::json::text(line);
         let constants = in_force::constants(&self.policy, &self.subject);
-        let is_program = |name: &str| !in_force::rules_in_force(&self.policy, &self.subject, name).is_empty();
+        let is_program = |name: &str| in_force::allows(&self.policy, &self.subject, name);
         let surroundings = Surroundings { constants: &constants, status: 0, is_program: &is_program };
         let refused = |decision, reason: String, span: Option<Span>| Explanation {
             line: shown.clone(),
+            bytes: line.to_vec(),
             decision,
             rule: None,
             reason: Some(reason),
@@ -175,6 +179,7 @@ impl Explainer {
         let refused = commands.iter().find(|command| command.decision != Decision::Allow);
         let deciding = refused.or(commands.first());
         Ok(Explanation {
+            bytes: request.line.clone().into_bytes(),
             line: request.line,
             decision: deciding.map_or(Decision::Invalid, |command| command.decision),
             rule: deciding.and_then(|command| command.rule.clone()),
@@ -254,7 +259,7 @@ impl Explanation {
             let reason = self.reason.as_deref().unwrap_or_default();
             return match (self.decision, self.culprit) {
                 (Decision::Allow, _) => "allowed: part of the shell".to_owned(),
-                (_, Some([start, end])) => message::point("refused: ", 0, self.line.as_bytes(), Span { start, end }, reason),
+                (_, Some([start, end])) => message::point("refused: ", 0, &self.bytes, Span { start, end }, reason),
                 (_, None) => format!("refused: {}", Safe(reason.as_bytes())),
             };
         }

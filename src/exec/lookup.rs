@@ -122,6 +122,14 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_has_waited_long_enough_waits_for_no_further_path() {
+        let _ = fs::metadata("/etc/passwd");
+        let late = Host { waited: Cell::new(limits::PATH_DEADLINE), ..host() };
+        assert_eq!(host().resolve("/no-such", None).map(|found| found.exists), Ok(false), "with time left");
+        assert_eq!(late.resolve("/no-such", None), Err("no answer within 1s".to_owned()));
+    }
+
+    #[test]
     fn the_fast_way_and_the_slow_one_agree() {
         // The kernel may have dropped one from its cache, but not all.
         let answers = ["/etc/passwd", "/bin/sh", "/usr/bin/../lib/", "/dev/null"].map(|path| {

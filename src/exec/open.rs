@@ -42,9 +42,13 @@ pub(super) fn file(path: &Path, access: Access, identity: Option<&Identity>) -> 
     answer(identity, || open_file(path, access))
 }
 
-/// Creates a file that [`file`] found missing, or opens it, emptied, where an earlier command of the line has created it.
-pub(super) fn create(path: &Path, access: Access, identity: Option<&Identity>) -> Result<Opened, String> {
-    answer(identity, || create_file(path, access))
+/// Somebody changed what a path leads to between the decision and the opening.
+pub(super) const MOVED: &str = "it is another file now than when it was decided";
+
+/// Creates a file that [`file`] found missing, or opens it, emptied, where an earlier command of the line has created it. Nothing is touched
+/// that is not at `leads`.
+pub(super) fn create(path: &Path, leads: &Path, access: Access, identity: Option<&Identity>) -> Result<OwnedFd, String> {
+    answer(identity, || create_file(path, leads, access)).map(|opened| opened.file)
 }
 
 /// A handle (`O_PATH`) on the directory that commands start in.
@@ -109,10 +113,16 @@ fn open_file(path: &Path, access: Access) -> Result<Opened, String> {
     }
 }
 
-fn create_file(path: &Path, access: Access) -> Result<Opened, String> {
+fn create_file(path: &Path, leads: &Path, access: Access) -> Result<Opened, String> {
     let found = reach(path)?;
+    if found.full() != leads {
+        return Err(MOVED.to_owned());
+    }
     let [name] = found.missing.as_slice() else {
         let opened = open_file(path, access)?;
+        if opened.path != leads {
+            return Err(MOVED.to_owned());
+        }
         if access == Access::Write {
             ftruncate(&opened.file, 0).map_err(reason)?;
         }
@@ -163,11 +173,11 @@ mod tests {
 
         let found = open("to-fresh", Access::Write).unwrap();
         assert!(!found.exists && !base.join("fresh").exists(), "nothing is created while planning");
-        let created = create(&base.join("to-fresh"), Access::Write, None).unwrap();
-        assert_eq!(created.path, found.path);
-        File::from(created.file).write_all(b"new").unwrap();
-        let again = create(&base.join("to-fresh"), Access::Append, None).unwrap();
-        assert_eq!((again.path, fs::read(base.join("fresh")).unwrap()), (base.join("fresh"), b"new".to_vec()));
+        assert_eq!(found.path, base.join("fresh"));
+        let created = create(&base.join("to-fresh"), &found.path, Access::Write, None).unwrap();
+        File::from(created).write_all(b"new").unwrap();
+        create(&base.join("to-fresh"), &found.path, Access::Append, None).unwrap();
+        assert_eq!(fs::read(base.join("fresh")).unwrap(), b"new");
         assert_eq!(fs::read(base.join("fresh")).unwrap(), b"new");
         assert_eq!(fs::metadata(base.join("fresh")).unwrap().mode() & 0o777, 0o600);
         File::from(open("file", Access::Append).unwrap().file).write_all(b"+").unwrap();

@@ -12,7 +12,7 @@ use nix::unistd::pipe2;
 
 use super::environment::{self, Setting};
 use super::identity::RunAs;
-use super::open::{self, Access};
+use super::open::{self, Access, MOVED};
 use super::program::{ProgramError, find_program};
 use super::streams::Streams;
 use crate::access::Person;
@@ -106,16 +106,10 @@ pub(super) struct Creation {
 impl Creation {
     /// Creates the file, and puts it in its place. The error is a reason in words.
     pub fn create(&self) -> Result<(), String> {
-        let created = open::create(&self.path, self.access, self.identity.as_ref())?;
-        if created.path != self.leads {
-            return Err(MOVED.to_owned());
-        }
-        descriptor::put_in_place(&self.place, &created.file).map_err(|errno| errno.desc().to_owned())
+        let created = open::create(&self.path, &self.leads, self.access, self.identity.as_ref())?;
+        descriptor::put_in_place(&self.place, &created).map_err(|errno| errno.desc().to_owned())
     }
 }
-
-/// Somebody changed what a path leads to between the decision and the opening.
-const MOVED: &str = "it is another file now than when it was decided";
 
 /// What is known of one process before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -302,5 +296,72 @@ impl Planner<'_> {
             descriptors.cut.push(Rc::clone(&file));
         }
         Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Confinement, RuleRef};
+    use crate::syntax::Argument;
+    use crate::words::Span;
+    use std::fs;
+
+    /// Plans `true` with one redirection whose file was decided to be at `leads`.
+    fn plan_at(kind: RedirectKind, leads: &std::path::Path) -> Result<LinePlan, PlanError> {
+        let redirect = DecidedRedirect { kind, leads: leads.to_str().map(str::to_owned) };
+        let terms = Terms {
+            program: "true".to_owned(),
+            argv: vec!["true".to_owned()],
+            redirects: vec![redirect],
+            run_as: None,
+            confine: Confinement::default(),
+            timeout: None,
+            output: None,
+            account_home: false,
+            rule: RuleRef { source: "test".to_owned(), line: 1 },
+            form: "true".to_owned(),
+            note: None,
+        };
+        let person = crate::access::identify().unwrap();
+        let directory = std::env::temp_dir();
+        let constants = BTreeMap::new();
+        let context = PlanContext { person: &person, directory: &directory, constants: &constants, search: &[], term: None };
+        plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context)
+    }
+
+    #[test]
+    fn a_file_that_was_swapped_since_it_was_decided_is_not_opened_and_not_created() {
+        let base = nix::unistd::mkdtemp(&fs::canonicalize(std::env::temp_dir()).unwrap().join("postern-plan-XXXXXX")).unwrap();
+        let (decided, other) = (base.join("decided"), base.join("other"));
+        fs::write(&decided, "").unwrap();
+        std::os::unix::fs::symlink(&other, base.join("link")).unwrap();
+        let file = |name: &str| Argument { text: base.join(name).display().to_string(), span: Span::default() };
+        let output = |name: &str| RedirectKind::Output { file: file(name), append: false };
+
+        // The control: what is where it was decided to be is opened.
+        assert!(plan_at(RedirectKind::Input(file("decided")), &decided).is_ok());
+        assert!(plan_at(output("link"), &other).is_ok());
+        fs::write(&other, "other").unwrap();
+        for kind in [RedirectKind::Input(file("link")), output("link")] {
+            let error = plan_at(kind, &decided).err().map(|error| error.to_string());
+            assert!(error.is_some_and(|error| error.ends_with(MOVED)));
+        }
+
+        // The same at the command's turn: planned while it was missing in one place, pointed to another since.
+        fs::remove_file(&other).unwrap();
+        let planned = plan_at(output("link"), &other).unwrap();
+        fs::remove_file(base.join("link")).unwrap();
+        std::os::unix::fs::symlink(base.join("elsewhere"), base.join("link")).unwrap();
+        let creations: Vec<&Creation> =
+            planned.pipelines.iter().flat_map(|pipeline| &pipeline.stages).flat_map(|stage| &stage.created).collect();
+        let create = || creations.iter().map(|creation| creation.create()).collect::<Vec<_>>();
+        let elsewhere = base.join("elsewhere");
+        assert_eq!(create(), [Err(MOVED.to_owned())]);
+        assert!(!other.exists() && !elsewhere.exists(), "nothing is created in the wrong place");
+        fs::write(&elsewhere, "precious").unwrap();
+        assert_eq!(create(), [Err(MOVED.to_owned())]);
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"precious", "nothing is emptied in the wrong place");
+        fs::remove_dir_all(base).unwrap();
     }
 }

@@ -135,7 +135,16 @@ fn demo_records(home: &str) -> Result<Audit, PolicyError> {
 /// Every command word that some rule in force for `subject` allows, sorted.
 pub fn allowed_commands(policy: &Applied, subject: &Subject) -> Vec<String> {
     let names = policy.commands().unwrap_or_default();
-    names.into_iter().filter(|name| !rules_in_force(policy, subject, name).is_empty()).collect()
+    names.into_iter().filter(|name| allows(policy, subject, name)).collect()
+}
+
+/// Whether some rule in force for `subject` allows this command word. A damaged policy allows none.
+pub fn allows(policy: &Applied, subject: &Subject, command: &str) -> bool {
+    let rules = policy.rules(command).ok().flatten();
+    rules
+        .iter()
+        .flat_map(|rules| &rules.allow)
+        .any(|rule| policy.scopes().get(rule.scope as usize).is_some_and(|scope| scope.admits(subject)))
 }
 
 /// The allow rules for one command word that are in force for `subject`, with the source that each is from. A damaged policy has none.

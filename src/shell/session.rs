@@ -198,7 +198,7 @@ impl Session {
     fn asked(&self, line: &[u8]) -> Result<Asked, Refusal> {
         let (policy, subject) = (self.guard.policy(), self.guard.subject());
         let constants = in_force::constants(policy, subject);
-        let is_program = |name: &str| !in_force::rules_in_force(policy, subject, name).is_empty();
+        let is_program = |name: &str| in_force::allows(policy, subject, name);
         self.front.read(line, &Surroundings { constants: &constants, status: self.status, is_program: &is_program })
     }
 
