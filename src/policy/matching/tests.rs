@@ -338,7 +338,7 @@ fn a_deny_cannot_be_got_round_by_spelling() {
         (
             "systemctl stop <unit>",
             &["systemctl stop a", "systemctl --no-pager stop a", "systemctl -n 5 stop a", "systemctl stop a -q"],
-            &["systemctl stop", "systemctl start a"],
+            &["systemctl stop", "systemctl start a", "systemctl stop a b"],
         ),
         ("rm **", &["rm", "rm -rf /"], &[]),
         ("foo ** -n <n:1000..> **", &["foo -n 1000", "foo -n2K", "foo -n 1e9", "foo -n 0x7fff"], &["foo -n 5"]),
