@@ -41,11 +41,6 @@ impl Ledger {
         self.commands
     }
 
-    /// Lines that were refused so far, by policy or because they do not parse.
-    pub fn denied(&self) -> u64 {
-        self.denied
-    }
-
     /// Writes a record. One that no place takes is an error if the policy says so, else a notice.
     pub fn write(&mut self, event: &Event<'_>) -> Result<(), Unrecorded> {
         if let Event::CommandDeny(_) = event {
