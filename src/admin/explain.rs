@@ -225,7 +225,7 @@ impl Explainer {
             timeout_ms: terms.timeout,
             output_bytes: terms.output,
             note: terms.note.clone(),
-            protections: confine::Plan::of(&terms.confine).protections(),
+            protections: confine::Plan::of(&terms.confine, &confine::Kernel::of_host()).protection_names(),
         }
     }
 }

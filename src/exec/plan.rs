@@ -221,7 +221,7 @@ impl Planner<'_> {
             ProgramError::System(reason) => PlanError::System(format!("{}: {reason}", terms.program)),
         })?;
         let descriptors = self.redirect(terms, &user, Descriptors { standard, cut: Vec::new(), created: Vec::new() })?;
-        let confinement = confine::Plan::of(&terms.confine);
+        let confinement = confine::Plan::of(&terms.confine, &confine::Kernel::of_host());
         let setting = Setting { user: &user, search: self.context.search, term: self.context.term, account_home: terms.account_home };
         let environment = environment::build(&setting, self.context.constants);
         let prepare = |program: &PathBuf| {
@@ -232,11 +232,11 @@ impl Planner<'_> {
                 directory: Rc::clone(&self.directory),
                 descriptors: descriptors.standard,
                 identity: user.identity.clone(),
-                one_exec: confinement.one_exec,
+                one_exec: confinement.confinement.exec != crate::policy::confinement::Exec::Any,
             })
         };
         let child = program.as_ref().map(prepare).transpose().map_err(|error| system(&terms.program, error))?;
-        let facts = StageFacts { program, run_as: user.name, protections: confinement.protections() };
+        let facts = StageFacts { program, run_as: user.name, protections: confinement.protection_names() };
         Ok(StagePlan { facts, child, cut: descriptors.cut, created: descriptors.created })
     }
 

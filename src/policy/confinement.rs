@@ -16,6 +16,9 @@ pub struct Confinement {
     pub base: Base,
     /// Absolute paths whose contents can be read on top of the base's, with all that is below them.
     pub read: Vec<String>,
+    /// Path globs of the rule's own path types: their contents can be read too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<String>,
     /// Absolute paths that can be written, with all that is below them.
     pub write: Vec<String>,
     /// Path globs hidden on top of the built-in list; `~` is the account's home directory.

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     pub audit: Audit,
     pub session: Session,
+    pub strength: Strength,
+    /// Whether a rule has the confinement `open`: its commands may signal what they like, so the session is not kept to itself either.
+    pub open_rules: bool,
     /// Directories that the policy adds behind the fixed PATH.
     pub search: Vec<String>,
 }
@@ -22,6 +25,19 @@ pub struct Audit {
     pub dir: String,
     /// What happens when no place takes a record.
     pub on_failure: OnFailure,
+}
+
+/// `confinement:` — what happens to a command when the kernel lacks a part of what is to hold it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strength {
+    /// It does not run.
+    #[default]
+    All,
+    /// It does not run if one of these is lacking, by the names that records use.
+    Require(Vec<String>),
+    /// It runs, and the person and the record say what is lacking.
+    BestEffort,
 }
 
 /// What happens to a command whose record no place takes.

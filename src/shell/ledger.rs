@@ -111,7 +111,7 @@ fn session(person: &Person) -> record::Session {
 /// What holds every command whatever its rule: the protections under the widest confinement that a rule can name.
 fn always() -> Vec<&'static str> {
     let widest = Confinement { base: Base::Open, exec: Exec::Any, ..Confinement::default() };
-    confine::Plan::of(&widest).protections()
+    confine::Plan::of(&widest, &confine::Kernel::of_host()).protection_names()
 }
 
 /// A record of a line about which nothing but its bytes is known.

@@ -8,6 +8,8 @@ pub mod descriptor;
 pub mod file;
 pub mod identity;
 pub mod image;
+pub mod landlock;
+pub mod notify;
 pub mod process;
 pub mod prompt;
 pub mod random;

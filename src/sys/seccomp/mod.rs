@@ -7,7 +7,10 @@
 //!
 //! [`Image`]: super::image::Image
 
+pub mod calls;
+
 use super::raw;
+pub use calls::Calls;
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;

@@ -1,0 +1,111 @@
+//! What will hold a command: its confinement, on this kernel.
+
+use super::kernel::Kernel;
+use super::protection::Protection;
+use super::supervisor::Oversight;
+use crate::policy::Confinement;
+use crate::policy::confinement::{Base, Exec, Limits};
+use crate::sys::seccomp::calls::{self, Calls, Inet, Signals, Unix};
+
+/// What will hold a child. No plan is without `no_new_privs`, empty capability sets and core dumps switched off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub confinement: Confinement,
+    pub kernel: Kernel,
+    /// `None`: no filter (`open`, or a kernel that has none).
+    pub calls: Option<Calls>,
+    /// Whether Landlock holds its files.
+    pub files: bool,
+    pub limits: Limits,
+    /// What is in force.
+    pub protections: Vec<Protection>,
+    /// What the confinement asks for and this kernel does not have.
+    pub missing: Vec<Protection>,
+}
+
+impl Plan {
+    /// The plan for a confinement on a kernel.
+    pub fn of(confinement: &Confinement, kernel: &Kernel) -> Plan {
+        let open = confinement.base == Base::Open;
+        let calls = (!open && kernel.filter).then(|| calls(confinement, kernel));
+        let files = !open && kernel.landlock > 0;
+        let mut plan = Plan {
+            confinement: confinement.clone(),
+            kernel: kernel.clone(),
+            calls,
+            files,
+            limits: confinement.limits.clone(),
+            protections: vec![Protection::NoNewPrivileges, Protection::NoCapabilities, Protection::NoCore],
+            missing: Vec::new(),
+        };
+        plan.judge();
+        plan
+    }
+
+    /// Sorts what the confinement asks for into what is in force and what is missing.
+    fn judge(&mut self) {
+        let (kernel, confine) = (&self.kernel, &self.confinement);
+        let open = confine.base == Base::Open;
+        let brokered = !confine.sockets.is_empty() || confine.base == Base::Service;
+        let ports = !confine.network.is_empty();
+        let wanted = [
+            (confine.exec == Exec::None, Protection::OneExec, kernel.filter),
+            (matches!(confine.exec, Exec::Paths(_)), Protection::ExecList, kernel.filter && kernel.listener && kernel.landlock > 0),
+            (!open, Protection::Calls, kernel.filter),
+            (!open, Protection::Reads, kernel.landlock > 0),
+            (!open, Protection::Writes, kernel.landlock > 0),
+            (!open && (ports || confine.base != Base::Network), Protection::Network, kernel.filter && (kernel.listener || !ports)),
+            (!open, Protection::Sockets, kernel.filter && (kernel.listener || !brokered)),
+            (!open, Protection::Signals, kernel.filter && (kernel.landlock >= 6 || kernel.listener)),
+            (confine.limits != Limits::default(), Protection::Limits, kernel.filter),
+        ];
+        for (_, protection, there) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
+            if there { &mut self.protections } else { &mut self.missing }.push(protection);
+        }
+    }
+
+    /// The names of what is in force, as records have them.
+    pub fn protection_names(&self) -> Vec<&'static str> {
+        self.protections.iter().map(|protection| protection.name()).collect()
+    }
+
+    /// What a supervisor of the command decides by.
+    pub fn oversight(&self) -> Oversight {
+        Oversight::default()
+    }
+}
+
+/// The calls that a confinement leaves, on a kernel.
+fn calls(confinement: &Confinement, kernel: &Kernel) -> Calls {
+    let brokered = !confinement.sockets.is_empty() || confinement.base == Base::Service;
+    let unix = match (brokered, kernel.listener) {
+        (false, _) => Unix::Pairs,
+        (true, true) => Unix::Asked,
+        (true, false) => Unix::Any,
+    };
+    let datagrams = confinement.network.iter().any(|port| !port.starts_with("tcp:"));
+    let inet = match (confinement.network.is_empty(), confinement.base == Base::Network) {
+        (false, _) if kernel.listener => Inet::Asked { datagrams },
+        (false, _) | (true, true) => Inet::Outbound,
+        (true, false) => Inet::Idle,
+    };
+    let signals = match (kernel.landlock >= 6, kernel.listener) {
+        (true, _) => Signals::Free,
+        (false, true) => Signals::Asked,
+        (false, false) => Signals::NotTo(vec![nix::unistd::getpid().as_raw(), nix::unistd::getppid().as_raw()]),
+    };
+    Calls {
+        listener: kernel.listener,
+        exec: match confinement.exec {
+            Exec::None => calls::Exec::Once,
+            Exec::Paths(_) if kernel.listener && kernel.landlock > 0 => calls::Exec::Asked,
+            Exec::Paths(_) | Exec::Any => calls::Exec::Any,
+        },
+        unix,
+        inet,
+        signals,
+        attributes: !confinement.write.is_empty(),
+        guard_truncation: kernel.landlock < 3 && confinement.write.is_empty(),
+        count_processes: kernel.listener && confinement.limits.processes.is_some(),
+    }
+}
