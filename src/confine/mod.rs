@@ -5,6 +5,7 @@
 //! the filter asks while the command runs.
 #![forbid(unsafe_code)]
 
+pub mod confiner;
 pub mod files;
 pub mod kernel;
 pub mod plan;
@@ -12,7 +13,8 @@ pub mod protection;
 pub mod supervisor;
 pub mod words;
 
-pub use files::Rulesets;
+pub use confiner::{Confiner, Lacking};
+pub use files::{Rulesets, Subject};
 pub use kernel::Kernel;
 pub use plan::Plan;
 pub use protection::Protection;

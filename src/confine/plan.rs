@@ -1,10 +1,13 @@
 //! What will hold a command: its confinement, on this kernel.
 
+use std::path::PathBuf;
+
 use super::kernel::Kernel;
 use super::protection::Protection;
 use super::supervisor::Oversight;
 use crate::policy::Confinement;
 use crate::policy::confinement::{Base, Exec, Limits};
+use crate::sys::identity::Identity;
 use crate::sys::seccomp::calls::{self, Calls, Inet, Signals, Unix};
 
 /// What will hold a child. No plan is without `no_new_privs`, empty capability sets and core dumps switched off.
@@ -69,9 +72,19 @@ impl Plan {
         self.protections.iter().map(|protection| protection.name()).collect()
     }
 
-    /// What a supervisor of the command decides by.
-    pub fn oversight(&self) -> Oversight {
-        Oversight::default()
+    /// What a supervisor of the command decides by, and with whose rights it connects.
+    pub fn oversight(&self, identity: Option<&Identity>) -> Oversight {
+        let confine = &self.confinement;
+        Oversight {
+            exec: match &confine.exec {
+                Exec::Paths(paths) => Some(paths.iter().map(PathBuf::from).collect()),
+                Exec::None | Exec::Any => None,
+            },
+            sockets: confine.sockets.clone(),
+            network: confine.network.clone(),
+            processes: confine.limits.processes,
+            identity: identity.cloned(),
+        }
     }
 }
 

@@ -11,11 +11,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, ftruncate};
 
+use super::limit::{self, Reached};
 use super::plan::{PipelinePlan, StagePlan};
-use super::run::{Ended, StageOutcome};
+use super::run::{Ended, StageEnd, StageOutcome};
 use super::streams::{Purpose, Streams};
 use super::sweep::Sweeper;
-use crate::sys::process::{Change, Group, SpawnError, Step, change};
+use crate::confine::Supervisor;
+use crate::policy::confinement::Limits;
+use crate::sys::notify::Listener;
+use crate::sys::process::{Change, Child, Group, SpawnError, Step, change};
 use crate::sys::signal::Watch;
 use crate::sys::tty::Terminal;
 use crate::words::limits;
@@ -33,7 +37,7 @@ pub(super) struct Surroundings<'a> {
 
 /// How a pipeline went.
 pub(super) struct JobOutcome {
-    pub stages: Vec<StageOutcome>,
+    pub stages: Vec<StageEnd>,
     pub ended: Option<Ended>,
 }
 
@@ -50,20 +54,54 @@ pub(super) fn run(plan: PipelinePlan, around: &mut Surroundings<'_>) -> JobOutco
         terminal.take_back();
     }
     job.drain(around);
-    JobOutcome { stages: job.stages.into_iter().map(Stage::outcome).collect(), ended: job.ended }
+    JobOutcome { stages: job.stages.into_iter().map(Stage::end).collect(), ended: job.ended }
 }
 
-enum Stage {
+/// One process of the pipeline.
+struct Stage {
+    state: State,
+    limits: Limits,
+    /// Answers what its filter asks, for as long as somebody can ask.
+    supervisor: Option<Supervisor>,
+    stopped: Vec<String>,
+}
+
+enum State {
     Running(Pid),
     Done(StageOutcome),
 }
 
-impl Stage {
+impl State {
     fn outcome(self) -> StageOutcome {
         match self {
-            Stage::Done(outcome) => outcome,
-            Stage::Running(pid) => StageOutcome::Killed { pid: pid.as_raw(), signal: Signal::SIGKILL as i32 },
+            State::Done(outcome) => outcome,
+            State::Running(pid) => StageOutcome::Killed { pid: pid.as_raw(), signal: Signal::SIGKILL as i32 },
         }
+    }
+}
+
+impl Stage {
+    fn pid(&self) -> Option<Pid> {
+        match self.state {
+            State::Running(pid) => Some(pid),
+            State::Done(_) => None,
+        }
+    }
+
+    fn end(self) -> StageEnd {
+        let stopped = self.supervisor.as_ref().map_or(self.stopped, |supervisor| supervisor.stopped().to_vec());
+        StageEnd { outcome: self.state.outcome(), stopped }
+    }
+
+    /// Answers what waits for an answer. Returns the limit that was reached.
+    fn serve(&mut self) -> Option<Reached> {
+        let supervisor = self.supervisor.as_mut()?;
+        let served = supervisor.serve();
+        if served.over {
+            self.stopped = supervisor.stopped().to_vec();
+            self.supervisor = None;
+        }
+        self.limits.processes.filter(|_| served.too_many_processes).map(Reached::Processes)
     }
 }
 
@@ -84,6 +122,8 @@ struct Job {
     output: Option<u64>,
     allowance: Option<u64>,
     ended: Option<Ended>,
+    /// When memory is looked at next, where a stage has a limit on it.
+    look_at: Option<Instant>,
     /// When what was told to end is killed.
     kill_at: Option<Instant>,
     /// When what was killed is not waited for any more: the kernel does not let go of it.
@@ -100,38 +140,43 @@ impl Job {
             output: plan.output,
             allowance: plan.output,
             ended: None,
+            look_at: None,
             kill_at: None,
             abandon_at: None,
             continued: 0,
         };
-        for stage in plan.stages {
-            let stage = job.spawn(stage, around);
-            job.stages.push(stage);
+        for mut stage in plan.stages {
+            let (limits, oversight) = (std::mem::take(&mut stage.limits), std::mem::take(&mut stage.oversight));
+            let spawned = job.spawn(stage, around);
+            let supervisor = spawned.1.map(|listener| Supervisor::new(listener, oversight));
+            job.look_at = job.look_at.or(limits.memory.map(|_| Instant::now() + limit::INTERVAL));
+            job.stages.push(Stage { state: spawned.0, limits, supervisor, stopped: Vec::new() });
         }
         job
     }
 
     /// Starts one process, and lets go of what only it needs.
-    fn spawn(&mut self, plan: StagePlan, around: &mut Surroundings<'_>) -> Stage {
+    fn spawn(&mut self, plan: StagePlan, around: &mut Surroundings<'_>) -> (State, Option<Listener>) {
+        let failed = |reason| (State::Done(StageOutcome::Failed(reason)), None);
         for file in &plan.cut {
             if let Err(errno) = ftruncate(file, 0) {
-                return Stage::Done(StageOutcome::Failed(format!("cannot empty its output file: {}", errno.desc())));
+                return failed(format!("cannot empty its output file: {}", errno.desc()));
             }
         }
         if let Some(reason) = plan.created.iter().find_map(|creation| creation.create().err()) {
-            return Stage::Done(StageOutcome::Failed(format!("cannot create its output file: {reason}")));
+            return failed(format!("cannot create its output file: {reason}"));
         }
-        let Some(child) = plan.child else { return Stage::Done(StageOutcome::NotFound) };
+        let Some(child) = plan.child else { return (State::Done(StageOutcome::NotFound), None) };
         let spawned = match self.group {
             Some(leader) => child.spawn(Group::Of(leader), None),
             None => child.spawn(Group::New, around.terminal.map(Terminal::as_fd)),
         };
         match spawned {
-            Ok(pid) => {
+            Ok(Child { pid, listener }) => {
                 self.group.get_or_insert(pid);
-                Stage::Running(pid)
+                (State::Running(pid), listener)
             }
-            Err(error) => Stage::Done(not_started(error)),
+            Err(error) => (State::Done(not_started(error)), None),
         }
     }
 
@@ -140,10 +185,7 @@ impl Job {
     }
 
     fn running(&self) -> impl Iterator<Item = Pid> {
-        self.stages.iter().filter_map(|stage| match stage {
-            Stage::Running(pid) => Some(*pid),
-            Stage::Done(_) => None,
-        })
+        self.stages.iter().filter_map(Stage::pid)
     }
 
     /// Passes on what is still on its way when all have ended, as long as somebody takes it.
@@ -156,7 +198,7 @@ impl Job {
 
     /// Waits for the next thing to happen, and handles it.
     fn turn(&mut self, around: &mut Surroundings<'_>) {
-        let ready = wait(around, self.next_moment());
+        let (ready, asked) = self.wait(around);
         self.note_signals(around);
         for (purpose, shown) in ready {
             match purpose {
@@ -164,15 +206,39 @@ impl Job {
                 Purpose::Client(client) => around.streams.note(client, shown),
             }
         }
+        if asked && let Some(reached) = self.stages.iter_mut().filter_map(Stage::serve).last() {
+            self.end(Ended::Limit(reached));
+        }
         if around.streams.is_abandoned() {
             self.end(Ended::Hangup);
         }
         self.keep_time(around);
     }
 
+    /// Waits until something is ready or the moment has come; whether a filter may have asked something.
+    fn wait(&self, around: &Surroundings<'_>) -> (Vec<(Purpose, PollFlags)>, bool) {
+        let interests = around.streams.interests();
+        let mut set = vec![PollFd::new(around.signals.as_fd(), PollFlags::POLLIN)];
+        set.extend(interests.iter().map(|(fd, flags, _)| PollFd::new(*fd, *flags)));
+        let asking = self.stages.iter().filter_map(|stage| stage.supervisor.as_ref()).flat_map(Supervisor::interests);
+        set.extend(asking.map(|(fd, flags)| PollFd::new(fd, flags)));
+        let timeout = self.next_moment().map_or(PollTimeout::NONE, |until| {
+            // Rounded up, so that the moment has come when this returns.
+            let left = until.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+            PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX)
+        });
+        if poll(&mut set, timeout).unwrap_or(0) < 1 {
+            return (Vec::new(), false);
+        }
+        let mut shown = set.iter().skip(1).map(|entry| entry.revents().unwrap_or(PollFlags::empty()));
+        let ready = interests.iter().zip(shown.by_ref()).filter(|(_, shown)| !shown.is_empty());
+        (ready.map(|((_, _, purpose), shown)| (*purpose, shown)).collect(), shown.any(|shown| !shown.is_empty()))
+    }
+
     fn next_moment(&self) -> Option<Instant> {
         let timeout = self.timeout.filter(|_| self.ended.is_none()).map(|(end, _)| end);
-        [timeout, self.kill_at, self.abandon_at].into_iter().flatten().min()
+        let look = self.look_at.filter(|_| self.ended.is_none());
+        [timeout, look, self.kill_at, self.abandon_at].into_iter().flatten().min()
     }
 
     fn keep_time(&mut self, around: &mut Surroundings<'_>) {
@@ -180,13 +246,32 @@ impl Job {
         if let Some((_, reason)) = self.timeout.filter(|(end, _)| *end <= now) {
             self.end(reason);
         }
+        if self.ended.is_none() && self.look_at.is_some_and(|moment| moment <= now) {
+            self.look_at = Some(now + limit::INTERVAL);
+            self.look_at_memory(around);
+        }
         if self.kill_at.is_some_and(|moment| moment <= now) {
             self.kill_at = None;
             self.kill();
         }
         if self.abandon_at.is_some_and(|moment| moment <= now) {
             around.notices.extend(self.running().map(|pid| format!("process {pid} was killed, but the kernel does not let go of it")));
-            self.stages = std::mem::take(&mut self.stages).into_iter().map(|stage| Stage::Done(stage.outcome())).collect();
+            for stage in &mut self.stages {
+                let state = std::mem::replace(&mut stage.state, State::Done(StageOutcome::NotRun));
+                stage.state = State::Done(state.outcome());
+            }
+        }
+    }
+
+    /// What has lost its parent counts for every stage: whose it was cannot be told any more.
+    fn look_at_memory(&mut self, around: &Surroundings<'_>) {
+        let orphans = around.sweeper.orphans(&self.running().collect::<Vec<_>>());
+        let over = |stage: &Stage| {
+            let (pid, limit) = (stage.pid()?, stage.limits.memory?);
+            (limit::memory(orphans.iter().copied().chain([pid])) > limit).then_some(Reached::Memory(limit))
+        };
+        if let Some(reached) = self.stages.iter().find_map(over) {
+            self.end(Ended::Limit(reached));
         }
     }
 
@@ -224,9 +309,14 @@ impl Job {
                 }
                 Err(errno) => StageOutcome::Failed(format!("its end was missed: {}", errno.desc())),
             };
-            let done = |stage: &&mut Stage| matches!(stage, Stage::Running(running) if running == *pid);
-            if let Some(stage) = self.stages.iter_mut().find(done) {
-                *stage = Stage::Done(outcome);
+            let Some(stage) = self.stages.iter_mut().find(|stage| stage.pid() == Some(**pid)) else { continue };
+            let reached = match outcome {
+                StageOutcome::Killed { signal, .. } => limit::reached(&stage.limits, signal),
+                _ => None,
+            };
+            stage.state = State::Done(outcome);
+            if let Some(reached) = reached {
+                self.end(Ended::Limit(reached));
             }
         }
         if changes.is_empty() {
@@ -256,7 +346,7 @@ impl Job {
         }
         self.ended = Some(reason);
         let signal = match reason {
-            Ended::Timeout(_) | Ended::Output(_) | Ended::Until => return self.kill(),
+            Ended::Timeout(_) | Ended::Output(_) | Ended::Limit(_) | Ended::Until => return self.kill(),
             Ended::Hangup => Signal::SIGHUP,
             Ended::Terminated => Signal::SIGTERM,
             Ended::Interrupted => Signal::SIGINT,
@@ -292,24 +382,6 @@ fn not_started(error: SpawnError) -> StageOutcome {
         }
         _ => StageOutcome::Failed(error.to_string()),
     }
-}
-
-/// Waits until something is ready or the moment has come.
-fn wait(around: &Surroundings<'_>, until: Option<Instant>) -> Vec<(Purpose, PollFlags)> {
-    let interests = around.streams.interests();
-    let mut set = vec![PollFd::new(around.signals.as_fd(), PollFlags::POLLIN)];
-    set.extend(interests.iter().map(|(fd, flags, _)| PollFd::new(*fd, *flags)));
-    let timeout = until.map_or(PollTimeout::NONE, |until| {
-        // Rounded up, so that the moment has come when this returns.
-        let left = until.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
-        PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX)
-    });
-    if poll(&mut set, timeout).unwrap_or(0) < 1 {
-        return Vec::new();
-    }
-    let shown = set.iter().skip(1).map(|entry| entry.revents().unwrap_or(PollFlags::empty()));
-    let ready = interests.iter().zip(shown).filter(|(_, shown)| !shown.is_empty());
-    ready.map(|((_, _, purpose), shown)| (*purpose, shown)).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod environment;
 mod identity;
 mod job;
+pub mod limit;
 pub mod lookup;
 mod open;
 pub mod plan;
@@ -14,7 +15,8 @@ mod streams;
 mod sweep;
 mod walk;
 
+pub use limit::Reached;
 pub use lookup::Host;
 pub use plan::{LinePlan, PipelineTerms, PlanContext, PlanError, plan, plan_terms};
 pub use program::find_program;
-pub use run::{Ended, LineOutcome, StageOutcome, run};
+pub use run::{Ended, LineOutcome, StageEnd, StageOutcome, run};

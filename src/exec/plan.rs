@@ -12,11 +12,13 @@ use nix::unistd::pipe2;
 
 use super::environment::{self, Setting};
 use super::identity::RunAs;
+use super::limit;
 use super::open::{self, Access, MOVED};
 use super::program::{ProgramError, find_program};
 use super::streams::Streams;
 use crate::access::Person;
-use crate::confine;
+use crate::confine::{Confiner, Lacking, Oversight, Plan, Protection, Subject};
+use crate::policy::confinement::Limits;
 use crate::policy::{Allowed, DecidedRedirect, Terms};
 use crate::syntax::{Connector, RedirectKind, Request};
 use crate::sys::descriptor;
@@ -36,6 +38,7 @@ pub struct PlanContext<'a> {
     pub search: &'a [String],
     /// What the client said its terminal is; only a known name is passed on.
     pub term: Option<&'a str>,
+    pub confiner: &'a Confiner,
 }
 
 /// Why an allowed line cannot be planned. Each is a refusal of the whole line (126), but for `System`, where the shell itself failed (125).
@@ -45,6 +48,8 @@ pub enum PlanError {
     UnsafeProgram { program: String, reason: String },
     #[error("{path}: {reason}")]
     File { path: String, reason: String },
+    #[error("{program}: {lacking}")]
+    Unconfined { program: String, lacking: Lacking },
     #[error("cannot give the capability {0}: this install gives none")]
     Capability(String),
     #[error("cannot run as {user}: {reason}")]
@@ -69,6 +74,8 @@ pub struct LinePlan {
     pub(super) signals: signal::Pipe,
     /// The terminal to lend to each pipeline.
     pub(super) terminal: Option<Terminal>,
+    /// Whether a signal to all reaches nothing but what this process started.
+    pub(super) apart: bool,
 }
 
 /// A planned pipeline.
@@ -87,6 +94,8 @@ pub(super) struct StagePlan {
     facts: StageFacts,
     /// `None` where the program is not installed.
     pub child: Option<Prepared>,
+    pub oversight: Oversight,
+    pub limits: Limits,
     /// Files to be cut to nothing at its turn, and to be created.
     pub cut: Vec<Rc<OwnedFd>>,
     pub created: Vec<Creation>,
@@ -118,7 +127,9 @@ pub struct StageFacts {
     pub program: Option<PathBuf>,
     /// The user that it will run as.
     pub run_as: String,
-    pub protections: Vec<&'static str>,
+    pub protections: Vec<Protection>,
+    /// What its confinement asks for and this kernel does not have.
+    pub missing: Vec<Protection>,
 }
 
 impl LinePlan {
@@ -185,7 +196,8 @@ impl Planner<'_> {
     fn line(mut self, pipelines: Vec<PipelineTerms>) -> Result<LinePlan, PlanError> {
         let pipelines = pipelines.into_iter().map(|pipeline| self.pipeline(pipeline)).collect::<Result<_, _>>()?;
         let signals = signal::Pipe::new().map_err(|error| system("a pipe", error))?;
-        Ok(LinePlan { pipelines, streams: self.streams, signals, terminal: Terminal::foreground() })
+        let apart = self.context.confiner.is_apart();
+        Ok(LinePlan { pipelines, streams: self.streams, signals, terminal: Terminal::foreground(), apart })
     }
 
     fn pipeline(&mut self, pipeline: PipelineTerms) -> Result<PipelinePlan, PlanError> {
@@ -221,10 +233,13 @@ impl Planner<'_> {
             ProgramError::System(reason) => PlanError::System(format!("{}: {reason}", terms.program)),
         })?;
         let descriptors = self.redirect(terms, &user, Descriptors { standard, cut: Vec::new(), created: Vec::new() })?;
-        let confinement = confine::Plan::of(&terms.confine, &confine::Kernel::of_host());
+        let confiner = self.context.confiner;
+        let unconfined = |lacking| PlanError::Unconfined { program: terms.program.clone(), lacking };
+        let plan = confiner.plan(&terms.confine).map_err(unconfined)?;
         let setting = Setting { user: &user, search: self.context.search, term: self.context.term, account_home: terms.account_home };
         let environment = environment::build(&setting, self.context.constants);
         let prepare = |program: &PathBuf| {
+            let subject = Subject { program, identity: user.identity.as_ref(), home: &self.context.person.home };
             Prepared::new(Spec {
                 program,
                 argv: &terms.argv,
@@ -232,12 +247,17 @@ impl Planner<'_> {
                 directory: Rc::clone(&self.directory),
                 descriptors: descriptors.standard,
                 identity: user.identity.clone(),
-                one_exec: confinement.confinement.exec != crate::policy::confinement::Exec::Any,
+                calls: plan.calls.clone(),
+                ruleset: confiner.ruleset(&plan, subject).map_err(|error| system("its files", error))?,
+                limits: limit::resources(&plan.limits),
             })
+            .map_err(|error| system(&terms.program, error))
         };
-        let child = program.as_ref().map(prepare).transpose().map_err(|error| system(&terms.program, error))?;
-        let facts = StageFacts { program, run_as: user.name, protections: confinement.protection_names() };
-        Ok(StagePlan { facts, child, cut: descriptors.cut, created: descriptors.created })
+        let child = program.as_ref().map(prepare).transpose()?;
+        let oversight = plan.oversight(user.identity.as_ref());
+        let Plan { protections, missing, limits, .. } = plan;
+        let facts = StageFacts { program, run_as: user.name, protections, missing };
+        Ok(StagePlan { facts, child, oversight, limits, cut: descriptors.cut, created: descriptors.created })
     }
 
     /// The user that a command runs as, looked up once a line.

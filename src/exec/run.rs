@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::job::{self, Surroundings};
+use super::limit::Reached;
 use super::plan::{LinePlan, PipelinePlan};
 use super::sweep::Sweeper;
 use crate::syntax::Connector;
@@ -18,6 +19,8 @@ pub enum Ended {
     Timeout(Duration),
     /// A rule's `output`, in bytes.
     Output(u64),
+    /// One of a rule's `limits`.
+    Limit(Reached),
     /// The time that the caller gave the line as a whole.
     Until,
     /// The client went away.
@@ -49,13 +52,27 @@ pub enum StageOutcome {
     },
 }
 
+/// How a process went, and what it was kept from meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageEnd {
+    pub outcome: StageOutcome,
+    /// Programs that it was stopped from starting: full paths, each once, the first few.
+    pub stopped: Vec<String>,
+}
+
+impl From<StageOutcome> for StageEnd {
+    fn from(outcome: StageOutcome) -> StageEnd {
+        StageEnd { outcome, stopped: Vec::new() }
+    }
+}
+
 /// How a line went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineOutcome {
     /// The exit status of the line: of the last pipeline that ran; 128+N for signal N; 124 ended by a limit.
     pub status: u8,
     /// By pipeline and stage.
-    pub stages: Vec<Vec<StageOutcome>>,
+    pub stages: Vec<Vec<StageEnd>>,
     /// Bytes that passed; `None` on a terminal.
     pub bytes_out: Option<u64>,
     pub bytes_err: Option<u64>,
@@ -86,9 +103,9 @@ pub fn run(plan: LinePlan, until: Option<Instant>) -> LineOutcome {
     let _one = ONE_LINE.lock().unwrap_or_else(PoisonError::into_inner);
     let start = Instant::now();
     let mut notices = Vec::new();
-    let LinePlan { pipelines, mut streams, signals, terminal } = plan;
+    let LinePlan { pipelines, mut streams, signals, terminal, apart } = plan;
     let signals = Watch::new(signals);
-    let sweeper = Sweeper::new();
+    let sweeper = Sweeper::new(apart);
     let mut around = Surroundings {
         streams: &mut streams,
         signals: &signals,
@@ -109,7 +126,7 @@ pub fn run(plan: LinePlan, until: Option<Instant>) -> LineOutcome {
 #[derive(Default)]
 struct Line {
     status: u8,
-    stages: Vec<Vec<StageOutcome>>,
+    stages: Vec<Vec<StageEnd>>,
     ended: Option<Ended>,
     /// Whether a command died of SIGINT: what follows it is not wanted either.
     interrupted: bool,
@@ -124,15 +141,16 @@ impl Line {
             Connector::Or => self.status != 0,
         };
         if !due || self.is_over(around.signals) {
-            self.stages.push(vec![StageOutcome::NotRun; pipeline.stages.len()]);
+            self.stages.push(vec![StageOutcome::NotRun.into(); pipeline.stages.len()]);
             return;
         }
         let negated = pipeline.negated;
         let outcome = job::run(pipeline, around);
         self.ended = outcome.ended;
         // As in POSIX shells, of a pipeline only its last command counts.
-        self.interrupted = matches!(outcome.stages.last(), Some(StageOutcome::Killed { signal, .. }) if *signal == Signal::SIGINT as i32);
-        self.status = match (self.ended, outcome.stages.last().map_or(0, status)) {
+        let last = outcome.stages.last().map(|stage| &stage.outcome);
+        self.interrupted = matches!(last, Some(StageOutcome::Killed { signal, .. }) if *signal == Signal::SIGINT as i32);
+        self.status = match (self.ended, last.map_or(0, status)) {
             (Some(ended), _) => ended_status(ended),
             (None, _) if self.interrupted => signal_status(Signal::SIGINT as i32),
             (None, status) if negated => u8::from(status == 0),
@@ -163,7 +181,7 @@ fn meaning(signal: Signal) -> Option<Ended> {
 
 fn ended_status(ended: Ended) -> u8 {
     match ended {
-        Ended::Timeout(_) | Ended::Output(_) | Ended::Until => LIMIT,
+        Ended::Timeout(_) | Ended::Output(_) | Ended::Limit(_) | Ended::Until => LIMIT,
         Ended::Hangup => signal_status(Signal::SIGHUP as i32),
         Ended::Terminated => signal_status(Signal::SIGTERM as i32),
         Ended::Interrupted => signal_status(Signal::SIGINT as i32),

@@ -2,6 +2,10 @@
 //!
 //! The shell is a subreaper, so whoever loses its parent becomes the shell's child; whatever child of the shell was not there before the
 //! line belongs to it. Each is killed and reaped, and its own children then turn up, until there are none.
+//!
+//! Where the shell is in a Landlock domain that keeps signals inside (`confine::Confiner::set_apart`), one `kill(-1)` ends all at once: the
+//! kernel walks the list of processes under the lock that a fork needs, so nothing that forks can outrun it. Elsewhere something that
+//! forks fast enough may, for as long as the sweep has time.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,18 +18,20 @@ use nix::unistd::Pid;
 
 use crate::words::limits;
 
-/// Children that the shell had before the line: helpers of `sys::deadline` that hang, above all.
 pub(super) struct Sweeper {
+    /// Children that the shell had before the line: helpers of `sys::deadline` that hang, above all.
     before: BTreeSet<i32>,
+    /// Whether a signal to all reaches nothing but what this process started.
+    apart: bool,
 }
 
 impl Sweeper {
     /// Makes this process the reaper of whatever loses its parent below it.
-    pub fn new() -> Sweeper {
+    pub fn new(apart: bool) -> Sweeper {
         // Only an older kernel than any that is supported (3.4) refuses; then daemons go to init, and the death signal still binds the rest.
         let _ = nix::sys::prctl::set_child_subreaper(true);
         let before = if has_children() { children() } else { None };
-        Sweeper { before: before.unwrap_or_default() }
+        Sweeper { before: before.unwrap_or_default(), apart }
     }
 
     /// Kills and reaps everything that is not from before the line. An error tells the person what is left.
@@ -42,6 +48,10 @@ impl Sweeper {
             if Instant::now() > end {
                 return Err(format!("the command left {} processes behind that do not end", left.len().max(1)));
             }
+            if self.apart {
+                // Helpers that hang go with them: nobody waits for those.
+                let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+            }
             for pid in &left {
                 let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
             }
@@ -53,10 +63,14 @@ impl Sweeper {
         Ok(())
     }
 
+    /// What the command started, lost its parent, and hangs below this process now.
+    pub fn orphans(&self, own: &[Pid]) -> Vec<Pid> {
+        self.left().unwrap_or_default().into_iter().map(Pid::from_raw).filter(|pid| !own.contains(pid)).collect()
+    }
+
     /// Reaps what has ended by itself and lost its parent, so that a long command does not fill the process table.
     pub fn reap_orphans(&self, own: &[Pid]) {
-        let orphans = self.left().unwrap_or_default().into_iter().filter(|pid| !own.contains(&Pid::from_raw(*pid)));
-        orphans.for_each(|pid| {
+        self.orphans(own).into_iter().for_each(|pid| {
             reap(pid);
         });
     }
@@ -67,8 +81,8 @@ impl Sweeper {
 }
 
 /// Reaps a child that has ended; false when it has not.
-fn reap(pid: i32) -> bool {
-    !matches!(waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
+fn reap(pid: Pid) -> bool {
+    !matches!(waitpid(pid, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
 }
 
 /// Reaps every child that has ended; how many. One call each, however many are left: looking for each by its number would take the square.
@@ -82,10 +96,26 @@ fn has_children() -> bool {
     waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) != Err(Errno::ECHILD)
 }
 
+/// Processes, and everything that hangs below them.
+pub(super) fn with_descendants(roots: impl Iterator<Item = i32>) -> BTreeSet<i32> {
+    let mut next: Vec<i32> = roots.collect();
+    let mut found: BTreeSet<i32> = next.iter().copied().collect();
+    while let Some(pid) = next.pop() {
+        let children = children_of(&pid.to_string()).unwrap_or_default();
+        next.extend(children.into_iter().filter(|child| found.insert(*child)));
+    }
+    found
+}
+
 /// This process's children, or `None` if the kernel does not say (CONFIG_PROC_CHILDREN).
 fn children() -> Option<BTreeSet<i32>> {
+    children_of("self")
+}
+
+/// The children of a process of /proc.
+fn children_of(process: &str) -> Option<BTreeSet<i32>> {
     let mut children = BTreeSet::new();
-    for thread in fs::read_dir("/proc/self/task").ok()?.flatten() {
+    for thread in fs::read_dir(format!("/proc/{process}/task")).ok()?.flatten() {
         let list = fs::read_to_string(thread.path().join("children")).ok()?;
         children.extend(list.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
     }

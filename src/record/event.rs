@@ -63,8 +63,8 @@ pub struct CommandRecord<'a> {
     pub line: &'a [u8],
     pub stages: Vec<StageRecord>,
     pub decision: Decision,
-    /// Of a refusal, why; at the end, what ended the line if it did not end by itself: `timeout`, `output`, `max` (of the session), `hangup`,
-    /// `terminated` (SIGTERM) or `interrupted` (SIGINT while none of its commands ran).
+    /// Of a refusal, why; at the end, what ended the line if it did not end by itself: `timeout`, `output`, `cpu`, `memory`, `processes`,
+    /// `file_size`, `max` (of the session), `hangup`, `terminated` (SIGTERM) or `interrupted` (SIGINT while none of its commands ran).
     pub reason: Option<String>,
     pub cwd: &'a str,
     /// At the end: milliseconds.
@@ -73,6 +73,8 @@ pub struct CommandRecord<'a> {
     pub bytes_out: Option<u64>,
     pub bytes_err: Option<u64>,
     pub protections: &'a [&'a str],
+    /// What should be in force too, and is not, because the kernel lacks it and the policy puts up with that.
+    pub missing: &'a [&'a str],
     /// Digest of the policy that decided.
     pub policy: &'a str,
 }
@@ -89,6 +91,8 @@ pub struct StageRecord {
     pub confine: Option<String>,
     pub pid: Option<i32>,
     pub status: Option<StageStatus>,
+    /// At the end: programs that it was stopped from starting, the first few.
+    pub stopped: Vec<String>,
 }
 
 /// How a process ended. In JSON `{"exit":0}`, `{"signal":"KILL"}`, `{"error":"not found"}`.
@@ -189,6 +193,7 @@ impl CommandRecord<'_> {
             fields.push(count("bytes_err", self.bytes_err));
         }
         fields.push(Field::strings("protections", self.protections.iter().copied()));
+        fields.extend((!self.missing.is_empty()).then(|| Field::strings("missing", self.missing.iter().copied())));
         fields.push(Field::string("policy", self.policy.as_bytes()));
         fields
     }
@@ -206,6 +211,7 @@ impl StageRecord {
             text("confine", &self.confine),
             self.pid.map(|pid| Field::number("pid", pid)),
             self.status.as_ref().map(|status| Field { name: "status", json: json::object([&status.field()]) }),
+            (!self.stopped.is_empty()).then(|| Field::strings("stopped", self.stopped.iter().map(String::as_str))),
         ];
         json::object(fields.iter().flatten())
     }

@@ -4,6 +4,7 @@
 //! command is reported all the same, because every attempt is on record: [`Guard::refuse`] for a line that is not part of this shell,
 //! [`Guard::builtin`] and [`Guard::end_builtin`] for what the front does by itself.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,10 @@ use super::in_force::{self, Change, InForce};
 use super::ledger::{self, Ledger};
 use super::message;
 use crate::access::Person;
-use crate::exec::{self, Ended, Host, LineOutcome, LinePlan, PlanContext, PlanError, StageOutcome};
+use crate::confine::{Confiner, Kernel, Protection};
+use crate::exec::plan::StageFacts;
+use crate::exec::{self, Ended, Host, LineOutcome, LinePlan, PlanContext, PlanError, Reached, StageEnd, StageOutcome};
+use crate::policy::confinement::Limits;
 use crate::policy::{self, Allowed, Applied, Damaged, Denied, RuleRef, Subject, Verdict};
 use crate::record::{self, CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
 use crate::syntax::{Request, Stage};
@@ -61,10 +65,11 @@ pub struct Builtin {
     started: Instant,
 }
 
-/// The limits of a stage, and the rule that they are from.
-struct Limits {
+/// The bounds of a stage, and the rule that they are from.
+struct Bounds {
     timeout: Option<Duration>,
     output: Option<u64>,
+    limits: Limits,
     rule: RuleRef,
 }
 
@@ -79,6 +84,9 @@ pub struct Guard {
     strikes: u32,
     /// The session's one clock.
     clock: Clock,
+    confiner: Confiner,
+    /// Protections that this kernel lacks, of which the person has been told.
+    lacks: Vec<Protection>,
 }
 
 impl Guard {
@@ -88,7 +96,11 @@ impl Guard {
         let mut ledger = Ledger::open(policy.audit(), &person);
         ledger.start(way, policy.policy().digest())?;
         let subject = person.subject(terminal);
-        Ok(Guard { policy, person, subject, term, ledger, strikes: 0, clock })
+        let mut confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone());
+        if !policy.settings().open_rules {
+            confiner.set_apart();
+        }
+        Ok(Guard { policy, person, subject, term, ledger, strikes: 0, clock, confiner, lacks: Vec::new() })
     }
 
     pub fn policy(&self) -> &Rc<Applied> {
@@ -142,6 +154,11 @@ impl Guard {
                 let digest = self.policy().digest().to_owned();
                 self.ledger.note(&Event::PolicyChange { before: &before, policy: &digest });
                 let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
+                let settings = self.policy.settings();
+                self.confiner.set_strength(settings.strength.clone());
+                if settings.open_rules && self.confiner.is_apart() {
+                    messages.push("commands under `open` can signal other processes in a new session only".to_owned());
+                }
                 if let Some(reason) = alert {
                     self.alert(&reason);
                     messages.push(format!("it is the one before the last: {}", Safe(reason.as_bytes())));
@@ -186,22 +203,23 @@ impl Guard {
 
     fn carry_out(&mut self, request: &Request, directory: &Path, record: &mut CommandRecord<'_>) -> Result<Outcome, Stop> {
         let allowed = self.decide(request, directory, record)?;
-        let limits: Vec<Limits> = allowed.iter().flatten().map(Limits::of).collect();
+        let bounds: Vec<Bounds> = allowed.iter().flatten().map(Bounds::of).collect();
         let plan = self.plan(request, allowed, directory)?;
         let facts = plan.stages();
         record.stages.iter_mut().zip(facts.iter().flatten()).for_each(|(stage, facts)| ledger::planned(stage, facts));
-        let protections = ledger::common_protections(&facts);
-        let record = CommandRecord { protections: &protections, ..record.clone() };
+        let (protections, missing) = (ledger::common_protections(&facts), ledger::missing_protections(&facts));
+        let record = CommandRecord { protections: &protections, missing: &missing, ..record.clone() };
         self.ledger.write(&Event::CommandStart(&record))?;
         let clock = self.clock();
         let done = exec::run(plan, clock.until());
         let mut messages = self.finish(record, &done);
-        messages.extend(told(request, &done, &limits));
+        messages.extend(self.told_lacks(&facts));
+        messages.extend(told(request, &done, &bounds));
         let ending = match done.ended {
             Some(Ended::Hangup) => Some(Ending::Hangup),
             Some(Ended::Terminated) => Some(Ending::Terminated),
             Some(Ended::Until) => clock.over(Instant::now()),
-            Some(Ended::Timeout(_) | Ended::Output(_) | Ended::Interrupted) | None => None,
+            Some(Ended::Timeout(_) | Ended::Output(_) | Ended::Limit(_) | Ended::Interrupted) | None => None,
         };
         Ok(Outcome { status: done.status, accepted: true, messages, ending })
     }
@@ -249,18 +267,29 @@ impl Guard {
     fn plan(&self, request: &Request, allowed: Vec<Vec<Allowed>>, directory: &Path) -> Result<LinePlan, PlanError> {
         let constants = in_force::constants(self.policy(), &self.subject);
         let search = &self.policy.settings().search;
-        let context = PlanContext { person: &self.person, directory, constants: &constants, search, term: self.term.as_deref() };
+        let (person, term, confiner) = (&self.person, self.term.as_deref(), &self.confiner);
+        let context = PlanContext { person, directory, constants: &constants, search, term, confiner };
         exec::plan(request, allowed, &context)
     }
 
     /// Puts the end of a line on record. Returns what the processes want told.
     fn finish(&mut self, mut record: CommandRecord<'_>, done: &LineOutcome) -> Vec<String> {
-        record.stages.iter_mut().zip(done.stages.iter().flatten()).for_each(|(stage, outcome)| ledger::ended(stage, outcome));
+        record.stages.iter_mut().zip(done.stages.iter().flatten()).for_each(|(stage, end)| ledger::ended(stage, end));
         record.reason = done.ended.map(|ended| ledger::reason(ended).to_owned());
         record.duration_ms = Some(ledger::milliseconds(done.duration));
         (record.bytes_out, record.bytes_err) = (done.bytes_out, done.bytes_err);
         self.ledger.note(&Event::CommandEnd(&record));
         done.notices.iter().map(|notice| Safe(notice.as_bytes()).to_string()).collect()
+    }
+
+    /// What the person is told, once a session, of protections that this kernel lacks.
+    fn told_lacks(&mut self, facts: &[Vec<StageFacts>]) -> Option<String> {
+        let missing = facts.iter().flatten().flat_map(|stage| &stage.missing);
+        let new: Vec<Protection> = missing.copied().filter(|protection| !self.lacks.contains(protection)).collect();
+        self.lacks.extend(&new);
+        let names: BTreeSet<&str> = new.iter().map(|protection| protection.name()).collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        (!names.is_empty()).then(|| format!("this kernel does not hold commands to: {names}; the policy goes on without (confinement:)"))
     }
 
     /// Puts on record that a line was stopped before any of it ran. 126 where that is a verdict on the line, 125 where it is not.
@@ -340,10 +369,24 @@ impl Builtin {
     }
 }
 
-impl Limits {
-    fn of(allowed: &Allowed) -> Limits {
+impl Bounds {
+    fn of(allowed: &Allowed) -> Bounds {
         let terms = allowed.terms();
-        Limits { timeout: terms.timeout.map(Duration::from_millis), output: terms.output, rule: terms.rule.clone() }
+        let timeout = terms.timeout.map(Duration::from_millis);
+        Bounds { timeout, output: terms.output, limits: terms.confine.limits.clone(), rule: terms.rule.clone() }
+    }
+
+    /// Whether a line was ended by one of these.
+    fn ended(&self, ended: Ended) -> bool {
+        match ended {
+            Ended::Timeout(time) => self.timeout == Some(time),
+            Ended::Output(bytes) => self.output == Some(bytes),
+            Ended::Limit(Reached::Cpu(time)) => self.limits.cpu == Some(time),
+            Ended::Limit(Reached::Memory(bytes)) => self.limits.memory == Some(bytes),
+            Ended::Limit(Reached::Processes(count)) => self.limits.processes == Some(count),
+            Ended::Limit(Reached::FileSize(bytes)) => self.limits.file_size == Some(bytes),
+            Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Interrupted => false,
+        }
     }
 }
 
@@ -351,33 +394,32 @@ fn words(stage: &Stage) -> Vec<String> {
     stage.argv.iter().map(|word| word.text.clone()).collect()
 }
 
-/// What the person is told of a line that ran: programs that are not there, and the limit that ended it.
-fn told(request: &Request, done: &LineOutcome, limits: &[Limits]) -> Vec<String> {
+/// What the person is told of a line that ran: what its processes were kept from, those that did not start, and the limit that ended it.
+fn told(request: &Request, done: &LineOutcome, bounds: &[Bounds]) -> Vec<String> {
     let stages = request.items.iter().flat_map(|item| &item.stages).zip(done.stages.iter().flatten());
-    let mut messages: Vec<String> = stages.filter_map(|(stage, outcome)| failure(stage, outcome)).collect();
-    messages.extend(match done.ended {
-        Some(Ended::Timeout(time)) => {
-            let rule = limits.iter().find(|limits| limits.timeout == Some(time)).map(|limits| &limits.rule);
-            Some(message::timed_out(time, rule))
-        }
-        Some(Ended::Output(bytes)) => {
-            let rule = limits.iter().find(|limits| limits.output == Some(bytes)).map(|limits| &limits.rule);
-            Some(message::too_much_output(bytes, rule))
-        }
-        Some(Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Interrupted) | None => None,
-    });
+    let mut messages: Vec<String> = stages.zip(bounds).flat_map(|((stage, end), bounds)| told_of(stage, end, bounds)).collect();
+    messages.extend(done.ended.and_then(|ended| {
+        let rule = bounds.iter().find(|bounds| bounds.ended(ended)).map(|bounds| &bounds.rule);
+        message::ended(ended, rule)
+    }));
     messages
 }
 
-/// What is told of a process that did not start.
-fn failure(stage: &Stage, outcome: &StageOutcome) -> Option<String> {
+/// What is told of one process.
+fn told_of(stage: &Stage, end: &StageEnd, bounds: &Bounds) -> Vec<String> {
     let command = stage.argv.first().map_or("", |word| word.text.as_str());
+    let mut messages: Vec<String> = end.stopped.iter().map(|program| message::stopped(command, program)).collect();
     let shown = Safe(command.as_bytes());
-    match outcome {
-        StageOutcome::NotFound => Some(format!("{shown}: allowed, but not installed on this host")),
-        StageOutcome::NotExecutable(reason) | StageOutcome::Failed(reason) => {
+    messages.extend(match (&end.outcome, bounds.limits.files) {
+        (StageOutcome::NotFound, _) => Some(format!("{shown}: allowed, but not installed on this host")),
+        (StageOutcome::NotExecutable(reason) | StageOutcome::Failed(reason), _) => {
             Some(format!("{shown}: could not be started: {}", Safe(reason.as_bytes())))
         }
-        StageOutcome::NotRun | StageOutcome::Exited { .. } | StageOutcome::Killed { .. } => None,
-    }
+        // Nothing but the program itself knows which of its calls failed.
+        (StageOutcome::Exited { code: 1.., .. } | StageOutcome::Killed { .. }, Some(files)) => {
+            Some(format!("{shown} failed; its rule lets it have {files} open files ({})", Safe(bounds.rule.to_string().as_bytes())))
+        }
+        (StageOutcome::NotRun | StageOutcome::Exited { .. } | StageOutcome::Killed { .. }, _) => None,
+    });
+    messages
 }

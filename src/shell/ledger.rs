@@ -1,12 +1,13 @@
 //! What the guard puts on record, and what it does when no place takes a record.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::access::Person;
-use crate::confine;
+use crate::confine::{self, Protection};
 use crate::exec::plan::StageFacts;
-use crate::exec::{Ended, StageOutcome};
+use crate::exec::{Ended, Reached, StageEnd, StageOutcome};
 use crate::policy::confinement::{Base, Confinement, Exec};
 use crate::policy::settings::{Audit, OnFailure};
 use crate::record::{self, CommandRecord, Decision, Event, Recorder, StageRecord, StageStatus, Unrecorded};
@@ -127,13 +128,14 @@ pub fn record<'a>(command: u64, line: &'a [u8], decision: Decision, cwd: &'a str
         bytes_out: None,
         bytes_err: None,
         protections: &[],
+        missing: &[],
         policy,
     }
 }
 
 /// A process of which only the words are known.
 pub fn stage(argv: Vec<String>) -> StageRecord {
-    StageRecord { argv, program: None, rule: None, run_as: None, confine: None, pid: None, status: None }
+    StageRecord { argv, program: None, rule: None, run_as: None, confine: None, pid: None, status: None, stopped: Vec::new() }
 }
 
 /// Adds what the plan of a process says.
@@ -143,8 +145,9 @@ pub fn planned(record: &mut StageRecord, facts: &StageFacts) {
 }
 
 /// Adds how a process went.
-pub fn ended(record: &mut StageRecord, outcome: &StageOutcome) {
-    (record.pid, record.status) = match outcome {
+pub fn ended(record: &mut StageRecord, end: &StageEnd) {
+    record.stopped.clone_from(&end.stopped);
+    (record.pid, record.status) = match &end.outcome {
         StageOutcome::NotRun => (None, None),
         StageOutcome::NotFound => (None, Some(StageStatus::Error("not found".to_owned()))),
         StageOutcome::NotExecutable(reason) | StageOutcome::Failed(reason) => (None, Some(StageStatus::Error(reason.clone()))),
@@ -155,9 +158,15 @@ pub fn ended(record: &mut StageRecord, outcome: &StageOutcome) {
 
 /// The protections that every process of a line has.
 pub fn common_protections(stages: &[Vec<StageFacts>]) -> Vec<&'static str> {
-    let mut stages = stages.iter().flatten();
-    let first = stages.next().map(|stage| stage.protections.clone()).unwrap_or_default();
-    stages.fold(first, |common, stage| common.into_iter().filter(|name| stage.protections.contains(name)).collect())
+    let of_all = |protection: &Protection| stages.iter().flatten().all(|stage| stage.protections.contains(protection));
+    let first = stages.iter().flatten().next().map(|stage| stage.protections.as_slice()).unwrap_or_default();
+    first.iter().filter(|protection| of_all(protection)).map(|protection| protection.name()).collect()
+}
+
+/// The protections that a process of a line should have and does not, because the kernel lacks them.
+pub fn missing_protections(stages: &[Vec<StageFacts>]) -> Vec<&'static str> {
+    let missing: BTreeSet<Protection> = stages.iter().flatten().flat_map(|stage| stage.missing.iter().copied()).collect();
+    missing.into_iter().map(Protection::name).collect()
 }
 
 /// What ended a line, as records name it.
@@ -165,6 +174,10 @@ pub fn reason(ended: Ended) -> &'static str {
     match ended {
         Ended::Timeout(_) => "timeout",
         Ended::Output(_) => "output",
+        Ended::Limit(Reached::Cpu(_)) => "cpu",
+        Ended::Limit(Reached::Memory(_)) => "memory",
+        Ended::Limit(Reached::Processes(_)) => "processes",
+        Ended::Limit(Reached::FileSize(_)) => "file_size",
         Ended::Until => "max",
         Ended::Hangup => "hangup",
         Ended::Terminated => "terminated",
@@ -202,7 +215,7 @@ mod tests {
             (StageOutcome::NotRun, None, None),
         ] {
             let mut record = stage(vec!["x".to_owned()]);
-            ended(&mut record, &outcome);
+            ended(&mut record, &outcome.clone().into());
             assert_eq!((record.pid, record.status), (pid, status), "{outcome:?}");
         }
     }
@@ -219,18 +232,23 @@ mod tests {
             Ending::Strikes(1),
             Ending::Failed,
         ];
+        let limits = [Reached::Cpu(1), Reached::Memory(1), Reached::Processes(1), Reached::FileSize(1)].map(Ended::Limit);
         let lines = [Ended::Timeout(Duration::ZERO), Ended::Output(1), Ended::Until, Ended::Hangup, Ended::Terminated, Ended::Interrupted];
         let (lines_page, session_page) = page.split_once(".It Cm session.end").unwrap();
         let named = |page: &str, reason: &str| page.lines().any(|line| line.split(' ').take(2).eq([".Cm", reason]));
         sessions.map(Ending::reason).into_iter().for_each(|reason| assert!(named(session_page, reason), "session.end: {reason}"));
-        lines.map(reason).into_iter().for_each(|reason| assert!(named(lines_page, reason), "command.end: {reason}"));
+        lines.into_iter().chain(limits).map(reason).for_each(|reason| assert!(named(lines_page, reason), "command.end: {reason}"));
     }
 
     #[test]
     fn a_line_claims_only_what_protects_all_of_its_processes() {
-        let facts =
-            |protections: &[&'static str]| StageFacts { program: None, run_as: "nobody".to_owned(), protections: protections.to_vec() };
-        let stages = [vec![facts(&["no_core", "one_exec"])], vec![facts(&["no_core"])]];
+        let facts = |protections: &[Protection]| StageFacts {
+            program: None,
+            run_as: "nobody".to_owned(),
+            protections: protections.to_vec(),
+            missing: vec![],
+        };
+        let stages = [vec![facts(&[Protection::NoCore, Protection::OneExec])], vec![facts(&[Protection::NoCore])]];
         assert_eq!(common_protections(&stages), ["no_core"]);
         assert!(common_protections(&[]).is_empty());
     }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use crate::exec::{Ended, Reached};
 use crate::policy::{Denied, RuleRef};
 use crate::syntax::SyntaxError;
 use crate::words::diagnostic::mark;
@@ -61,14 +62,23 @@ pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String 
     }
 }
 
-/// A command that ran into its time limit.
-pub fn timed_out(limit: Duration, rule: Option<&RuleRef>) -> String {
-    format!("ended after {}, its time limit{}", duration(limit), by(rule))
+/// A line that ran into a limit; `None` for other ends.
+pub fn ended(ended: Ended, rule: Option<&RuleRef>) -> Option<String> {
+    let text = match ended {
+        Ended::Timeout(limit) => format!("ended after {}, its time limit", duration(limit)),
+        Ended::Output(bytes) => format!("ended at {bytes} bytes of output, its limit"),
+        Ended::Limit(Reached::Cpu(ms)) => format!("ended after {} of processor time, its limit", duration(Duration::from_millis(ms))),
+        Ended::Limit(Reached::Memory(bytes)) => format!("ended at {bytes} bytes of memory, its limit"),
+        Ended::Limit(Reached::Processes(count)) => format!("ended at {count} processes, its limit"),
+        Ended::Limit(Reached::FileSize(bytes)) => format!("ended at a file of {bytes} bytes, its limit"),
+        Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Interrupted => return None,
+    };
+    Some(format!("{text}{}", by(rule)))
 }
 
-/// A command that ran into its output limit.
-pub fn too_much_output(bytes: u64, rule: Option<&RuleRef>) -> String {
-    format!("ended at {bytes} bytes of output, its limit{}", by(rule))
+/// A program that a command was stopped from starting.
+pub fn stopped(command: &str, program: &str) -> String {
+    format!("{} was stopped from starting {}", Safe(command.as_bytes()), Safe(program.as_bytes()))
 }
 
 fn by(rule: Option<&RuleRef>) -> String {

@@ -1,9 +1,11 @@
 //! Descriptors: opened without waiting, copied out of the way, moved bytes between, closed.
 
 use std::ffi::CStr;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
 use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, openat2};
 
@@ -51,6 +53,20 @@ pub fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: the buffer is as long as is said.
     let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// The next message of a stream socket: `None` at its end, else the descriptor that came with it, if one did.
+pub fn receive(socket: BorrowedFd<'_>) -> io::Result<Option<Option<OwnedFd>>> {
+    let mut byte = [0];
+    let mut space = nix::cmsg_space!(RawFd);
+    let mut parts = [IoSliceMut::new(&mut byte)];
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let descriptor = message.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::ScmRights(descriptors) => descriptors.first().copied(),
+        _ => None,
+    });
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok((message.bytes > 0).then(|| descriptor.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })))
 }
 
 /// Closes every descriptor from `first` on, open or not, close-on-exec or not. Async-signal-safe.

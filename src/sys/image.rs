@@ -1,7 +1,8 @@
 //! What `execve` is given, at addresses that cannot be guessed: path, argv and environment of one command in one mapping of its own.
 //!
 //! The three addresses are the cookie of [`super::seccomp`]: the mapping lies at a random page below 2^46, and each of the three at a
-//! random offset in it, over 70 bits together. It is new for every command and gone once the command has started.
+//! random offset in it, over 70 bits together. It is new for every command and gone once the command has started. The message with which
+//! the child hands over the listener of its filter lies there too: a filter that asks about every `sendmsg` lets that one through.
 
 use std::ffi::{CString, NulError, OsStr};
 use std::io;
@@ -35,6 +36,9 @@ pub struct Image {
     path: usize,
     argv: usize,
     environment: usize,
+    /// A `struct msghdr` with room for one descriptor, and the place of that.
+    message: usize,
+    descriptor: *mut usize,
 }
 
 impl Image {
@@ -45,17 +49,42 @@ impl Image {
         let environment = strings(environment)?;
         let text: usize = argv.iter().chain(&environment).map(|string| string.as_bytes_with_nul().len()).sum();
         let arrays = (argv.len() + environment.len() + 2) * size_of::<usize>();
-        let mut image = Image::reserve(text + path.as_bytes_with_nul().len() + arrays + 4 * SLACK)?;
+        let mut image = Image::reserve(text + path.as_bytes_with_nul().len() + arrays + 6 * SLACK)?;
         let mut end = 0;
         image.path = image.store(&mut end, path.as_bytes_with_nul(), below(SLACK)?);
         image.argv = image.array(&mut end, &argv)?;
         image.environment = image.array(&mut end, &environment)?;
+        image.compose(&mut end)?;
         Ok(image)
     }
 
     /// The three arguments of `execve`.
     pub fn pointers(&self) -> [usize; 3] {
         [self.path, self.argv, self.environment]
+    }
+
+    /// The address of the message.
+    pub fn message(&self) -> usize {
+        self.message
+    }
+
+    /// Sends a descriptor through a socket. Async-signal-safe; for the child alone.
+    pub(super) fn hand_over(&self, socket: i32, descriptor: i32) -> Result<(), i32> {
+        // SAFETY: `compose` made room for the number in our own mapping, and nobody else writes there while a child starts.
+        unsafe { self.descriptor.write(descriptor as usize) };
+        // SAFETY: the message and all that it refers to are in the living image.
+        unsafe { raw::call(libc::SYS_sendmsg, [socket as usize, self.message, libc::MSG_NOSIGNAL as usize, 0, 0]) }.map(drop)
+    }
+
+    /// Lays out the message: one byte, and control data as cmsg(3) and `struct cmsghdr` have it on 64-bit little-endian machines.
+    fn compose(&mut self, end: &mut usize) -> io::Result<()> {
+        const RIGHTS: usize = (libc::SOL_SOCKET as usize) | (libc::SCM_RIGHTS as usize) << 32;
+        let byte = self.store(end, &[0], 0);
+        let control = self.words(end, &[2 * size_of::<usize>() + size_of::<i32>(), RIGHTS, 0])?;
+        let part = self.words(end, &[byte, 1])?;
+        self.message = self.words(end, &[0, 0, part, 1, control, 3 * size_of::<usize>(), 0])?;
+        self.descriptor = (control + 2 * size_of::<usize>()) as *mut usize;
+        Ok(())
     }
 
     /// A mapping of zeros at a random address.
@@ -72,7 +101,8 @@ impl Image {
                 error = io::Error::last_os_error();
                 continue;
             }
-            let image = Image { base: base.cast(), length, path: 0, argv: 0, environment: 0 };
+            let (message, descriptor) = (0, ptr::null_mut());
+            let image = Image { base: base.cast(), length, path: 0, argv: 0, environment: 0, message, descriptor };
             if base as usize == wanted {
                 return Ok(image);
             }
@@ -84,7 +114,12 @@ impl Image {
     fn array(&self, end: &mut usize, strings: &[CString]) -> io::Result<usize> {
         let mut addresses: Vec<usize> = strings.iter().map(|string| self.store(end, string.as_bytes_with_nul(), 0)).collect();
         addresses.push(0);
-        let bytes: Vec<u8> = addresses.into_iter().flat_map(usize::to_ne_bytes).collect();
+        self.words(end, &addresses)
+    }
+
+    /// Puts words at a random place behind `end`, and returns their address.
+    fn words(&self, end: &mut usize, words: &[usize]) -> io::Result<usize> {
+        let bytes: Vec<u8> = words.iter().copied().flat_map(usize::to_ne_bytes).collect();
         let aligned = end.next_multiple_of(size_of::<usize>()) - *end;
         Ok(self.store(end, &bytes, aligned + (below(SLACK)? & !(size_of::<usize>() - 1))))
     }

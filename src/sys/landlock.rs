@@ -37,3 +37,8 @@ impl Ruleset {
 pub fn enter_scope() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+// STUB until merged
+pub(super) fn restrict(_fd: i32) -> Result<(), i32> {
+    Ok(())
+}

@@ -7,7 +7,8 @@
 //! marks the shared memory as not dumpable, which this process wants to be anyway (see [`protect_memory`]).
 //!
 //! Not `CLONE_VFORK`, which suspends the parent until the exec: a child that is stopped before it (Ctrl-Z, or a process of the same user
-//! that sends SIGSTOP) or that hangs in it would hold the shell for ever. The parent waits on a pipe that the exec closes, with a bound.
+//! that sends SIGSTOP) or that hangs in it would hold the shell for ever. The parent waits on a socket that the exec closes, with a bound; the
+//! listener of the child's filter (`super::notify`) comes through it.
 //!
 //! Two choices: the umask is 077, not the client's, so that what a command may create is private; and the core limit is one byte, not
 //! zero, because a `core_pattern` that names a program ignores zero and takes one as "none" (fs/coredump.c).
@@ -23,17 +24,18 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, getpid, pipe2};
+use nix::unistd::{Pid, getpid};
 
 use super::identity::Identity;
 use super::image::{Image, ImageError};
-use super::seccomp::{self, Filter, TooFar};
-use super::{capability, descriptor, raw, signal};
+use super::notify::Listener;
+use super::seccomp::{self, Calls, Filter, TooFar};
+use super::{capability, descriptor, landlock, raw, signal};
 use crate::words::limits;
 
 /// Bytes of the child's stack; it needs about two thousand.
@@ -43,6 +45,8 @@ const UMASK: usize = 0o077;
 const STOPPED_AFTER: u8 = 50;
 /// See the top of this file.
 const CORE: u64 = 1;
+/// The child's end of the channel to the shell, which the exec closes.
+const CHANNEL: i32 = 3;
 
 /// What a child is to be.
 pub struct Spec<'a> {
@@ -55,8 +59,20 @@ pub struct Spec<'a> {
     pub descriptors: [Rc<OwnedFd>; 3],
     /// `None`: the ids of this process.
     pub identity: Option<Identity>,
-    /// Whether it may start no other program.
-    pub one_exec: bool,
+    /// Which calls it may make; `None`: all.
+    pub calls: Option<Calls>,
+    /// The Landlock ruleset that holds it.
+    pub ruleset: Option<Rc<OwnedFd>>,
+    /// A lower hard limit that is there already stays.
+    pub limits: Vec<Limit>,
+}
+
+/// A resource limit (getrlimit(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub resource: Resource,
+    pub soft: u64,
+    pub hard: u64,
 }
 
 /// A child of which everything is there but the process.
@@ -68,7 +84,9 @@ struct Parts {
     directory: Rc<OwnedFd>,
     descriptors: [Rc<OwnedFd>; 3],
     identity: Option<Identity>,
-    core: u64,
+    ruleset: Option<Rc<OwnedFd>>,
+    listens: bool,
+    limits: Vec<Limit>,
     bound: bool,
     stack: Stack,
 }
@@ -102,32 +120,36 @@ pub enum Step {
     Group,
     Terminal,
     Directory,
+    NoNewPrivileges,
+    Ruleset,
     Descriptors,
-    CoreLimit,
+    Limits,
     BoundingSet,
     Identity,
     Capabilities,
     ParentDeath,
-    NoNewPrivileges,
     Filter,
+    Listener,
     Execute,
 }
 
 impl Step {
     /// In the order of their numbers.
-    const ALL: [Step; 13] = [
+    const ALL: [Step; 15] = [
         Step::Clone,
         Step::Group,
         Step::Terminal,
         Step::Directory,
+        Step::NoNewPrivileges,
+        Step::Ruleset,
         Step::Descriptors,
-        Step::CoreLimit,
+        Step::Limits,
         Step::BoundingSet,
         Step::Identity,
         Step::Capabilities,
         Step::ParentDeath,
-        Step::NoNewPrivileges,
         Step::Filter,
+        Step::Listener,
         Step::Execute,
     ];
 }
@@ -140,13 +162,15 @@ impl Display for Step {
             Step::Terminal => "cannot take the terminal",
             Step::Directory => "cannot enter the directory",
             Step::Descriptors => "cannot set up the descriptors",
-            Step::CoreLimit => "cannot switch core dumps off",
+            Step::Ruleset => "cannot be held to its files",
+            Step::Limits => "cannot set the limits",
             Step::BoundingSet => "cannot empty the bounding set",
             Step::Identity => "cannot become the user",
             Step::Capabilities => "cannot give up the capabilities",
             Step::ParentDeath => "cannot be bound to the shell's life",
             Step::NoNewPrivileges => "cannot set no_new_privs",
             Step::Filter => "cannot install the system call filter",
+            Step::Listener => "cannot hand over the listener",
             Step::Execute => "cannot execute",
         })
     }
@@ -158,6 +182,14 @@ impl Display for Step {
 pub struct SpawnError {
     pub step: Step,
     pub reason: nix::Error,
+}
+
+/// A child that was started.
+#[derive(Debug)]
+pub struct Child {
+    pub pid: Pid,
+    /// Where its filter asks, if it does.
+    pub listener: Option<Listener>,
 }
 
 /// How a child changed.
@@ -194,15 +226,19 @@ impl Prepared {
             return Err(PrepareError::Standard(low));
         }
         let image = Image::new(spec.program, spec.argv, spec.environment)?;
-        let filter = spec.one_exec.then(|| Filter::one_exec(image.pointers().map(|pointer| pointer as u64))).transpose()?;
-        let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+        let cookie = image.pointers().map(|pointer| pointer as u64);
+        let filter = spec.calls.as_ref().map(|calls| Filter::new(calls, Some(cookie))).transpose()?;
+        let core = Limit { resource: Resource::RLIMIT_CORE, soft: CORE, hard: CORE };
+        let limits = spec.limits.into_iter().chain([core]).map(lowered).collect::<Result<_, _>>()?;
         Ok(Prepared(Rc::new(Parts {
             image,
             filter,
             directory: spec.directory,
             descriptors: spec.descriptors,
             identity: spec.identity,
-            core: hard.min(CORE),
+            ruleset: spec.ruleset,
+            listens: spec.calls.is_some_and(|calls| calls.listener),
+            limits,
             bound: capability::can_bound(),
             stack: Stack::new()?,
         })))
@@ -210,9 +246,9 @@ impl Prepared {
 
     /// Starts the process: it executes the program when this returns. `terminal` makes its new group the foreground of that terminal.
     /// The process dies with the thread that calls this.
-    pub fn spawn(&self, group: Group, terminal: Option<BorrowedFd<'_>>) -> Result<Pid, SpawnError> {
+    pub fn spawn(&self, group: Group, terminal: Option<BorrowedFd<'_>>) -> Result<Child, SpawnError> {
         let failed = |reason| SpawnError { step: Step::Clone, reason };
-        let (alive, child_end) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
+        let (channel, child_end) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC).map_err(failed)?;
         let task = Box::new(Task {
             program: self.0.filter.as_ref().map(Filter::program),
             parts: Rc::clone(&self.0),
@@ -221,7 +257,7 @@ impl Prepared {
                 Group::Of(leader) => leader.as_raw(),
             },
             terminal: terminal.map(|fd| fd.as_raw_fd()),
-            alive: child_end.as_raw_fd(),
+            channel: child_end.as_raw_fd(),
             parent: getpid().as_raw(),
             step: AtomicUsize::new(0),
             errno: AtomicI32::new(0),
@@ -235,13 +271,14 @@ impl Prepared {
         signal::set_mask(mask);
         let pid = result.map_err(failed)?;
         drop(child_end);
-        if !has_begun(pid, alive.as_fd()) {
+        let mut listener = None;
+        if !has_begun(pid, channel.as_fd(), &mut listener) {
             // It may still be in this memory, and end whenever the kernel lets go of it.
             std::mem::forget(task);
             return Err(SpawnError { step: Step::Execute, reason: nix::Error::ETIME });
         }
         match task.errno.load(Ordering::Acquire) {
-            0 => Ok(pid),
+            0 => Ok(Child { pid, listener: listener.map(Listener::new) }),
             errno => {
                 // The child has ended but for its last steps, so this does not wait.
                 let _ = waitpid(pid, None);
@@ -252,20 +289,28 @@ impl Prepared {
     }
 }
 
-/// Waits until the child has left this memory by its exec or its end, which closes its end of the pipe: in both, the kernel lets go of the
-/// memory first. False when it did not in time; it is then told to die.
-fn has_begun(child: Pid, alive: BorrowedFd<'_>) -> bool {
+/// A limit below the hard one that this process has, which only privilege could raise.
+fn lowered(limit: Limit) -> nix::Result<Limit> {
+    let (_, hard) = getrlimit(limit.resource)?;
+    Ok(Limit { soft: limit.soft.min(hard), hard: limit.hard.min(hard), ..limit })
+}
+
+/// Waits until the child has left this memory by its exec or its end, which closes its end of the channel: in both, the kernel lets go of
+/// the memory first. Takes what it hands over meanwhile. False when it did not in time; it is then told to die.
+fn has_begun(child: Pid, channel: BorrowedFd<'_>, listener: &mut Option<OwnedFd>) -> bool {
     let end = Instant::now() + limits::START_DEADLINE;
+    let ready = || matches!(poll(&mut [PollFd::new(channel, PollFlags::POLLIN)], PollTimeout::from(STOPPED_AFTER)), Ok(1..));
     loop {
-        match poll(&mut [PollFd::new(alive, PollFlags::POLLIN)], PollTimeout::from(STOPPED_AFTER)) {
-            Ok(1..) => return true,
-            _ if Instant::now() > end => break,
+        match ready().then(|| descriptor::receive(channel)) {
+            Some(Ok(Some(received))) => *listener = received.or(listener.take()),
+            Some(_) => return true,
+            None if Instant::now() > end => break,
             // Perhaps it was stopped: let it go on.
-            _ => kill(child, Signal::SIGCONT).unwrap_or(()),
+            None => kill(child, Signal::SIGCONT).unwrap_or(()),
         }
     }
     let _ = kill(child, Signal::SIGKILL);
-    matches!(poll(&mut [PollFd::new(alive, PollFlags::POLLIN)], PollTimeout::from(STOPPED_AFTER)), Ok(1..))
+    ready()
 }
 
 /// What the child is given.
@@ -275,8 +320,8 @@ struct Task {
     /// The leader of its group; 0 for itself.
     group: i32,
     terminal: Option<i32>,
-    /// The child's end of the pipe.
-    alive: i32,
+    /// The child's end of the channel.
+    channel: i32,
     parent: i32,
     /// What the child was doing, as an index of [`Step::ALL`], and how that failed; 0 for not at all.
     step: AtomicUsize,
@@ -296,23 +341,26 @@ extern "C" fn start(task: *mut c_void) -> i32 {
 }
 
 impl Task {
-    /// All or nothing: the first step that fails is the end. The order matters: the terminal before the group could be stopped for it,
-    /// privileged steps before the ids, what a change of ids undoes (the death signal) behind it, the filter last.
+    /// All or nothing: the first step that fails is the end. The order matters: the terminal before the group could be stopped for it, the
+    /// ruleset while its descriptor is there, privileged steps before the ids, what a change of ids undoes (the death signal) behind it, the
+    /// filter last.
     fn run(&self) -> Result<Infallible, i32> {
         self.at(Step::Group, || self.join_group())?;
         self.at(Step::Terminal, || self.take_terminal())?;
         self.at(Step::Directory, || self.enter_directory())?;
+        self.at(Step::NoNewPrivileges, || number(libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0]))?;
+        self.at(Step::Ruleset, || self.parts.ruleset.as_ref().map_or(Ok(()), |ruleset| landlock::restrict(ruleset.as_raw_fd())))?;
         self.at(Step::Descriptors, || self.settle_descriptors())?;
-        self.at(Step::CoreLimit, || self.limit_cores())?;
+        self.at(Step::Limits, || self.set_limits())?;
         self.at(Step::BoundingSet, || if self.parts.bound { capability::bound() } else { Ok(()) })?;
         self.at(Step::Identity, || self.parts.identity.as_ref().map_or(Ok(()), Identity::assume_in_thread))?;
         self.at(Step::Capabilities, capability::clear)?;
         self.at(Step::ParentDeath, || self.die_with_parent())?;
-        self.at(Step::NoNewPrivileges, || number(libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0]))?;
         // SAFETY: the dispositions are the child's own (no CLONE_SIGHAND).
         unsafe { signal::reset_dispositions() };
-        // SAFETY: the filter lives in `parts`.
-        self.at(Step::Filter, || self.program.as_ref().map_or(Ok(()), |program| unsafe { seccomp::install(program) }))?;
+        let mut listener = None;
+        self.at(Step::Filter, || self.install_filter(&mut listener))?;
+        self.at(Step::Listener, || listener.map_or(Ok(()), |listener| self.parts.image.hand_over(CHANNEL, listener)))?;
         signal::set_mask(0);
         let [path, argv, environment] = self.parts.image.pointers();
         // SAFETY: the three are as execve takes them, in the living image.
@@ -349,18 +397,32 @@ impl Task {
         for (standard, fd) in self.parts.descriptors.iter().enumerate() {
             number(libc::SYS_dup3, [fd.as_raw_fd() as usize, standard, 0, 0])?;
         }
-        // The pipe's end moves to 3, where the exec closes it.
-        match self.alive {
-            3 => {}
-            other => number(libc::SYS_dup3, [other as usize, 3, libc::O_CLOEXEC as usize, 0])?,
+        // The channel's end moves to where the exec closes it.
+        if self.channel != CHANNEL {
+            number(libc::SYS_dup3, [self.channel as usize, CHANNEL as usize, libc::O_CLOEXEC as usize, 0])?;
         }
         // SAFETY: the table is the child's own (no CLONE_FILES), and it uses none of them again.
-        unsafe { descriptor::close_from(4) }
+        unsafe { descriptor::close_from(CHANNEL + 1) }
     }
 
-    fn limit_cores(&self) -> Result<(), i32> {
-        let limit = libc::rlimit64 { rlim_cur: self.parts.core, rlim_max: self.parts.core };
-        number(libc::SYS_prlimit64, [0, libc::RLIMIT_CORE as usize, ptr::from_ref(&limit) as usize, 0])
+    fn set_limits(&self) -> Result<(), i32> {
+        for Limit { resource, soft, hard } in &self.parts.limits {
+            let limit = libc::rlimit64 { rlim_cur: *soft, rlim_max: *hard };
+            number(libc::SYS_prlimit64, [0, *resource as usize, ptr::from_ref(&limit) as usize, 0])?;
+        }
+        Ok(())
+    }
+
+    fn install_filter(&self, listener: &mut Option<i32>) -> Result<(), i32> {
+        let Some(program) = &self.program else { return Ok(()) };
+        // SAFETY: the filter lives in `parts`.
+        unsafe {
+            if self.parts.listens {
+                *listener = Some(seccomp::install_with_listener(program)?);
+                return Ok(());
+            }
+            seccomp::install(program)
+        }
     }
 
     fn die_with_parent(&self) -> Result<(), i32> {
