@@ -11,6 +11,7 @@ pub mod plan;
 pub mod program;
 mod relay;
 pub mod run;
+mod script;
 mod streams;
 mod sweep;
 mod walk;

@@ -15,6 +15,7 @@ use super::identity::RunAs;
 use super::limit;
 use super::open::{self, Access, MOVED};
 use super::program::{ProgramError, find_program};
+use super::script::{self, Executable};
 use super::streams::Streams;
 use crate::access::Person;
 use crate::confine::{Confiner, Lacking, Oversight, Plan, Protection, Subject};
@@ -228,21 +229,24 @@ impl Planner<'_> {
             return Err(PlanError::Capability(capability.clone()));
         }
         let user = self.user(terms.run_as.as_deref())?;
-        let program = find_program(&terms.program, self.context.search).map_err(|error| match error {
+        let refused = |error| match error {
             ProgramError::Unsafe(reason) => PlanError::UnsafeProgram { program: terms.program.clone(), reason },
             ProgramError::System(reason) => PlanError::System(format!("{}: {reason}", terms.program)),
-        })?;
+        };
+        let program = find_program(&terms.program, self.context.search).map_err(refused)?;
+        let executable = program.as_deref().map(|program| script::executable(program, &terms.argv, self.context.search));
+        let executable = executable.transpose().map_err(refused)?;
         let descriptors = self.redirect(terms, &user, Descriptors { standard, cut: Vec::new(), created: Vec::new() })?;
         let confiner = self.context.confiner;
         let unconfined = |lacking| PlanError::Unconfined { program: terms.program.clone(), lacking };
         let plan = confiner.plan(&terms.confine).map_err(unconfined)?;
         let setting = Setting { user: &user, search: self.context.search, term: self.context.term, account_home: terms.account_home };
         let environment = environment::build(&setting, self.context.constants);
-        let prepare = |program: &PathBuf| {
-            let subject = Subject { program, identity: user.identity.as_ref(), home: &self.context.person.home };
+        let prepare = |executable: &Executable| {
+            let subject = Subject { program: &executable.path, identity: user.identity.as_ref(), home: &self.context.person.home };
             Prepared::new(Spec {
-                program,
-                argv: &terms.argv,
+                program: &executable.path,
+                argv: &executable.argv,
                 environment: &environment,
                 directory: Rc::clone(&self.directory),
                 descriptors: descriptors.standard,
@@ -253,7 +257,7 @@ impl Planner<'_> {
             })
             .map_err(|error| system(&terms.program, error))
         };
-        let child = program.as_ref().map(prepare).transpose()?;
+        let child = executable.as_ref().map(prepare).transpose()?;
         let oversight = plan.oversight(user.identity.as_ref());
         let Plan { protections, missing, limits, .. } = plan;
         let facts = StageFacts { program, run_as: user.name, protections, missing };
@@ -346,7 +350,9 @@ mod tests {
         let person = crate::access::identify().unwrap();
         let directory = std::env::temp_dir();
         let constants = BTreeMap::new();
-        let context = PlanContext { person: &person, directory: &directory, constants: &constants, search: &[], term: None };
+        let confiner = Confiner::new(crate::confine::Kernel::of_host(), crate::policy::settings::Strength::BestEffort);
+        let context =
+            PlanContext { person: &person, directory: &directory, constants: &constants, search: &[], term: None, confiner: &confiner };
         plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context)
     }
 

@@ -187,6 +187,7 @@ mod tests {
             confine: Some("inspect".to_owned()),
             pid: None,
             status: None,
+            stopped: Vec::new(),
         };
         CommandRecord {
             command: 3,
@@ -199,6 +200,7 @@ mod tests {
             bytes_out: None,
             bytes_err: None,
             protections: &["one_exec"],
+            missing: &[],
             policy: "abc123",
         }
     }

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use postern::access::Person;
-use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, StageOutcome, plan_terms, run};
+use postern::confine::{Confiner, Kernel};
+use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, StageEnd, StageOutcome, plan_terms, run};
 use postern::policy::confinement::{Confinement, Exec};
+use postern::policy::settings::Strength;
 use postern::policy::{DecidedRedirect, Facts, RuleRef, Terms};
 use postern::syntax::{Argument, Connector, RedirectKind};
 use postern::words::Span;
@@ -330,12 +332,14 @@ fn execute(line: Line) -> Report {
         tty: None,
     };
     let directory = std::env::temp_dir();
-    let context = PlanContext { person: &person, directory: &directory, constants: &BTreeMap::new(), search: &[], term: None };
+    let confiner = Confiner::new(Kernel::of_host(), Strength::All);
+    let context =
+        PlanContext { person: &person, directory: &directory, constants: &BTreeMap::new(), search: &[], term: None, confiner: &confiner };
     let plan = match plan_terms(line.terms(), &context) {
         Ok(plan) => plan,
         Err(error) => return Report { status: 126, refused: Some(error.to_string()), ..Report::default() },
     };
-    let words = |stage: &postern::exec::plan::StageFacts| stage.protections.iter().map(|word| (*word).to_owned()).collect();
+    let words = |stage: &postern::exec::plan::StageFacts| stage.protections.iter().map(|protection| protection.name().to_owned()).collect();
     let protections = plan.stages().iter().map(|stages| stages.iter().map(words).collect()).collect();
     let LineOutcome { status, stages, bytes_out, bytes_err, ended, notices, .. } = run(plan, None);
     Report {
@@ -349,8 +353,8 @@ fn execute(line: Line) -> Report {
     }
 }
 
-fn shown(stage: &StageOutcome) -> String {
-    match stage {
+fn shown(stage: &StageEnd) -> String {
+    match &stage.outcome {
         StageOutcome::NotRun => "not run".to_owned(),
         StageOutcome::NotFound => "not found".to_owned(),
         StageOutcome::NotExecutable(reason) | StageOutcome::Failed(reason) => format!("failed: {reason}"),

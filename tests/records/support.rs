@@ -91,6 +91,7 @@ pub fn start(recorder: &mut Recorder, line: &[u8], argument: &str) -> Result<(),
         confine: Some("inspect".to_owned()),
         pid: None,
         status: None,
+        stopped: Vec::new(),
     };
     let taken = recorder.write(&Event::CommandStart(&CommandRecord {
         command: 1,
@@ -103,6 +104,7 @@ pub fn start(recorder: &mut Recorder, line: &[u8], argument: &str) -> Result<(),
         bytes_out: None,
         bytes_err: None,
         protections: &["no_new_privs", "one_exec"],
+        missing: &[],
         policy: "abc123",
     }));
     recorder.settle();
