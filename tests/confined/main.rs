@@ -7,7 +7,6 @@
 
 mod attacks;
 mod children;
-mod cost;
 mod hanging;
 mod harness;
 mod limits;
