@@ -31,7 +31,8 @@ pub struct Stage {
     /// May start other programs: the positive control of attacks.
     free: bool,
     run_as: Option<String>,
-    capabilities: Vec<String>,
+    /// `None`: files are free, so that tests of processes may have their own.
+    confine: Option<Confinement>,
 }
 
 pub fn command(argv: &[&str]) -> Stage {
@@ -64,8 +65,8 @@ impl Stage {
     pub fn run_as(self, user: &str) -> Stage {
         Stage { run_as: Some(user.to_owned()), ..self }
     }
-    pub fn capability(self, name: &str) -> Stage {
-        Stage { capabilities: vec![name.to_owned()], ..self }
+    pub fn confined(self, confine: Confinement) -> Stage {
+        Stage { confine: Some(confine), ..self }
     }
 
     pub fn argument(mut self, word: &str) -> Stage {
@@ -79,11 +80,13 @@ impl Stage {
             argv: self.argv,
             redirects: self.redirects.iter().map(|text| redirect(text)).collect(),
             run_as: self.run_as,
-            confine: Confinement {
+            confine: self.confine.unwrap_or_else(|| Confinement {
                 exec: if self.free { Exec::Any } else { Exec::None },
-                capabilities: self.capabilities,
+                read: vec!["/".to_owned()],
+                write: vec!["/".to_owned()],
+                unhide: vec!["/**".to_owned()],
                 ..Confinement::default()
-            },
+            }),
             timeout: self.timeout,
             output: self.output,
             account_home: false,
@@ -149,6 +152,8 @@ pub struct Report {
     /// `exit 0`, `signal 9`, `not found`, `failed: why`, `not run`; by pipeline.
     pub stages: Vec<Vec<String>>,
     pub protections: Vec<Vec<Vec<String>>>,
+    /// What each stage was stopped from starting.
+    pub stopped: Vec<Vec<Vec<String>>>,
     pub bytes: [Option<u64>; 2],
     pub ended: Option<String>,
     pub notices: Vec<String>,
@@ -161,6 +166,8 @@ pub struct Report {
 
 #[derive(Serialize, Deserialize)]
 struct Task {
+    /// ABI of Landlock and whether there is a listener, of a kernel that is less than this one.
+    kernel: Option<(u32, bool)>,
     line: Option<Line>,
     resolve: Option<String>,
     report: PathBuf,
@@ -206,21 +213,26 @@ pub struct Shell {
 
 impl Shell {
     pub fn new(line: Line) -> Shell {
-        Shell::with(Some(line), None, &[])
+        Shell::with(Some(line), None, &[], None)
+    }
+
+    /// On a kernel that is less than this one: the ABI of its Landlock, and whether a filter can ask the shell.
+    pub fn on_kernel(line: Line, landlock: u32, listener: bool) -> Shell {
+        Shell::with(Some(line), None, &[], Some((landlock, listener)))
     }
 
     pub fn resolving(path: &Path) -> Shell {
-        Shell::with(None, Some(path.display().to_string()), &[])
+        Shell::with(None, Some(path.display().to_string()), &[], None)
     }
 
     /// A shell started through another program, `setsid --ctty` say.
     pub fn through(line: Line, prefix: &[&str]) -> Shell {
-        Shell::with(Some(line), None, prefix)
+        Shell::with(Some(line), None, prefix, None)
     }
 
-    fn with(line: Option<Line>, resolve: Option<String>, prefix: &[&str]) -> Shell {
+    fn with(line: Option<Line>, resolve: Option<String>, prefix: &[&str], kernel: Option<(u32, bool)>) -> Shell {
         let scratch = Scratch::new();
-        let task = Task { line, resolve, report: scratch.path("report") };
+        let task = Task { kernel, line, resolve, report: scratch.path("report") };
         let own = std::env::current_exe().unwrap();
         let mut command = match prefix {
             [] => Command::new(&own),
@@ -302,7 +314,7 @@ pub fn be_the_shell() {
     }
     let start = std::time::Instant::now();
     let report = match (task.line, task.resolve) {
-        (Some(line), _) => execute(line),
+        (Some(line), _) => execute(line, task.kernel),
         (_, Some(path)) => {
             let found = Host::new("/").resolve(&path, None);
             Report {
@@ -318,7 +330,7 @@ pub fn be_the_shell() {
     std::process::exit(report.status.into());
 }
 
-fn execute(line: Line) -> Report {
+fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     // As the shell does before anything else.
     postern::sys::process::protect_memory().unwrap();
     let person = Person {
@@ -332,7 +344,10 @@ fn execute(line: Line) -> Report {
         tty: None,
     };
     let directory = std::env::temp_dir();
-    let confiner = Confiner::new(Kernel::of_host(), Strength::All);
+    let (host, strength) = (Kernel::of_host(), if kernel.is_some() { Strength::BestEffort } else { Strength::All });
+    let less = kernel.map(|(landlock, listener)| Kernel { landlock, listener, ..host.clone() });
+    let mut confiner = Confiner::new(less.unwrap_or(host), strength);
+    confiner.set_apart();
     let context =
         PlanContext { person: &person, directory: &directory, constants: &BTreeMap::new(), search: &[], term: None, confiner: &confiner };
     let plan = match plan_terms(line.terms(), &context) {
@@ -345,6 +360,7 @@ fn execute(line: Line) -> Report {
     Report {
         status,
         stages: stages.iter().map(|stages| stages.iter().map(shown).collect()).collect(),
+        stopped: stages.into_iter().map(|stages| stages.into_iter().map(|end| end.stopped).collect()).collect(),
         protections,
         bytes: [bytes_out, bytes_err],
         ended: ended.map(|ended: Ended| format!("{ended:?}")),

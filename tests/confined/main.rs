@@ -9,6 +9,7 @@ mod attacks;
 mod children;
 mod hanging;
 mod harness;
+mod kernels;
 mod limits;
 mod status;
 mod terminal;
