@@ -13,6 +13,7 @@ mod kernels;
 mod limits;
 mod status;
 mod terminal;
+mod wrapped;
 
 /// The process that stands for the shell; started by the other tests, see [`harness`].
 #[test]
