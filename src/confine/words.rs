@@ -95,8 +95,12 @@ impl Plan {
     }
 
     fn lacks(&self, strength: &Strength) -> Option<String> {
-        let needs = |protection: &Protection| format!("{}: needs {}", protection.name(), protection.needs());
-        let lacking = self.missing.iter().map(needs).collect::<Vec<_>>().join("; ");
+        let alike = self.missing.chunk_by(|one, next| one.needs() == next.needs());
+        let needs = |alike: &[Protection]| {
+            let names: Vec<&str> = alike.iter().map(|protection| protection.name()).collect();
+            Some(format!("{}: needs {}", names.join(", "), alike.first()?.needs()))
+        };
+        let lacking = alike.filter_map(needs).collect::<Vec<_>>().join("; ");
         let refused = self.missing.iter().any(|protection| strength.requires(protection.name()));
         let becomes = if refused { "so it does not run (`confinement:`)" } else { "it runs without (`confinement:`)" };
         (!lacking.is_empty()).then(|| format!("{lacking}; {becomes}"))
@@ -119,7 +123,7 @@ fn limits(limits: &Limits) -> Option<String> {
 /// Bytes in the largest unit that needs no fraction.
 fn size(bytes: u64) -> String {
     let units = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    let unit = units.iter().find(|(_, unit)| bytes > 0 && bytes % unit == 0);
+    let unit = units.iter().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit));
     unit.map_or_else(|| format!("{bytes} bytes"), |(name, unit)| format!("{}{name}", bytes / unit))
 }
 
@@ -215,7 +219,7 @@ mod tests {
         ] {
             let said = words(&inspect, &old, &strength);
             let lacks = said.iter().find(|line| line.starts_with("lacks: ")).unwrap();
-            assert!(lacks.contains("reads: needs Landlock") && lacks.ends_with(becomes), "{lacks}");
+            assert!(lacks.contains("reads, writes: needs Landlock (kernel 5.13") && lacks.ends_with(becomes), "{lacks}");
             assert!(said.iter().any(|line| line.starts_with("reads: ") && line.ends_with("(not held by this kernel)")), "{said:?}");
             assert!(!said.iter().any(|line| line.starts_with("holds: ") && line.contains("reads")), "{said:?}");
         }

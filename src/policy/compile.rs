@@ -203,7 +203,7 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        let confine = Confinement { roots: form.roots(), ..own.unwrap_or_else(|| context.confine.clone()) };
+        let confine = own.unwrap_or_else(|| context.confine.clone()).reading(form.roots());
         self.warn_of_dead_redirection(&form, &confine, &raw.form, document);
         let limit = |own: Option<u64>, default: Option<u64>| {
             let own = own.map(|value| Limit { value, on_terminal: true });

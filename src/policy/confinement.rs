@@ -19,7 +19,7 @@ pub struct Confinement {
     pub base: Base,
     /// Absolute paths whose contents can be read on top of the base's, with all that is below them.
     pub read: Vec<String>,
-    /// Path globs of the rule's own path types: their contents can be read too.
+    /// Path globs of the rule's own path types, where the base does not read already: their contents can be read too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<String>,
     /// Absolute paths that can be written, with all that is below them.
@@ -75,7 +75,8 @@ pub struct Limits {
     pub file_size: Option<u64>,
 }
 
-/// Programs, configuration, the state of the kernel and of services, logs; and where programs and libraries are on hosts whose `/bin` is no link.
+/// Programs, configuration, the state of the kernel and of services, logs; and where programs and libraries are on hosts whose `/bin` is no
+/// link.
 const INSPECTED: &[&str] = &["/usr", "/etc", "/proc", "/sys", "/run", "/var/log", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
 /// What programs need to start and to speak: the loader and libraries, locales, time zones, terminals, names of users and hosts, and the
@@ -181,6 +182,14 @@ impl Confinement {
     pub fn built_in(base: Base) -> Confinement {
         let exec = if base == Base::Open { Exec::Any } else { Exec::None };
         Confinement { name: base.name().to_owned(), base, exec, ..Confinement::default() }
+    }
+
+    /// The same, for a rule whose own path types have these globs. What the base reads already is left out, so that rules with the same
+    /// rights have equal confinements.
+    pub fn reading(self, globs: Vec<String>) -> Confinement {
+        let new = |glob: &String| !self.base.roots().iter().any(|root| glob::path_or_below(root, glob, ""));
+        let roots = globs.into_iter().filter(new).collect();
+        Confinement { roots, ..self }
     }
 
     /// Whether the contents of an absolute, resolved path can be read. Of one that does not exist: whether they could, if it did.

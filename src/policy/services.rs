@@ -8,7 +8,8 @@
 #[derive(Debug)]
 pub struct Group {
     pub reason: &'static str,
-    /// Absolute paths, each standing for all that is below it as well; as they are once symbolic links are resolved, so `/run` and not `/var/run`.
+    /// Absolute paths as they are once symbolic links are resolved, so `/run` and not `/var/run`; each stands for all that is below it as
+    /// well.
     pub sockets: &'static [&'static str],
 }
 

@@ -89,8 +89,8 @@ pub fn on_unhide(reader: &mut Reader<'_>, node: &Node) {
         let mistake = Mistake::new(format!("`{glob}` shows all that is hidden: keys, passwords, other processes' memory"));
         return reader.warning(*span, mistake.with_help("name the files that the command is to read"));
     }
-    let shown = |hidden: &&str| globs.iter().any(|(glob, _)| glob::path_or_below(glob, hidden, "/"));
-    for group in HIDDEN.iter().filter(|group| group.paths.iter().all(|hidden| shown(&hidden))) {
+    let is_shown = |hidden: &&str| globs.iter().any(|(glob, _)| glob::path_or_below(glob, hidden, "/"));
+    for group in HIDDEN.iter().filter(|group| group.paths.iter().all(is_shown)) {
         let mistake = Mistake::new(format!("this shows all of a group that is hidden: {}", group.reason));
         reader.warning(node.span, mistake.with_help("name the files that the command is to read"));
     }
