@@ -111,6 +111,7 @@ fn every_key_of_a_policy_is_in_its_page() {
         (format!("postern: 1\nallow: [id]\nconfinements: {{ c: {{ limits: {{ {unknown} }} }} }}\n"), "file_size"),
         (format!("postern: 1\nallow: [id]\naudit: {{ {unknown} }}\n"), "facility"),
         (format!("postern: 1\nallow: [id]\nsession: {{ {unknown} }}\n"), "strikes"),
+        (format!("postern: 1\nallow: [id]\nconfinement: {{ {unknown} }}\n"), "require"),
     ] {
         let keys = known_keys(&policy);
         assert!(keys.iter().any(|key| key == example), "{example} among {keys:?}");
@@ -128,6 +129,19 @@ fn every_type_and_confinement_is_in_the_policys_page() {
     }
     for name in ["sealed", "inspect", "service", "network", "open"] {
         assert!(page.contains(&format!(".It Cm {name}")), "postern-policy.5 does not name the confinement `{name}`");
+    }
+    for name in postern::policy::settings::PROTECTIONS.into_iter().chain(["all", "best-effort"]) {
+        assert!(page.contains(&format!(".It Cm {name}")), "postern-policy.5 does not name `{name}`");
+    }
+}
+
+#[test]
+fn what_is_hidden_and_which_services_are_talked_to_is_in_the_policys_page() {
+    let page = page("postern-policy.5");
+    let hidden = postern::policy::hidden::HIDDEN.iter().map(|group| group.reason);
+    let services = postern::policy::services::SERVICES.iter().map(|group| group.reason);
+    for reason in hidden.chain(services) {
+        assert!(page.contains(&format!(".It\n{reason}\n")), "postern-policy.5 does not list: {reason}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the built-in hidden list hides on a Debian or RHEL host, and what diagnosis needs that it must not hide.
+//! What the built-in confinements read on a Debian or RHEL host: what diagnosis needs, and not what is secret or somebody's data.
 
 use postern::policy::confinement::{Base, Confinement};
 
@@ -106,6 +106,49 @@ fn secrets_are_hidden_and_what_diagnosis_needs_is_not() {
         let confinement = Confinement::built_in(base);
         SECRET.iter().for_each(|path| assert!(confinement.hides(path, HOME), "{path} is not hidden"));
         NEEDED.iter().for_each(|path| assert!(!confinement.hides(path, HOME), "{path} is hidden"));
+    }
+}
+
+/// Data of customers and people: nobody hides it, and nobody reads it.
+const ELSEWHERE: &[&str] =
+    &["/srv/customers.db", "/home/alice/notes", "/root/notes", "/var/lib/postgresql/15/main/base/1", "/opt/app/x", "/tmp/x", "/dev/pts/3"];
+
+#[test]
+fn diagnosis_is_read_and_secrets_and_data_are_not() {
+    for base in [Base::Inspect, Base::Service, Base::Network] {
+        let confinement = Confinement::built_in(base);
+        NEEDED.iter().for_each(|path| assert!(confinement.reads(path, HOME), "{path} is out of reach of {base}"));
+        SECRET.iter().chain(ELSEWHERE).for_each(|path| assert!(!confinement.reads(path, HOME), "{base} reads {path}"));
+    }
+    let sealed = Confinement::built_in(Base::Sealed);
+    for path in ["/usr/lib/x86_64-linux-gnu/libc.so.6", "/etc/ld.so.cache", "/usr/share/zoneinfo/UTC", "/etc/passwd", "/dev/null"] {
+        assert!(sealed.reads(path, HOME), "{path} is out of reach of sealed");
+    }
+    for path in ["/etc/fstab", "/var/log/syslog", "/proc/811/status", "/run/utmp", "/usr/share/doc/x"].iter().chain(SECRET).chain(ELSEWHERE)
+    {
+        assert!(!sealed.reads(path, HOME), "sealed reads {path}");
+    }
+    let open = Confinement::built_in(Base::Open);
+    SECRET.iter().chain(ELSEWHERE).chain(NEEDED).for_each(|path| assert!(open.reads(path, HOME), "{path} is out of reach of open"));
+}
+
+#[test]
+fn a_confinement_reads_what_it_names_and_what_it_writes_but_nothing_hidden() {
+    let own = Confinement {
+        read: vec!["/srv/data".to_owned()],
+        write: vec!["/srv/out".to_owned()],
+        roots: vec!["/opt/*/log/**".to_owned(), "~/notes".to_owned()],
+        hide: vec!["/srv/data/keys".to_owned()],
+        ..Confinement::built_in(Base::Sealed)
+    };
+    for path in ["/srv/data", "/srv/data/x", "/srv/out/x", "/opt/app/log/x/y", "/home/breakglass/notes"] {
+        assert!(own.reads(path, HOME), "{path} is out of reach");
+    }
+    for path in ["/srv", "/srv/database", "/srv/data/keys", "/srv/data/.ssh/id", "/srv/out/.pgpass", "/opt/app/log", "/home/alice/notes"] {
+        assert!(!own.reads(path, HOME), "reads {path}");
+    }
+    for (path, writes) in [("/srv/out/x", true), ("/srv/out/.pgpass", false), ("/srv/data/x", false)] {
+        assert_eq!(own.writes(path, HOME), writes, "{path}");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::exec::Host;
 use crate::policy::{self, Applied, Subject, Terms, Verdict};
 use crate::record;
 use crate::shell::front::{Asked, Front, Refusal, Surroundings};
-use crate::shell::{in_force, message};
+use crate::shell::{builtins, in_force, message};
 use crate::syntax::{Request, Stage};
 use crate::sys::file::Owner;
 use crate::sys::user::{self, User};
@@ -74,8 +74,16 @@ struct TermsExplanation {
     timeout_ms: Option<u64>,
     output_bytes: Option<u64>,
     note: Option<String>,
-    /// What of the confinement this version holds the command to.
+    /// What of the confinement this kernel holds the command to.
     protections: Vec<&'static str>,
+    /// The confinement in words, as it is on this kernel.
+    plan: Vec<PlanExplanation>,
+}
+
+#[derive(Serialize)]
+struct PlanExplanation {
+    label: &'static str,
+    text: String,
 }
 
 /// Whom and what to explain for.
@@ -218,6 +226,8 @@ impl Explainer {
     }
 
     fn terms(&self, terms: &Terms) -> TermsExplanation {
+        let plan = confine::Plan::of(&terms.confine, &confine::Kernel::of_host());
+        let words = plan.words(&self.policy.settings().strength);
         TermsExplanation {
             program: terms.program.clone(),
             run_as: terms.run_as.clone().unwrap_or_else(|| self.subject.account.clone()),
@@ -225,7 +235,8 @@ impl Explainer {
             timeout_ms: terms.timeout,
             output_bytes: terms.output,
             note: terms.note.clone(),
-            protections: confine::Plan::of(&terms.confine, &confine::Kernel::of_host()).protection_names(),
+            protections: plan.protection_names(),
+            plan: words.into_iter().map(|(label, text)| PlanExplanation { label, text }).collect(),
         }
     }
 }
@@ -289,9 +300,12 @@ impl CommandExplanation {
         if let Some(output) = terms.output_bytes {
             field("output", format!("{output} bytes"));
         }
-        field("holds", terms.protections.join(", "));
         if let Some(note) = &terms.note {
             field("note", note.clone());
+        }
+        for row in &terms.plan {
+            text.push('\n');
+            text.push_str(builtins::labelled(row.label, &row.text, builtins::COLUMNS).trim_end());
         }
         text
     }

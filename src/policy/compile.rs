@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::confinement::{Base, Confinement, Limits};
+use super::confinement::{Base, Confinement};
 use super::findings::{Findings, Mistake};
 use super::form::{Catalog, Form, FormError};
 use super::load::{self, Document};
@@ -102,7 +102,9 @@ impl Compiler<'_> {
         }
         self.check_whole(&rules);
         let scopes = self.files.iter().map(|(_, file, _)| file.scope.clone()).collect();
-        Compiled { settings: self.settings(), scopes, rules, warnings: Vec::new() }
+        let settings = self.settings(&rules);
+        hide_records(&mut rules, &settings);
+        Compiled { settings, scopes, rules, warnings: Vec::new() }
     }
 
     /// Compiles the rules of one file.
@@ -201,8 +203,8 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        let confine = own.unwrap_or_else(|| context.confine.clone());
-        self.warn_of_dead_terms(&form, &confine, &raw.form, document);
+        let confine = own.unwrap_or_else(|| context.confine.clone()).reading(form.roots());
+        self.warn_of_dead_redirection(&form, &confine, &raw.form, document);
         let limit = |own: Option<u64>, default: Option<u64>| {
             let own = own.map(|value| Limit { value, on_terminal: true });
             own.or(default.map(|value| Limit { value, on_terminal: false }))
@@ -221,15 +223,11 @@ impl Compiler<'_> {
         })
     }
 
-    /// Terms that change nothing: a file that the confinement cannot write, bounds that this version does not hold a command to.
-    fn warn_of_dead_terms(&mut self, form: &Form, confine: &Confinement, text: &Text, document: &Document) {
+    /// A redirection to a file that the confinement cannot write.
+    fn warn_of_dead_redirection(&mut self, form: &Form, confine: &Confinement, text: &Text, document: &Document) {
         if (form.output.is_some() || form.append.is_some()) && !confine.writes_anything() {
             let mistake = Mistake::new(format!("nothing can be written to a file: the confinement `{}` writes nowhere", confine.name));
             self.findings.warning(document, text.span, mistake.with_help("name the place under `write:` of a confinement"));
-        }
-        if confine.limits != Limits::default() {
-            let mistake = Mistake::new(format!("the `limits` of the confinement `{}` are not in force in this version", confine.name));
-            self.findings.warning(document, text.span, mistake.with_help("the field `protections` of each record names what is"));
         }
     }
 
@@ -264,15 +262,25 @@ impl Compiler<'_> {
         }
     }
 
-    /// Settings of the main file, and the search directories of all.
-    fn settings(&self) -> Settings {
+    /// Settings of the main file, the search directories of all, and whether a rule is open.
+    fn settings(&self, rules: &BTreeMap<String, CommandRules>) -> Settings {
         let mut settings = self.files.iter().find(|(.., main)| *main).map_or_else(Settings::default, |(_, file, _)| file.settings.clone());
         for directory in self.files.iter().flat_map(|(_, file, _)| &file.search) {
             if !settings.search.contains(directory) {
                 settings.search.push(directory.clone());
             }
         }
+        settings.open_rules = rules.values().flat_map(|rules| &rules.allow).any(|rule| rule.confine.base == Base::Open);
         settings
+    }
+}
+
+/// The records of sessions are hidden wherever the policy keeps them: their files may belong to the very account.
+fn hide_records(rules: &mut BTreeMap<String, CommandRules>, settings: &Settings) {
+    let records = format!("{}/*.jsonl", settings.audit.dir.trim_end_matches('/'));
+    let known = Confinement::built_in(Base::default()).hides(&records, "/");
+    for rule in rules.values_mut().flat_map(|rules| &mut rules.allow).filter(|rule| !known && rule.confine.base != Base::Open) {
+        rule.confine.hide.push(records.clone());
     }
 }
 

@@ -1,11 +1,14 @@
 //! Named second doors: what a policy says that a command may reach. `confine` makes a plan of them.
+//!
+//! Where contents can be read stands here once, for both doors: the first refuses an argument that the second would not let the command
+//! read, so that the person is told which place it is and why, and not only that permission was denied.
 
 use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
-use super::glob;
 use super::hidden::HIDDEN;
+use super::{glob, services};
 
 /// A confinement, its bases merged in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +19,7 @@ pub struct Confinement {
     pub base: Base,
     /// Absolute paths whose contents can be read on top of the base's, with all that is below them.
     pub read: Vec<String>,
-    /// Path globs of the rule's own path types: their contents can be read too.
+    /// Path globs of the rule's own path types, where the base does not read already: their contents can be read too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<String>,
     /// Absolute paths that can be written, with all that is below them.
@@ -26,7 +29,7 @@ pub struct Confinement {
     /// Path globs taken from the hidden lists.
     pub unhide: Vec<String>,
     pub exec: Exec,
-    /// Absolute paths of Unix sockets that can be connected to.
+    /// Absolute paths of Unix sockets that can be connected to on top of the base's, with all that is below them.
     pub sockets: Vec<String>,
     /// Ports that can be connected to: `tcp:443`, `udp:53`, `443` for both.
     pub network: Vec<String>,
@@ -72,6 +75,63 @@ pub struct Limits {
     pub file_size: Option<u64>,
 }
 
+/// Programs, configuration, the state of the kernel and of services, logs; and where programs and libraries are on hosts whose `/bin` is no
+/// link.
+const INSPECTED: &[&str] = &["/usr", "/etc", "/proc", "/sys", "/run", "/var/log", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+/// What programs need to start and to speak: the loader and libraries, locales, time zones, terminals, names of users and hosts, and the
+/// few numbers of the kernel that the C library asks for.
+const RUNTIME: &[&str] = &[
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libx32",
+    "/usr/local/lib",
+    "/usr/share/locale",
+    "/usr/share/locale-langpack",
+    "/usr/share/terminfo",
+    "/usr/share/zoneinfo",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/ld.so.preload",
+    "/etc/locale.alias",
+    "/etc/locale.conf",
+    "/etc/default/locale",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/terminfo",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/gai.conf",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/run/systemd/resolve/resolv.conf",
+    "/run/systemd/resolve/stub-resolv.conf",
+    "/proc/cpuinfo",
+    "/proc/filesystems",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/sys/kernel",
+    "/proc/sys/vm",
+    "/sys/devices/system/cpu",
+    "/sys/kernel/mm/transparent_hugepage",
+];
+
+/// Devices that hold nothing of anybody's: every command reads them.
+pub const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+
+/// Places that one message names.
+const NAMED: usize = 10;
+
 impl Base {
     /// All of them, the strictest first.
     pub const ALL: [Base; 5] = [Base::Sealed, Base::Inspect, Base::Service, Base::Network, Base::Open];
@@ -84,6 +144,24 @@ impl Base {
             Base::Service => "service",
             Base::Network => "network",
             Base::Open => "open",
+        }
+    }
+
+    /// Absolute paths whose contents can be read, with all that is below them. Besides, every confinement reads [`DEVICES`].
+    pub fn roots(self) -> &'static [&'static str] {
+        match self {
+            Base::Sealed => RUNTIME,
+            Base::Inspect | Base::Service | Base::Network => INSPECTED,
+            Base::Open => &["/"],
+        }
+    }
+
+    /// The same for people.
+    fn roots_in_words(self) -> &'static [&'static str] {
+        match self {
+            Base::Sealed => &["what programs need to run"],
+            Base::Inspect | Base::Service | Base::Network => INSPECTED.split_at(6).0,
+            Base::Open => &["everything"],
         }
     }
 
@@ -106,9 +184,53 @@ impl Confinement {
         Confinement { name: base.name().to_owned(), base, exec, ..Confinement::default() }
     }
 
-    /// Whether an absolute, resolved path can be written.
+    /// The same, for a rule whose own path types have these globs. What the base reads already is left out, so that rules with the same
+    /// rights have equal confinements.
+    pub fn reading(self, globs: Vec<String>) -> Confinement {
+        let new = |glob: &String| !self.base.roots().iter().any(|root| glob::path_or_below(root, glob, ""));
+        let roots = globs.into_iter().filter(new).collect();
+        Confinement { roots, ..self }
+    }
+
+    /// Whether the contents of an absolute, resolved path can be read. Of one that does not exist: whether they could, if it did.
+    pub fn reads(&self, path: &str, home: &str) -> bool {
+        self.reaches(path, home) && !self.hides(path, home)
+    }
+
+    /// Whether a path is in a place whose contents can be read, hidden or not.
+    pub fn reaches(&self, path: &str, home: &str) -> bool {
+        let mut places = self.base.roots().iter().chain(&DEVICES).copied().chain(self.own_places());
+        places.any(|place| glob::path_or_below(place, path, home))
+    }
+
+    /// Where contents can be read, for people: the base's places and those that the policy adds, each once.
+    pub fn places_in_words(&self) -> String {
+        let mut places: Vec<&str> = Vec::new();
+        for place in self.base.roots_in_words().iter().copied().chain(self.own_places()) {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        let more = if places.len() > NAMED { format!(" and {} more", places.len() - NAMED) } else { String::new() };
+        places.truncate(NAMED);
+        format!("{}{more}", places.join(", "))
+    }
+
+    /// What the policy adds to the places that the base reads.
+    fn own_places(&self) -> impl Iterator<Item = &str> {
+        [&self.read, &self.write, &self.roots].into_iter().flatten().map(String::as_str)
+    }
+
+    /// Absolute paths of Unix sockets that can be connected to, with all that is below them: its own, and the services' of its base.
+    pub fn all_sockets(&self) -> impl Iterator<Item = &str> {
+        let services = if self.base == Base::Service { services::SERVICES } else { &[] };
+        self.sockets.iter().map(String::as_str).chain(services.iter().flat_map(|group| group.sockets).copied())
+    }
+
+    /// Whether an absolute, resolved path can be written. What is hidden cannot.
     pub fn writes(&self, path: &str, home: &str) -> bool {
-        self.base == Base::Open || self.write.iter().any(|pattern| glob::path_or_below(pattern, path, home))
+        let listed = || self.write.iter().any(|pattern| glob::path_or_below(pattern, path, home)) && !self.hides(path, home);
+        self.base == Base::Open || listed()
     }
 
     /// Whether there is anything that can be written.

@@ -3,8 +3,9 @@
 //! Deny by default; any deny in force wins over any allow, in whatever file; of several allows the first in the order of the files decides
 //! the terms.
 
+mod judge;
+
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 
 use super::applied::{Applied, Damaged};
 use super::confinement::Confinement;
@@ -16,6 +17,8 @@ use super::rule::{CommandRules, Rule, RuleRef, Scope, Subject};
 use super::types::Judge;
 use crate::syntax::{Argument, Redirect, RedirectKind, Stage};
 use crate::words::{Safe, Span, suggest};
+
+use judge::{AllowJudge, DenyJudge, Lookups};
 
 /// The verdict on one command.
 #[must_use]
@@ -239,8 +242,16 @@ impl Decision<'_> {
         };
         redirect_fits(matcher, slot.as_ref(), file)?;
         let leads = self.lookups.resolve(&file.text, rule.run_as.as_deref())?;
-        if matches!(kind, RedirectKind::Output { .. }) && !rule.confine.writes(&leads, &self.subject.home) {
-            return Err(format!("the confinement `{}` cannot write {}", rule.confine.name, Safe(leads.as_bytes())));
+        match kind {
+            // The shell opens the file, so the second door does not see it; and what it reads are contents, whatever the type of the slot.
+            RedirectKind::Input(_) => {
+                let judge = AllowJudge { decision: self, rule };
+                judge.leads(&file.text).and_then(|leads| judge.reaches(&leads))?;
+            }
+            _ if !rule.confine.writes(&leads, &self.subject.home) => {
+                return Err(format!("the confinement `{}` cannot write {}", rule.confine.name, Safe(leads.as_bytes())));
+            }
+            _ => {}
         }
         Ok(decided(Some(leads)))
     }
@@ -340,67 +351,6 @@ fn either(words: &[&str]) -> String {
             format!("{}, ... ({} in all)", words.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", "), words.len())
         }
         [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
-    }
-}
-
-/// A path, and the user who looks it up.
-type Lookup = (String, Option<String>);
-
-/// What the host says of paths, asked once for each.
-struct Lookups<'a> {
-    facts: &'a dyn Facts,
-    known: RefCell<HashMap<Lookup, Result<String, String>>>,
-}
-
-impl Lookups<'_> {
-    fn resolve(&self, path: &str, run_as: Option<&str>) -> Result<String, String> {
-        let key = (path.to_owned(), run_as.map(str::to_owned));
-        if let Some(known) = self.known.borrow().get(&key) {
-            return known.clone();
-        }
-        let found = self.facts.resolve(path, run_as).and_then(|resolved| {
-            let text = resolved.path.into_os_string().into_string();
-            text.map_err(|_| "it leads to a name that is not UTF-8".to_owned())
-        });
-        let found = found.map_err(|reason| format!("{}: {reason}", Safe(path.as_bytes())));
-        self.known.borrow_mut().insert(key, found.clone());
-        found
-    }
-}
-
-struct AllowJudge<'a> {
-    decision: &'a Decision<'a>,
-    rule: &'a Rule,
-}
-
-impl Judge for AllowJudge<'_> {
-    fn contents(&self, path: &str) -> Result<String, String> {
-        let found = self.decision.lookups.resolve(path, self.rule.run_as.as_deref())?;
-        match self.rule.confine.hides(&found, self.home()) {
-            true => Err(format!("the contents of {} are hidden", Safe(found.as_bytes()))),
-            false => Ok(found),
-        }
-    }
-
-    fn home(&self) -> &str {
-        &self.decision.subject.home
-    }
-}
-
-/// Judges a deny: nothing is hidden from it, and what cannot be resolved counts as a match.
-struct DenyJudge<'a> {
-    decision: &'a Decision<'a>,
-    run_as: Option<&'a str>,
-    unclear: Cell<bool>,
-}
-
-impl Judge for DenyJudge<'_> {
-    fn contents(&self, path: &str) -> Result<String, String> {
-        self.decision.lookups.resolve(path, self.run_as).inspect_err(|_| self.unclear.set(true))
-    }
-
-    fn home(&self) -> &str {
-        &self.decision.subject.home
     }
 }
 

@@ -20,6 +20,7 @@ pub mod load;
 mod matching;
 pub mod model;
 pub mod rule;
+pub mod services;
 pub mod settings;
 pub mod types;
 

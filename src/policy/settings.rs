@@ -40,6 +40,33 @@ pub enum Strength {
     BestEffort,
 }
 
+/// What a policy can require of the kernel, by the names that records use: those of `confine::Protection`.
+pub const PROTECTIONS: [&str; 12] = [
+    "no_new_privs",
+    "no_capabilities",
+    "no_core",
+    "one_exec",
+    "exec_list",
+    "calls",
+    "reads",
+    "writes",
+    "network",
+    "sockets",
+    "signals",
+    "limits",
+];
+
+impl Strength {
+    /// Whether a command does not run on a kernel that lacks this protection.
+    pub fn requires(&self, protection: &str) -> bool {
+        match self {
+            Strength::All => true,
+            Strength::Require(names) => names.iter().any(|name| name == protection),
+            Strength::BestEffort => false,
+        }
+    }
+}
+
 /// What happens to a command whose record no place takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,9 +5,16 @@ use std::time::Duration;
 
 use super::in_force::{self, InForceRule};
 use super::message;
+use crate::confine::{Kernel, Plan};
+use crate::policy::settings::Strength;
 use crate::policy::{self, Allowed, Applied, Facts, Subject, Verdict};
 use crate::syntax::Request;
 use crate::words::{Safe, escape};
+
+/// Columns of what `explain` says.
+pub const COLUMNS: usize = 80;
+/// Columns of a label of what `explain` says, with the blanks round it.
+const LABEL: usize = 11;
 
 /// A builtin as `help` shows it.
 struct Entry {
@@ -104,6 +111,12 @@ fn terms(rule: &InForceRule) -> String {
     Safe(terms.join(", ").as_bytes()).to_string()
 }
 
+/// A line of what `explain` says, broken at blanks: its label, and what it says of it. Ends with a newline.
+pub fn labelled(label: &str, text: &str, width: usize) -> String {
+    let text = wrapped(text, LABEL, LABEL, width);
+    format!("  {label:<9}{}", text.trim_start())
+}
+
 /// Breaks a text at blanks: the first line behind `first` blanks, the others behind `rest`. Ends with a newline.
 fn wrapped(text: &str, first: usize, rest: usize, width: usize) -> String {
     let mut lines = String::new();
@@ -130,7 +143,7 @@ pub fn explain(policy: &Applied, subject: &Subject, request: &Request, facts: &d
     let (mut text, mut allowed) = (String::new(), true);
     for stage in request.items.iter().flat_map(|item| &item.stages) {
         match policy::decide(policy, subject, stage, facts)? {
-            Verdict::Allowed(permission) => text.push_str(&granted(&permission)),
+            Verdict::Allowed(permission) => text.push_str(&granted(&permission, &policy.settings().strength)),
             Verdict::Denied(denied) => {
                 allowed = false;
                 text.push_str(&message::point("refused: ", 0, request.line.as_bytes(), denied.span, &message::miss(&denied)));
@@ -141,7 +154,7 @@ pub fn explain(policy: &Applied, subject: &Subject, request: &Request, facts: &d
     Ok((text, allowed))
 }
 
-fn granted(permission: &Allowed) -> String {
+fn granted(permission: &Allowed, strength: &Strength) -> String {
     let terms = permission.terms();
     let rule = InForceRule {
         form: String::new(),
@@ -152,7 +165,9 @@ fn granted(permission: &Allowed) -> String {
         place: terms.rule.to_string(),
     };
     let words = escape::pasteable(terms.argv.iter().map(String::as_str));
-    format!("allowed: {words}\n         {}\n", self::terms(&rule))
+    let plan = Plan::of(&terms.confine, &Kernel::of_host()).words(strength);
+    let plan: String = plan.iter().map(|(label, text)| labelled(label, text, COLUMNS)).collect();
+    format!("allowed: {words}\n         {}\n{plan}", self::terms(&rule))
 }
 
 /// What `history` shows.
@@ -206,6 +221,12 @@ mod tests {
         let shown = form(&rule("psql -X -d <db> -c <query:text>", Some("reads statistics views")), 24);
         assert_eq!(shown, "  psql -X -d <db> -c\n      <query:text>\n      reads statistics\n      views\n");
         assert!(form(&rule("a b", None), 1).lines().count() == 2, "one word a line, however narrow");
+    }
+
+    #[test]
+    fn what_explain_says_is_set_beside_its_label() {
+        let shown = labelled("reads", "/usr, /etc, /proc, /srv", 24);
+        assert_eq!(shown, "  reads    /usr, /etc,\n           /proc, /srv\n");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use postern::record::join;
 use serde_json::Value;
 
-/// What most tests may run. `{records}` and `{session}` are filled in.
+/// What most tests may run. `{house}`, `{records}` and `{session}` are filled in.
 const POLICY: &str = r#"postern: 1
 audit: { syslog: none, dir: '{records}' }
 session: { {session} }
@@ -16,7 +16,8 @@ types:
 allow:
   - echo <text>...
   - printf <text>
-  - cat [<file>...]
+  - run: cat [<file>...]
+    confine: { read: ['{house}'] }
   - head -n <lines:int>
   - ls [-l] [<path>]...
   - sleep <seconds:number>
@@ -42,7 +43,8 @@ impl House {
         let house = House { directory };
         std::fs::create_dir_all(house.records_directory()).unwrap();
         let records = house.records_directory().to_str().unwrap().to_owned();
-        let policy = POLICY.replace("{records}", &records).replace("{session}", session);
+        let policy =
+            POLICY.replace("{house}", &house.directory.to_string_lossy()).replace("{records}", &records).replace("{session}", session);
         std::fs::write(house.policy(), policy).unwrap();
         house
     }

@@ -13,6 +13,9 @@ impl Facts for Host {
         let resolved = |path: &str| Ok(Resolved { path: path.into(), exists: true });
         match (path, run_as) {
             ("/srv/link", _) => resolved("/etc/shadow"),
+            ("/var/log/link", _) => resolved("/srv/data"),
+            ("/dev/stdin", _) => resolved("/dev/pts/7"),
+            ("/srv/missing" | "/var/log/missing", _) => Ok(Resolved { path: path.into(), exists: false }),
             ("/srv/hangs", _) => Err("no answer within 1s".to_owned()),
             ("/srv/private", Some("dba")) => resolved("/srv/private"),
             ("/srv/private", _) => Err("permission denied".to_owned()),
@@ -129,7 +132,8 @@ fn an_unknown_address_matches_every_deny_and_no_allow() {
 fn paths_are_judged_by_what_they_resolve_to_for_the_user_who_opens_them() {
     let policy = policy(&[(
         "policy.yaml",
-        "types: { log: { path: [/var/log/**] } }\nconfinements: { seen: { base: inspect, unhide: [/etc/shadow] }, less: { base: inspect, hide: [/srv/secret] } }\n\
+        "types: { log: { path: [/var/log/**] } }\nconfinements: { seen: { base: inspect, unhide: [/etc/shadow] }, less: { base: inspect, read: [/srv], hide: [/srv/secret] } }\n\
+         defaults: { confine: { read: [/srv, /home/me] } }\n\
          allow:\n  - cat <f:file>...\n  - tail <log>\n  - { run: 'head <f:file>', as: dba }\n  - { run: 'wc <f:file>', confine: seen }\n  - { run: 'nl <f:file>', confine: less }\n  - ls <p:path>",
     )]);
     for (line, reason) in [
@@ -141,12 +145,79 @@ fn paths_are_judged_by_what_they_resolve_to_for_the_user_who_opens_them() {
         ("tail /srv/link", "the contents of /etc/shadow are hidden"),
         ("nl /srv/secret/x", "the contents of /srv/secret/x are hidden"),
         ("cat .ssh/id", "the contents of /home/me/.ssh/id are hidden"),
+        (
+            "cat /opt/x",
+            "/opt/x is out of reach of `inspect+`, which reads /usr, /etc, /proc, /sys, /run, /var/log, /srv, /home/me; an operator can add `read:`",
+        ),
     ] {
         assert_eq!(denied(&policy, &subject(), line).reason, reason, "{line}");
     }
     for line in ["cat /etc/hostname", "tail /var/log/a/b", "head /srv/private", "wc /etc/shadow", "ls /etc/shadow", "cat -"] {
         allowed(&policy, &subject(), line);
     }
+}
+
+#[test]
+fn what_the_second_door_does_not_read_is_refused_at_the_first() {
+    let policy = policy(&[(
+        "policy.yaml",
+        "types: { data: { path: ['/srv/*/log/**', '~/notes'] } }\n\
+         confinements: { open_but: { base: open, hide: [/srv/secret] }, out: { write: [/srv/out] }, more: { base: sealed, read: [/srv/data] } }\n\
+         allow:\n  - cat <f:file>...\n  - ls <p:path>\n  - du <d:dir>\n  - tail <data>\n  - tac [< <p:path>]\n  - nl [< <data>]\n\
+         \x20 - { run: 'head <f:file>', confine: sealed }\n  - { run: 'wc <f:file>', confine: more }\n  - { run: 'od <f:file>', confine: open_but }\n\
+         \x20 - { run: 'rev <f:file>', confine: out }\n  - { run: 'grep <f:file> <data>', confine: sealed }",
+    )]);
+    for (line, fits) in [
+        ("cat /usr/share/x /etc/hosts /proc/meminfo /sys/x /run/x /var/log/x /lib64/x", true),
+        ("cat /srv/data", false),
+        ("cat /home/me/x", false),
+        ("cat /var/lib/x", false),
+        ("cat /var/log/link", false),
+        ("cat /etc/hosts /srv/data", false),
+        // One that does not exist: the program says so, where it could read it if it did.
+        ("cat /var/log/missing", true),
+        ("cat /srv/missing", false),
+        ("cat -", true),
+        ("cat /dev/null /dev/urandom /dev/tty", true),
+        ("cat /dev/stdin", true),
+        ("cat /dev/pts/7", false),
+        ("ls /srv/data", true),
+        ("du /var/log", true),
+        ("du /var", false),
+        // Own path types are places that the rule reads.
+        ("tail /srv/pg/log/x", true),
+        ("tail /home/me/notes", true),
+        ("tail /srv/pg/x", false),
+        ("nl < /srv/pg/log/x", true),
+        ("grep /srv/pg/log/x /srv/pg/log/y", true),
+        // The shell opens the file of a redirection, so it is held to the same, whatever the type of its slot.
+        ("tac < /etc/hosts", true),
+        ("tac < /srv/data", false),
+        ("tac < /etc/shadow", false),
+        ("head /etc/localtime", true),
+        ("head /etc/fstab", false),
+        ("head /var/log/x", false),
+        ("wc /srv/data", true),
+        ("wc /var/log/x", false),
+        ("od /srv/data", true),
+        ("od /srv/secret", false),
+        ("rev /srv/out/x", true),
+        ("rev /srv/x", false),
+    ] {
+        assert_eq!(matches!(verdict(&policy, &subject(), line), Verdict::Allowed(_)), fits, "{line}");
+    }
+    assert_eq!(
+        denied(&policy, &subject(), "head /var/log/x").reason,
+        "/var/log/x is out of reach of `sealed`, which reads what programs need to run; an operator can add `read:`"
+    );
+    assert_eq!(denied(&policy, &subject(), "tail /opt/x").reason, "/opt/x is not below /srv/*/log/** or ~/notes");
+}
+
+#[test]
+fn the_records_of_sessions_are_hidden_wherever_they_are_kept() {
+    let policy = policy(&[("policy.yaml", "audit: { dir: /var/log/who }\nallow: ['cat <f:file>']")]);
+    allowed(&policy, &subject(), "cat /var/log/who.log");
+    assert_eq!(denied(&policy, &subject(), "cat /var/log/who/a.jsonl").reason, "the contents of /var/log/who/a.jsonl are hidden");
 }
 
 #[test]
@@ -173,6 +244,7 @@ fn redirections_need_the_form_and_the_confinement() {
         ("tee > /srv/out/x", true),
         ("tee >> /srv/out/x", false),
         ("tee > /etc/cron.d/x", false),
+        ("tee > /srv/out/.ssh/authorized_keys", false),
         ("echo > /srv/out/x", false),
         ("sort", true),
         // A deny sees the file of a redirection as if the program opened it.

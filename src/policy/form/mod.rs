@@ -151,6 +151,17 @@ impl Form {
     pub fn definition(&self, slot: &Slot) -> Option<&TypeDef> {
         self.types.get(slot.definition as usize)
     }
+
+    /// The path globs of the policy's own path types that its slots and redirections have, each once.
+    pub fn roots(&self) -> Vec<String> {
+        let mut roots: Vec<String> = Vec::new();
+        for glob in self.types.iter().flat_map(TypeDef::roots) {
+            if !roots.contains(glob) {
+                roots.push(glob.clone());
+            }
+        }
+        roots
+    }
 }
 
 impl Pattern {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::reader::{Reader, Text};
-use super::values;
+use super::{cautions, values};
 use crate::policy::confinement::{Base, Confinement, Exec, Limits};
 use crate::policy::findings::{Findings, Mistake};
 use crate::policy::load::{Document, Node, Value};
@@ -62,6 +62,14 @@ pub fn read(reader: &mut Reader<'_>, node: &Node) -> RawConfinement {
             }
             "capabilities" => adds.capabilities = reader.values(node, &what, values::capability),
             _ => adds.limits = read_limits(reader, node),
+        }
+        match entry.key.as_str() {
+            "read" => cautions::on_read(reader, node),
+            "write" => cautions::on_write(reader, node),
+            "unhide" => cautions::on_unhide(reader, node),
+            "exec" => cautions::on_exec(reader, node),
+            "sockets" => cautions::on_sockets(reader, node),
+            _ => {}
         }
     }
     raw

@@ -1,5 +1,6 @@
 //! What one source file says, read from its tree: values checked, names not yet resolved.
 
+mod cautions;
 pub mod confinement;
 pub mod reader;
 pub mod rules;
@@ -40,7 +41,7 @@ pub struct File {
     pub settings: Settings,
 }
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "postern",
     "hosts",
     "accounts",
@@ -55,6 +56,7 @@ const KEYS: [&str; 14] = [
     "path",
     "audit",
     "session",
+    "confinement",
 ];
 
 /// Reads a file. `main` is whether host-wide settings may stand in it.
@@ -106,7 +108,8 @@ fn read_key(reader: &mut Reader<'_>, entry: &Entry, main: bool, file: &mut File)
             reader.error(entry.key_span, mistake);
         }
         "audit" => file.settings.audit = settings::read_audit(reader, node),
-        _ => file.settings.session = settings::read_session(reader, node),
+        "session" => file.settings.session = settings::read_session(reader, node),
+        _ => file.settings.strength = settings::read_strength(reader, node),
     }
 }
 

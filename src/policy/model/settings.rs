@@ -1,10 +1,10 @@
-//! `audit:` and `session:` of the main file.
+//! `audit:`, `session:` and `confinement:` of the main file.
 
 use super::reader::{Reader, Text};
 use super::values;
 use crate::policy::findings::Mistake;
-use crate::policy::load::Node;
-use crate::policy::settings::{Audit, OnFailure, Session};
+use crate::policy::load::{Node, Value};
+use crate::policy::settings::{Audit, OnFailure, Session, Strength};
 
 pub fn read_audit(reader: &mut Reader<'_>, node: &Node) -> Audit {
     let mut audit = Audit::default();
@@ -35,6 +35,18 @@ pub fn read_session(reader: &mut Reader<'_>, node: &Node) -> Session {
         }
     }
     session
+}
+
+pub fn read_strength(reader: &mut Reader<'_>, node: &Node) -> Strength {
+    let what = "`confinement`";
+    match node.value {
+        Value::Map(_) => {
+            let entries = reader.map(node, what, &["require"]);
+            let names = entries.first().map(|entry| reader.values(&entry.value, "`require`", values::protection));
+            names.map_or(Strength::All, Strength::Require)
+        }
+        _ => reader.choice(node, what, &[("all", &Strength::All), ("best-effort", &Strength::BestEffort)]).cloned().unwrap_or_default(),
+    }
 }
 
 /// `none`, or a value.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::policy::findings::Mistake;
+use crate::policy::settings::PROTECTIONS;
 use crate::words::{Safe, suggest};
 
 /// Milliseconds of `90s`, `5m`, `2h`, `1d`, or several together, the larger unit first: `1h30m`.
@@ -215,6 +216,18 @@ const CAPABILITIES: [&str; 41] = [
     "SYS_TTY_CONFIG",
     "WAKE_ALARM",
 ];
+
+/// The name of a protection.
+pub fn protection(text: &str) -> Result<String, Mistake> {
+    if PROTECTIONS.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let help = match suggest::nearest(text, PROTECTIONS) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known ones: {}", PROTECTIONS.join(", ")),
+    };
+    Err(Mistake::new(format!("no protection `{}`", Safe(text.as_bytes()))).with_help(help))
+}
 
 /// A syslog facility that a program other than the kernel may use.
 pub fn facility(text: &str) -> Result<String, Mistake> {

@@ -58,8 +58,10 @@ enum Kind {
 
 /// Answers what only the host knows; a closure over [`super::Facts`], the rule's confinement and its run-as user.
 pub trait Judge {
-    /// The absolute path that `path` leads to, if the command may have its contents; the error is a reason in words.
-    fn contents(&self, path: &str) -> Result<String, String>;
+    /// The absolute path that `path` leads to, if its contents are not hidden; the error is a reason in words.
+    fn leads(&self, path: &str) -> Result<String, String>;
+    /// Whether the second door lets the command read there; the error is a reason in words. Own path types are places of their own.
+    fn reaches(&self, leads: &str) -> Result<(), String>;
     /// The account's home directory.
     fn home(&self) -> &str;
 }
@@ -128,6 +130,14 @@ impl TypeDef {
         matches!(self.kind, Kind::Lexical(_) | Kind::Int { .. })
     }
 
+    /// The globs of an own path type: their contents can be read by the rules that use it. None of any other type.
+    pub fn roots(&self) -> &[String] {
+        match &self.kind {
+            Kind::Below(globs) => globs,
+            _ => &[],
+        }
+    }
+
     /// Whether words of this type name files.
     pub fn is_path(&self) -> bool {
         matches!(self.kind, Kind::Path | Kind::Contents { .. } | Kind::Below(_))
@@ -142,7 +152,8 @@ impl TypeDef {
             Kind::Match(pattern) => !word.is_empty() && pattern.matches(word),
             Kind::Path => is_local_name(word),
             Kind::Contents { standard_input: true } if word == "-" => true,
-            Kind::Contents { .. } => is_local_name(word) && judge.contents(word).map(|_| true).map_err(Some)?,
+            Kind::Contents { .. } if !is_local_name(word) => false,
+            Kind::Contents { .. } => judge.leads(word).and_then(|leads| judge.reaches(&leads)).map(|()| true).map_err(Some)?,
             Kind::Below(globs) => is_local_name(word) && below(globs, word, judge)?,
         };
         if fits { self.check_except(word) } else { Err(None) }
@@ -178,7 +189,7 @@ fn is_local_name(word: &str) -> bool {
 }
 
 fn below(globs: &[String], word: &str, judge: &dyn Judge) -> Result<bool, Option<String>> {
-    let path = judge.contents(word).map_err(Some)?;
+    let path = judge.leads(word).map_err(Some)?;
     if globs.iter().any(|glob| super::glob::path_or_below(glob, &path, judge.home())) {
         return Ok(true);
     }
@@ -245,13 +256,16 @@ mod tests {
     struct Host;
 
     impl Judge for Host {
-        fn contents(&self, path: &str) -> Result<String, String> {
+        fn leads(&self, path: &str) -> Result<String, String> {
             match path {
                 "/link" => Ok("/etc/shadow".to_owned()),
                 "/etc/shadow" => Err("/etc/shadow is hidden".to_owned()),
                 "/dead" => Err("no answer within 1s".to_owned()),
                 _ => Ok(path.to_owned()),
             }
+        }
+        fn reaches(&self, leads: &str) -> Result<(), String> {
+            if leads.starts_with("/srv") { Err(format!("{leads} is out of reach")) } else { Ok(()) }
         }
         fn home(&self) -> &str {
             "/home/me"
@@ -269,7 +283,7 @@ mod tests {
     #[test]
     fn own_types() {
         let pattern = own(RawType { matches: Some("a|b+".into()), ..RawType::default() });
-        let below = own(RawType { path: vec!["/var/log/**".into(), "~/x".into()], ..RawType::default() });
+        let below = own(RawType { path: vec!["/var/log/**".into(), "~/x".into(), "/srv/**".into()], ..RawType::default() });
         let except = own(RawType { matches: Some(".*".into()), except: Some("sec.*".into()), ..RawType::default() });
         for (definition, word, yes) in [
             (&pattern, "bb", true),
@@ -277,6 +291,7 @@ mod tests {
             (&pattern, "b\n", false),
             (&below, "/var/log/x", true),
             (&below, "/home/me/x", true),
+            (&below, "/srv/x", true),
             (&below, "/etc/passwd", false),
             (&below, "/link", false),
             (&below, "/dead", false),
@@ -309,6 +324,9 @@ mod tests {
         for (definition, word, yes) in [
             (&file, "/etc/passwd", true),
             (&file, "/etc/shadow", false),
+            (&file, "/srv/x", false),
+            (&dir, "/srv/x", false),
+            (&path, "/srv/x", true),
             (&file, "-", true),
             (&dir, "-", true),
             (&file, "http://x/", false),
@@ -322,6 +340,7 @@ mod tests {
         }
         assert!(file.takes_dash("-") && !dir.takes_dash("-") && !file.takes_dash("-x"));
         assert_eq!(file.check("/dead", &Host), Err(Some("no answer within 1s".to_owned())));
+        assert_eq!(file.check("/srv/x", &Host), Err(Some("/srv/x is out of reach".to_owned())));
     }
 
     #[test]

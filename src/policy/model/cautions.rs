@@ -1,0 +1,153 @@
+//! What is said of a confinement that gives away more than it seems to, while its source is read.
+//!
+//! What the second door refuses in any case, or what would undo a door, is an error; what is meant now and then is a warning.
+
+use super::reader::Reader;
+use crate::policy::findings::Mistake;
+use crate::policy::hidden::HIDDEN;
+use crate::policy::load::{Kind, Node, Value};
+use crate::policy::{glob, services};
+use crate::words::{Span, paths};
+
+/// Directories that cannot be written as a whole: what is in them decides what runs, and for whom.
+const HOST: [&str; 11] = ["/usr", "/etc", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/boot", "/proc", "/sys"];
+
+/// postern's own.
+const OWN: [&str; 3] = [paths::POLICY_DIR, paths::STATE_DIR, "/var/log/postern"];
+
+/// Programs that do whatever their arguments say.
+const INTERPRETERS: [&str; 37] = [
+    "sh", "ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "rbash", "tcsh", "zsh", "busybox", "toybox", "awk", "gawk", "mawk", "nawk",
+    "ed", "emacs", "ex", "expect", "gdb", "guile", "jshell", "julia", "lua", "luajit", "node", "nodejs", "perl", "php", "python", "R",
+    "ruby", "tclsh", "vi", "vim",
+];
+
+/// Programs that start the program that they are told to.
+const WRAPPERS: [&str; 34] = [
+    "chroot",
+    "chrt",
+    "doas",
+    "env",
+    "find",
+    "flock",
+    "ionice",
+    "ltrace",
+    "make",
+    "nice",
+    "nohup",
+    "nsenter",
+    "numactl",
+    "parallel",
+    "pkexec",
+    "run-parts",
+    "runuser",
+    "script",
+    "setarch",
+    "setpriv",
+    "setsid",
+    "stdbuf",
+    "strace",
+    "su",
+    "sudo",
+    "systemd-run",
+    "taskset",
+    "time",
+    "timeout",
+    "unshare",
+    "watch",
+    "xargs",
+    "prlimit",
+    "start-stop-daemon",
+];
+
+/// Says what there is to say of `read:`.
+pub fn on_read(reader: &mut Reader<'_>, node: &Node) {
+    for (_, span) in items(node).filter(|(path, _)| *path == "/") {
+        let mistake = Mistake::new("everything but the hidden list can be read: customers' data and homes too");
+        reader.warning(span, mistake.with_help("name the directories that the command is to read"));
+    }
+}
+
+/// Says what there is to say of `write:`.
+pub fn on_write(reader: &mut Reader<'_>, node: &Node) {
+    for (path, span) in items(node) {
+        let above = |place: &&&str| glob::path_or_below(path, place, "/");
+        if let Some(place) = HOST.iter().find(above) {
+            let mistake = Mistake::new(format!("`write`: whoever can write {place} decides what the host runs"));
+            reader.error(span, mistake.with_help("name the directory below it that the command writes to"));
+        } else if let Some(own) = OWN.iter().find(|own| above(own) || glob::path_or_below(own, path, "/")) {
+            let mistake = Mistake::new(format!("`write`: {path} would open {own} to the command, which is postern's own"));
+            reader.error(span, mistake.with_help("name the directory that the command writes to, and no other"));
+        }
+    }
+}
+
+/// Says what there is to say of `unhide:`.
+pub fn on_unhide(reader: &mut Reader<'_>, node: &Node) {
+    let globs: Vec<(&str, Span)> = items(node).collect();
+    if let Some((glob, span)) = globs.iter().find(|(glob, _)| matches!(*glob, "/" | "/**")) {
+        let mistake = Mistake::new(format!("`{glob}` shows all that is hidden: keys, passwords, other processes' memory"));
+        return reader.warning(*span, mistake.with_help("name the files that the command is to read"));
+    }
+    let is_shown = |hidden: &&str| globs.iter().any(|(glob, _)| glob::path_or_below(glob, hidden, "/"));
+    for group in HIDDEN.iter().filter(|group| group.paths.iter().all(is_shown)) {
+        let mistake = Mistake::new(format!("this shows all of a group that is hidden: {}", group.reason));
+        reader.warning(node.span, mistake.with_help("name the files that the command is to read"));
+    }
+}
+
+/// Says what there is to say of `exec:`.
+pub fn on_exec(reader: &mut Reader<'_>, node: &Node) {
+    if matches!(&node.value, Value::Scalar(Kind::Text, text) if text == "any") {
+        let mistake = Mistake::new("`exec: any` lets the command start whatever its user can start, shells too");
+        return reader.warning(node.span, mistake.with_help("list the programs that it has to start"));
+    }
+    for (path, span) in items(node) {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if is_loader(name) {
+            let mistake = Mistake::new(format!("`exec`: {path} is an ELF loader, which runs any program; it is never started by name"));
+            reader.error(span, mistake.with_help("take it out; programs that are started need no loader on the list"));
+        } else if INTERPRETERS.contains(&unversioned(name)) {
+            let mistake = Mistake::new(format!("`exec`: {path} does whatever its arguments say, within this confinement"));
+            reader.warning(span, mistake.with_help("list the programs that it would be used to start in its place"));
+        } else if WRAPPERS.contains(&name) {
+            let mistake =
+                Mistake::new(format!("`exec`: {path} starts what its arguments name: any program of this list, with any arguments"));
+            reader.warning(span, mistake.with_help("list the programs that it would be used to start in its place"));
+        }
+    }
+}
+
+/// Says what there is to say of `sockets:`.
+pub fn on_sockets(reader: &mut Reader<'_>, node: &Node) {
+    for (path, span) in items(node) {
+        let real = path.strip_prefix("/var/run").map_or_else(|| path.to_owned(), |rest| format!("/run{rest}"));
+        let met = |socket: &&&str| glob::path_or_below(socket, &real, "/") || glob::path_or_below(&real, socket, "/");
+        for (reason, socket) in services::CAUTIONS.iter().filter_map(|group| Some((group.reason, group.sockets.iter().find(met)?))) {
+            let holds = if real.len() < socket.len() { format!(", which holds {socket}") } else { String::new() };
+            let mistake = Mistake::new(format!("`sockets`: {path}{holds}: {reason}"));
+            reader.warning(span, mistake.with_help("name the sockets that the command needs, and let through only forms that look"));
+        }
+    }
+}
+
+/// ld.so(8) under the names that it has on Linux, musl's too.
+fn is_loader(name: &str) -> bool {
+    let versioned = name.strip_prefix("ld-").and_then(|rest| rest.strip_suffix(".so"));
+    let glibc = versioned.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()));
+    glibc || ["ld-linux", "ld-musl", "ld64.so", "ld.so"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// `python3.11` is python.
+fn unversioned(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'))
+}
+
+/// The texts of a list, with their places.
+fn items(node: &Node) -> impl Iterator<Item = (&str, Span)> {
+    let list = if let Value::List(items) = &node.value { items.as_slice() } else { &[] };
+    list.iter().filter_map(|item| match &item.value {
+        Value::Scalar(Kind::Text, text) => Some((text.as_str(), item.span)),
+        _ => None,
+    })
+}
