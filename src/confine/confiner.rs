@@ -65,12 +65,8 @@ impl Confiner {
     /// The plan for a confinement; an error if the policy does not put up with what the kernel lacks.
     pub fn plan(&self, confinement: &Confinement) -> Result<Plan, Lacking> {
         let plan = Plan::of(confinement, &self.kernel);
-        let wanted = |protection: &Protection| match &self.strength {
-            Strength::All => true,
-            Strength::Require(names) => names.iter().any(|name| name == protection.name()),
-            Strength::BestEffort => false,
-        };
-        let lacking: Vec<Protection> = plan.missing.iter().copied().filter(wanted).collect();
+        let lacking: Vec<Protection> =
+            plan.missing.iter().copied().filter(|protection| self.strength.requires(protection.name())).collect();
         if lacking.is_empty() { Ok(plan) } else { Err(Lacking(lacking)) }
     }
 

@@ -80,7 +80,7 @@ impl Plan {
                 Exec::Paths(paths) => Some(paths.iter().map(PathBuf::from).collect()),
                 Exec::None | Exec::Any => None,
             },
-            sockets: confine.sockets.clone(),
+            sockets: confine.all_sockets().map(str::to_owned).collect(),
             network: confine.network.clone(),
             processes: confine.limits.processes,
             identity: identity.cloned(),
