@@ -1,4 +1,4 @@
-//! System call filters: a small assembler for seccomp's BPF, and the one-exec filter.
+//! System call filters: a small assembler for seccomp's BPF, and the one-exec filter. What a command's filter holds is in [`filter`].
 //!
 //! One exec: the filter lets through the one `execve` whose three pointers have exactly the values of this command's [`Image`], a
 //! secret that the exec itself destroys with the address space it points into. It needs no supervisor and keeps no state, so nothing
@@ -7,14 +7,18 @@
 //!
 //! [`Image`]: super::image::Image
 
+mod arguments;
 pub mod calls;
+mod filter;
+mod sockets;
+mod table;
+#[cfg(test)]
+mod tests;
+mod tree;
 
 use super::raw;
 pub use calls::Calls;
-
-const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
-const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
-const NO_ACCESS: u32 = libc::SECCOMP_RET_ERRNO | libc::EACCES as u32;
+use filter::{ALLOW, KILL, NO_ACCESS};
 
 /// `AUDIT_ARCH_*` of linux/audit.h: the ELF machine, 64 bits, little endian.
 #[cfg(target_arch = "x86_64")]
@@ -53,10 +57,12 @@ impl Word {
 pub enum Test {
     Equal(u32),
     AtLeast(u32),
+    /// Has it one of these bits?
+    AnyOf(u32),
 }
 
 /// A place to jump to, further down.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label(usize);
 
 /// A jump is longer than the 255 instructions that BPF allows.
@@ -64,14 +70,22 @@ pub struct Label(usize);
 #[error("a jump of the system call filter is too long")]
 pub struct TooFar;
 
+/// When a jump is taken.
+#[derive(Clone, Copy)]
+enum When {
+    Holds,
+    Fails,
+    Always,
+}
+
 /// Builds a program top down; jumps lead to labels that are placed later.
 #[derive(Default)]
 pub struct Assembler {
     program: Vec<libc::sock_filter>,
     /// Where each label was placed.
     labels: Vec<Option<usize>>,
-    /// Jumps to be settled: instruction, label, and whether it is taken when the test holds.
-    jumps: Vec<(usize, Label, bool)>,
+    /// Jumps to be settled: instruction, label, and when it is taken.
+    jumps: Vec<(usize, Label, When)>,
 }
 
 impl Assembler {
@@ -91,12 +105,31 @@ impl Assembler {
         self.push(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, word.offset());
     }
 
+    /// Keeps only these bits of the loaded word.
+    pub fn mask(&mut self, bits: u32) {
+        self.push(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, bits);
+    }
+
     pub fn jump_if(&mut self, test: Test, label: Label) {
-        self.jump(test, label, true);
+        self.jumps.push((self.program.len(), label, When::Holds));
+        self.test(test);
     }
 
     pub fn jump_unless(&mut self, test: Test, label: Label) {
-        self.jump(test, label, false);
+        self.jumps.push((self.program.len(), label, When::Fails));
+        self.test(test);
+    }
+
+    /// Jumps either way.
+    pub fn branch(&mut self, test: Test, holds: Label, fails: Label) {
+        self.jumps.push((self.program.len(), fails, When::Fails));
+        self.jump_if(test, holds);
+    }
+
+    /// Jumps in any case, as far as need be.
+    pub fn go(&mut self, label: Label) {
+        self.jumps.push((self.program.len(), label, When::Always));
+        self.push(libc::BPF_JMP | libc::BPF_JA, 0);
     }
 
     /// Ends the program with a `SECCOMP_RET_*` value.
@@ -107,20 +140,24 @@ impl Assembler {
     pub fn finish(mut self) -> Result<Filter, TooFar> {
         for (from, label, when) in self.jumps {
             let to = self.labels.get(label.0).copied().flatten().ok_or(TooFar)?;
-            let distance = to.checked_sub(from + 1).and_then(|distance| u8::try_from(distance).ok()).ok_or(TooFar)?;
-            if let Some(instruction) = self.program.get_mut(from) {
-                *(if when { &mut instruction.jt } else { &mut instruction.jf }) = distance;
+            let distance = to.checked_sub(from + 1).ok_or(TooFar)?;
+            let Some(instruction) = self.program.get_mut(from) else { continue };
+            match when {
+                When::Holds => instruction.jt = u8::try_from(distance).map_err(|_| TooFar)?,
+                When::Fails => instruction.jf = u8::try_from(distance).map_err(|_| TooFar)?,
+                When::Always => instruction.k = u32::try_from(distance).map_err(|_| TooFar)?,
             }
         }
         Ok(Filter(self.program))
     }
 
-    fn jump(&mut self, test: Test, label: Label, when: bool) {
-        self.jumps.push((self.program.len(), label, when));
-        match test {
-            Test::Equal(value) => self.push(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, value),
-            Test::AtLeast(value) => self.push(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, value),
-        }
+    fn test(&mut self, test: Test) {
+        let (operation, value) = match test {
+            Test::Equal(value) => (libc::BPF_JEQ, value),
+            Test::AtLeast(value) => (libc::BPF_JGE, value),
+            Test::AnyOf(bits) => (libc::BPF_JSET, bits),
+        };
+        self.push(libc::BPF_JMP | operation | libc::BPF_K, value);
     }
 
     fn push(&mut self, code: u32, k: u32) {
@@ -194,69 +231,4 @@ pub(super) unsafe fn install(program: &libc::sock_fprog) -> Result<(), i32> {
     // SAFETY: the caller vouches for the program, which the kernel copies.
     unsafe { raw::call(libc::SYS_seccomp, [libc::SECCOMP_SET_MODE_FILTER as usize, flags, std::ptr::from_ref(program) as usize, 0, 0]) }?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const COOKIE: [u64; 3] = [0x1234_5678_9abc, 0x2345_6789_abc0, 0x3456_789a_bcd8];
-
-    /// What a filter answers, by the rules of BPF. The kernel itself is asked in `tests/confined.rs`, which cannot make a call that is
-    /// wrong in one word of the cookie only.
-    fn answer(filter: &Filter, architecture: u32, number: u32, arguments: [u64; 3]) -> u32 {
-        let (mut at, mut loaded) = (0, 0);
-        loop {
-            let libc::sock_filter { code, jt, jf, k } = filter.0[at];
-            let jump = |holds: bool| usize::from(if holds { jt } else { jf });
-            at += 1 + match u32::from(code) {
-                0x20 => {
-                    loaded = match k {
-                        0 => number,
-                        4 => architecture,
-                        _ => (arguments[(k as usize - 16) / 8] >> (8 * (k % 8))) as u32,
-                    };
-                    0
-                }
-                0x15 => jump(loaded == k),
-                0x35 => jump(loaded >= k),
-                _ => return k,
-            };
-        }
-    }
-
-    #[test]
-    fn only_the_exec_with_the_cookie_passes() {
-        let filter = Filter::one_exec(COOKIE).unwrap();
-        let execve = libc::SYS_execve as u32;
-        assert_eq!(answer(&filter, NATIVE, execve, COOKIE), ALLOW);
-        assert_eq!(answer(&filter, NATIVE, libc::SYS_read as u32, [3, 4, 5]), ALLOW);
-        assert_eq!(answer(&filter, NATIVE, libc::SYS_execveat as u32, COOKIE), NO_ACCESS);
-        for argument in 0..3 {
-            for bit in 0..64 {
-                let mut forged = COOKIE;
-                forged[argument] ^= 1 << bit;
-                assert_eq!(answer(&filter, NATIVE, execve, forged), NO_ACCESS, "bit {bit} of argument {argument}");
-            }
-        }
-    }
-
-    #[test]
-    fn other_system_call_tables_are_closed() {
-        let filter = Filter::one_exec(COOKIE).unwrap();
-        assert_eq!(answer(&filter, 0x4000_0003, 11, COOKIE), KILL, "i386");
-        #[cfg(target_arch = "x86_64")]
-        assert_eq!(answer(&filter, NATIVE, X32 | 520, COOKIE), libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32, "x32");
-    }
-
-    #[test]
-    fn a_jump_that_bpf_cannot_make_is_an_error() {
-        let mut program = Assembler::default();
-        let end = program.label();
-        program.jump_if(Test::Equal(1), end);
-        (0..300).for_each(|_| program.load(Word::Number));
-        program.place(end);
-        program.answer(ALLOW);
-        assert_eq!(program.finish().err(), Some(TooFar));
-    }
 }

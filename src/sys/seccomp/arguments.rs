@@ -1,0 +1,233 @@
+//! Calls of which the arguments count: each look ends in an answer.
+//!
+//! The kernel takes an `int` from the low half of a register and forgets the high one, so a test of an `int` must do the same: a filter
+//! that compared all of `ioctl`'s request let `TIOCSTI` through with a bit set above it (CVE-2019-10063). Of a pointer both halves count.
+
+use super::calls::Signals;
+use super::filter::{ALLOW, Builder, NO_ACCESS, NOT_PERMITTED};
+use super::table::Class;
+use super::{Label, Test, Word};
+
+/// Flags of clone(2) that make namespaces, and `CLONE_PARENT`, by which a command's process would pass for the shell's own child.
+const CLONE_REFUSED: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_PARENT) as u32;
+
+/// Requests of ioctl(2) that reach through a terminal, from the first to the last of each: what is typed into it (TIOCSTI, and TIOCLINUX and
+/// the keymaps of a console, KD*), whose it is (TIOCSCTTY, TIOCEXCL, TIOCVHANGUP, VT_*), what it is (TIOCSETD, TIOCSSERIAL), where the
+/// console's messages go (TIOCCONS). And whom a descriptor signals (FIOSETOWN, SIOCSPGRP).
+const IOCTL_REFUSED: [(u32, u32); 11] = [
+    (0x4b00, 0x4bff),
+    (0x540c, 0x540c),
+    (0x540e, 0x540e),
+    (0x5412, 0x5412),
+    (0x541c, 0x541d),
+    (0x541f, 0x541f),
+    (0x5423, 0x5423),
+    (0x5437, 0x5437),
+    (0x5600, 0x56ff),
+    (0x8901, 0x8902),
+    (0xaa00, 0xaa00),
+];
+
+/// Requests that change a file system through a descriptor that is open for reading, of which Landlock knows nothing: flags and versions
+/// (FS_IOC_SETFLAGS, FS_IOC_SETVERSION and ext4's own, FS_IOC_FSSETXATTR, FAT_IOCTL_SET_ATTRIBUTES), verity and encryption, ext4's layout,
+/// btrfs's subvolumes and snapshots.
+const IOCTL_ATTRIBUTES: [(u32, u32); 15] = [
+    (0x6609, 0x6609),
+    (0x660c, 0x660c),
+    (0x4004_7211, 0x4004_7211),
+    (0x4008_6602, 0x4008_6602),
+    (0x4008_6604, 0x4008_6604),
+    (0x4008_7602, 0x4008_7602),
+    (0x4008_941a, 0x4008_941a),
+    (0x401c_5820, 0x401c_5820),
+    (0x4030_9410, 0x4030_9410),
+    (0x4080_6685, 0x4080_6685),
+    (0x5000_9401, 0x5000_943f),
+    (0x800c_6613, 0x800c_6613),
+    (0xc040_6618, 0xc040_6619),
+    (0xc050_6617, 0xc050_6617),
+    (0xc0c8_9425, 0xc0c8_9425),
+];
+
+/// `F_SETOWN`, `F_SETOWN_EX` (linux/fcntl.h).
+const SETOWN: [u32; 2] = [8, 15];
+/// `PRIO_PROCESS` (linux/resource.h).
+const PRIO_PROCESS: u32 = 0;
+/// `IOPRIO_WHO_PROCESS` (linux/ioprio.h).
+const IOPRIO_WHO_PROCESS: u32 = 1;
+/// `PER_LINUX`, which is what everybody has, and the question for what one has.
+const PERSONALITIES: [u32; 2] = [0, u32::MAX];
+/// Clocks from here on are devices that are open; those below are the kernel's (`MAX_CLOCKS`).
+const DEVICE_CLOCKS: u32 = 16;
+/// Reading the kernel's messages, and how many there are: `SYSLOG_ACTION_READ_ALL`, `SIZE_UNREAD`, `SIZE_BUFFER`. It asks for the
+/// capability itself where not everybody may read them.
+const SYSLOG_READS: [u32; 3] = [3, 9, 10];
+/// `IPC_STAT`, `IPC_INFO`, `SHM_STAT`, `SHM_INFO`, `SHM_STAT_ANY`.
+const SHM_STATISTICS: [u32; 5] = [2, 3, 13, 14, 15];
+/// `IPC_STAT`, `IPC_INFO`, `SEM_STAT`, `SEM_INFO`, `SEM_STAT_ANY`.
+const SEM_STATISTICS: [u32; 5] = [2, 3, 18, 19, 20];
+/// `IPC_STAT`, `IPC_INFO`, `MSG_STAT`, `MSG_INFO`, `MSG_STAT_ANY`.
+const MSG_STATISTICS: [u32; 5] = [2, 3, 11, 12, 13];
+
+impl Builder<'_> {
+    /// Looks at the arguments of a call.
+    pub(super) fn inspect(&mut self, class: Class) {
+        match class {
+            Class::Execve => self.execve(),
+            Class::Clone => self.clone_flags(),
+            Class::Socket => self.socket(),
+            Class::Socketpair => self.socketpair(),
+            Class::Sendto => self.sendto(),
+            Class::Sendmsg => self.send_message(2),
+            Class::Sendmmsg => self.send_message(3),
+            Class::Setsockopt => self.setsockopt(),
+            Class::Signal => self.signal(),
+            Class::Setpgid => self.setpgid(),
+            Class::Fcntl => self.refuse_values(1, &SETOWN),
+            Class::Ioctl => self.ioctl(),
+            Class::Prlimit => self.prlimit(),
+            Class::Setpriority => self.of_itself(PRIO_PROCESS),
+            Class::IoprioSet => self.of_itself(IOPRIO_WHO_PROCESS),
+            Class::Scheduling => self.allow_values(0, &[0]),
+            Class::Open => self.open(1),
+            Class::Openat => self.open(2),
+            Class::Personality => self.allow_values(0, &PERSONALITIES),
+            Class::ClockAdjtime => self.clock_adjtime(),
+            Class::Syslog => self.allow_values(0, &SYSLOG_READS),
+            Class::Shmctl => self.allow_values(1, &SHM_STATISTICS),
+            Class::Semctl => self.allow_values(2, &SEM_STATISTICS),
+            Class::Msgctl => self.allow_values(1, &MSG_STATISTICS),
+            Class::Seccomp => self.refuse_bits(1, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32),
+            // The rest is answered by its number.
+            _ => self.program.answer(NOT_PERMITTED),
+        }
+    }
+
+    /// Jumps by whether the loaded word is one of some.
+    pub(super) fn one_of(&mut self, values: &[u32], holds: Label, fails: Label) {
+        let numbers: Vec<_> = values.iter().map(|&value| (value, holds)).collect();
+        self.program.choose(&numbers, fails);
+    }
+
+    /// Lets an `int` have some values only.
+    fn allow_values(&mut self, argument: u8, values: &[u32]) {
+        let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
+        self.program.load(Word::Low(argument));
+        self.one_of(values, allow, refuse);
+    }
+
+    /// Lets an `int` have all values but some.
+    pub(super) fn refuse_values(&mut self, argument: u8, values: &[u32]) {
+        let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
+        self.program.load(Word::Low(argument));
+        self.one_of(values, refuse, allow);
+    }
+
+    /// Lets an `int` have no bit of some.
+    fn refuse_bits(&mut self, argument: u8, bits: u32) {
+        let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
+        self.program.load(Word::Low(argument));
+        self.program.branch(Test::AnyOf(bits), refuse, allow);
+    }
+
+    /// Goes on if a pointer is null.
+    pub(super) fn unless_null(&mut self, argument: u8, label: Label) {
+        for word in [Word::Low(argument), Word::High(argument)] {
+            self.program.load(word);
+            self.program.jump_unless(Test::Equal(0), label);
+        }
+    }
+
+    /// Only with the three pointers of the cookie; see the top of `seccomp`.
+    fn execve(&mut self) {
+        let other = self.asked(NO_ACCESS);
+        let other = self.to(other);
+        for (argument, pointer) in (0..).zip(self.cookie.into_iter().flatten()) {
+            self.program.load(Word::Low(argument));
+            self.program.jump_unless(Test::Equal(pointer as u32), other);
+            self.program.load(Word::High(argument));
+            self.program.jump_unless(Test::Equal((pointer >> 32) as u32), other);
+        }
+        self.program.answer(ALLOW);
+    }
+
+    fn clone_flags(&mut self) {
+        if !self.calls.count_processes {
+            return self.refuse_bits(0, CLONE_REFUSED);
+        }
+        let refuse = self.to(NOT_PERMITTED);
+        let thread = self.to(ALLOW);
+        let process = self.asked(NOT_PERMITTED);
+        let process = self.to(process);
+        self.program.load(Word::Low(0));
+        self.program.jump_if(Test::AnyOf(CLONE_REFUSED), refuse);
+        self.program.branch(Test::AnyOf(libc::CLONE_THREAD as u32), thread, process);
+    }
+
+    /// Not to some processes, the groups that they lead, and all.
+    fn signal(&mut self) {
+        let Signals::NotTo(pids) = &self.calls.signals else { return self.program.answer(NOT_PERMITTED) };
+        let groups = pids.iter().map(|pid| pid.wrapping_neg());
+        let targets: Vec<u32> = pids.iter().copied().chain(groups).chain([-1]).map(i32::cast_unsigned).collect();
+        self.refuse_values(0, &targets);
+    }
+
+    /// Whoever joins the shell's group reaches it with `kill(0)`.
+    fn setpgid(&mut self) {
+        let Signals::NotTo(pids) = &self.calls.signals else { return self.program.answer(ALLOW) };
+        let groups: Vec<u32> = pids.iter().copied().map(i32::cast_unsigned).collect();
+        self.refuse_values(1, &groups);
+    }
+
+    fn ioctl(&mut self) {
+        let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
+        let attributes = IOCTL_ATTRIBUTES.into_iter().filter(|_| !self.calls.attributes);
+        let mut refused: Vec<_> = IOCTL_REFUSED.into_iter().chain(attributes).collect();
+        refused.sort_unstable();
+        let ranges = refused.into_iter().flat_map(|(first, last)| [(first, refuse), (last + 1, allow)]);
+        let ranges: Vec<_> = std::iter::once((0, allow)).chain(ranges).collect();
+        self.program.load(Word::Low(1));
+        self.program.decide(&ranges);
+    }
+
+    /// Its own limits, or only to read them.
+    fn prlimit(&mut self) {
+        let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
+        self.program.load(Word::Low(0));
+        self.program.jump_if(Test::Equal(0), allow);
+        self.unless_null(2, refuse);
+        self.program.answer(ALLOW);
+    }
+
+    /// `which` says that a process is meant, and 0 is the caller.
+    fn of_itself(&mut self, which: u32) {
+        let refuse = self.to(NOT_PERMITTED);
+        self.program.load(Word::Low(0));
+        self.program.jump_unless(Test::Equal(which), refuse);
+        self.allow_values(1, &[0]);
+    }
+
+    /// No `O_TRUNC` unless the file is opened for writing, which Landlock asks about. The access mode 3 is neither: the kernel asks the
+    /// file's mode for both, opens it for none, and cuts it short.
+    fn open(&mut self, flags: u8) {
+        let (allow, refuse) = (self.to(ALLOW), self.to(NO_ACCESS));
+        self.program.load(Word::Low(flags));
+        self.program.jump_unless(Test::AnyOf(libc::O_TRUNC as u32), allow);
+        self.program.mask(libc::O_ACCMODE as u32);
+        self.one_of(&[libc::O_WRONLY as u32, libc::O_RDWR as u32], allow, refuse);
+    }
+
+    /// The kernel's own clocks, which ask for the capability; those of devices are set by whoever could open them, before Linux 6.15.
+    fn clock_adjtime(&mut self) {
+        let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
+        self.program.load(Word::Low(0));
+        self.program.branch(Test::AtLeast(DEVICE_CLOCKS), refuse, allow);
+    }
+}

@@ -1,0 +1,546 @@
+//! Every rule, as a row: what is asked for, a call with its arguments, the answer.
+
+use super::super::filter::{ALLOW, NO_ACCESS, NOT_PERMITTED, NOT_THERE, NOTIFY, error};
+use super::*;
+
+const NO_FAMILY: u32 = error(libc::EAFNOSUPPORT);
+const NO_PROTOCOL: u32 = error(libc::EPROTONOSUPPORT);
+const NOT_SUPPORTED: u32 = error(libc::EOPNOTSUPP);
+
+const UNIX: i64 = libc::AF_UNIX as i64;
+const INET: i64 = libc::AF_INET as i64;
+const INET6: i64 = libc::AF_INET6 as i64;
+const NETLINK: i64 = libc::AF_NETLINK as i64;
+const STREAM: i64 = libc::SOCK_STREAM as i64;
+const DATAGRAM: i64 = libc::SOCK_DGRAM as i64;
+const RAW: i64 = libc::SOCK_RAW as i64;
+const SEQUENCED: i64 = libc::SOCK_SEQPACKET as i64;
+const FLAGS: i64 = (libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as i64;
+const FAST: i64 = libc::MSG_FASTOPEN as i64;
+/// A bit that the kernel does not see in an `int`.
+const HIGH: i64 = 1 << 40;
+
+/// A call, its arguments and the answer.
+type Row = (&'static str, &'static [i64], u32);
+
+/// Both machines answer so, where they have the call.
+fn check(calls: &Calls, rows: &[Row]) {
+    for machine in [Machine::X86_64, Machine::Aarch64] {
+        let filter = Filter::for_machine(machine, calls, Some(COOKIE)).unwrap();
+        for (name, given, expected) in rows {
+            let Some(number) = number(name, machine) else { continue };
+            let found = answer(&filter, machine, number, arguments(given));
+            assert_eq!(found, *expected, "{name}{given:x?} of {machine:?} under {calls:?}: {found:#x}, not {expected:#x}");
+        }
+    }
+}
+
+fn strictest() -> Calls {
+    Calls::default()
+}
+
+fn listening() -> Calls {
+    Calls { listener: true, ..Calls::default() }
+}
+
+#[test]
+fn only_the_exec_with_the_cookie_passes() {
+    let cases = [
+        (Exec::Once, false, NO_ACCESS, NO_ACCESS),
+        (Exec::Once, true, NOTIFY, NOTIFY),
+        (Exec::Asked, false, NO_ACCESS, NO_ACCESS),
+        (Exec::Asked, true, NOTIFY, NO_ACCESS),
+        (Exec::Any, true, ALLOW, ALLOW),
+    ];
+    let [path, argv, environment] = COOKIE;
+    for (exec, listener, other, execveat) in cases {
+        let calls = Calls { exec, listener, ..Calls::default() };
+        for machine in [Machine::X86_64, Machine::Aarch64] {
+            let filter = Filter::for_machine(machine, &calls, Some(COOKIE)).unwrap();
+            let without = Filter::for_machine(machine, &calls, None).unwrap();
+            let execve = number("execve", machine).unwrap();
+            let secret = [path, argv, environment, 7, 8, 9];
+            assert_eq!(answer(&filter, machine, execve, secret), ALLOW);
+            assert_eq!(answer(&without, machine, execve, secret), other, "{exec:?} without a cookie");
+            assert_eq!(answer(&filter, machine, number("execveat", machine).unwrap(), secret), execveat, "{exec:?}");
+            for argument in 0..3 {
+                for bit in 0..64 {
+                    let mut forged = secret;
+                    forged[argument] ^= 1 << bit;
+                    assert_eq!(answer(&filter, machine, execve, forged), other, "bit {bit} of argument {argument}, {exec:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_programs_need_of_all_calls_is_there() {
+    let signals = Calls { signals: Signals::Free, ..strictest() };
+    check(
+        &signals,
+        &[
+            ("rt_sigaction", &[11], ALLOW),
+            ("sched_getaffinity", &[4711], ALLOW),
+            ("tgkill", &[4711, 4711, 6], ALLOW),
+            ("epoll_create1", &[0], ALLOW),
+            ("eventfd2", &[0], ALLOW),
+            ("memfd_create", &[1], ALLOW),
+            ("membarrier", &[0], ALLOW),
+            ("rseq", &[1], ALLOW),
+            ("set_robust_list", &[1], ALLOW),
+            ("prctl", &[15], ALLOW),
+            ("madvise", &[1], ALLOW),
+            ("inotify_add_watch", &[1], ALLOW),
+            ("setsid", &[], ALLOW),
+            ("statmount", &[], ALLOW),
+            ("landlock_restrict_self", &[], ALLOW),
+            ("uretprobe", &[], ALLOW),
+            // A thread, a process, and a process as posix_spawn makes it.
+            ("clone", &[0x3d_0f00], ALLOW),
+            ("clone", &[libc::SIGCHLD as i64 | 0x0120_0000], ALLOW),
+            ("clone", &[libc::SIGCHLD as i64 | 0x4100], ALLOW),
+            ("fork", &[], ALLOW),
+            ("vfork", &[], ALLOW),
+            ("fcntl", &[0, 8, 4711], ALLOW),
+            ("setpgid", &[0, 4711], ALLOW),
+            ("openat2", &[], ALLOW),
+        ],
+    );
+}
+
+#[test]
+fn namespaces_are_closed() {
+    check(
+        &strictest(),
+        &[
+            ("clone3", &[1, 88], NOT_THERE),
+            ("unshare", &[0], NOT_PERMITTED),
+            ("setns", &[3, 0], NOT_PERMITTED),
+            ("clone", &[libc::CLONE_NEWNS as i64], NOT_PERMITTED),
+            ("clone", &[libc::CLONE_NEWCGROUP as i64], NOT_PERMITTED),
+            ("clone", &[libc::CLONE_NEWUTS as i64], NOT_PERMITTED),
+            ("clone", &[libc::CLONE_NEWIPC as i64], NOT_PERMITTED),
+            ("clone", &[libc::CLONE_NEWUSER as i64 | libc::SIGCHLD as i64], NOT_PERMITTED),
+            ("clone", &[libc::CLONE_NEWUSER as i64 | HIGH], NOT_PERMITTED),
+            ("clone", &[libc::CLONE_NEWPID as i64], NOT_PERMITTED),
+            ("clone", &[libc::CLONE_NEWNET as i64], NOT_PERMITTED),
+            ("clone", &[libc::CLONE_PARENT as i64 | libc::SIGCHLD as i64], NOT_PERMITTED),
+        ],
+    );
+}
+
+#[test]
+fn processes_are_counted_and_threads_are_not() {
+    let thread = libc::CLONE_THREAD as i64 | libc::CLONE_VM as i64 | libc::CLONE_SIGHAND as i64;
+    assert_eq!(thread, 0x1_0900);
+    for (listener, process) in [(true, NOTIFY), (false, NOT_PERMITTED)] {
+        let calls = Calls { count_processes: true, listener, ..strictest() };
+        check(
+            &calls,
+            &[
+                ("fork", &[], process),
+                ("vfork", &[], process),
+                ("clone", &[libc::SIGCHLD as i64], process),
+                ("clone", &[0x1_0900], ALLOW),
+                ("clone", &[0x1_0900 | HIGH], ALLOW),
+                ("clone", &[0x1_0900 | libc::CLONE_NEWUSER as i64], NOT_PERMITTED),
+            ],
+        );
+    }
+}
+
+#[test]
+fn families_that_nobody_needs_do_not_exist() {
+    for unix in [Unix::Pairs, Unix::Asked, Unix::Any] {
+        for inet in [Inet::Idle, Inet::Asked { datagrams: true }, Inet::Outbound, Inet::Any] {
+            check(
+                &Calls { unix, inet, ..listening() },
+                &[
+                    ("socket", &[libc::AF_PACKET as i64, RAW, 0x300], NO_FAMILY),
+                    ("socket", &[libc::AF_VSOCK as i64, STREAM, 0], NO_FAMILY),
+                    ("socket", &[libc::AF_ALG as i64, SEQUENCED, 0], NO_FAMILY),
+                    ("socket", &[0, STREAM, 0], NO_FAMILY),
+                    ("socket", &[libc::AF_BLUETOOTH as i64, RAW, 1], NO_FAMILY),
+                    ("socket", &[-1, STREAM, 0], NO_FAMILY),
+                    ("socketpair", &[INET, STREAM, 0], NO_FAMILY),
+                    ("socketpair", &[libc::AF_TIPC as i64, STREAM, 0], NO_FAMILY),
+                    // Routes, sockets, ethtool, device events; and nothing else of netlink.
+                    ("socket", &[NETLINK, RAW | FLAGS, 0], ALLOW),
+                    ("socket", &[NETLINK | HIGH, DATAGRAM, 4 | HIGH], ALLOW),
+                    ("socket", &[NETLINK, RAW, 16], ALLOW),
+                    ("socket", &[NETLINK, RAW, 15], ALLOW),
+                    ("socket", &[NETLINK, RAW, 2], NO_PROTOCOL),
+                    ("socket", &[NETLINK, RAW, 9], NO_PROTOCOL),
+                    ("socket", &[NETLINK, RAW, 12], NO_PROTOCOL),
+                    ("socket", &[NETLINK, RAW, 6], NO_PROTOCOL),
+                    ("bind", &[3, 1, 12], ALLOW),
+                ],
+            );
+        }
+    }
+}
+
+#[test]
+fn unix_sockets_are_pairs_of_streams() {
+    check(
+        &strictest(),
+        &[
+            ("socket", &[UNIX, STREAM, 0], NO_ACCESS),
+            ("socket", &[UNIX, DATAGRAM | FLAGS, 0], NO_ACCESS),
+            ("socketpair", &[UNIX, STREAM, 0], ALLOW),
+            ("socketpair", &[UNIX, STREAM | FLAGS, 0], ALLOW),
+            ("socketpair", &[UNIX | HIGH, STREAM | HIGH, 0], ALLOW),
+            ("socketpair", &[UNIX, DATAGRAM, 0], NO_ACCESS),
+            ("socketpair", &[UNIX, RAW, 0], NO_ACCESS),
+            ("socketpair", &[UNIX, SEQUENCED, 0], NO_ACCESS),
+            ("connect", &[3, 1, 110], NO_ACCESS),
+        ],
+    );
+    for (listener, connect) in [(true, NOTIFY), (false, NO_ACCESS)] {
+        check(
+            &Calls { unix: Unix::Asked, listener, ..strictest() },
+            &[
+                ("socket", &[UNIX, STREAM | FLAGS, 0], ALLOW),
+                ("socket", &[UNIX, SEQUENCED, 0], ALLOW),
+                ("socket", &[UNIX, DATAGRAM, 0], NO_ACCESS),
+                ("socket", &[UNIX, RAW, 0], NO_ACCESS),
+                ("socketpair", &[UNIX, SEQUENCED, 0], ALLOW),
+                ("socketpair", &[UNIX, DATAGRAM, 0], NO_ACCESS),
+                ("connect", &[3, 1, 110], connect),
+                ("listen", &[3, 1], NO_ACCESS),
+                ("sendmsg", &[3, 1, 0], ALLOW),
+                ("sendto", &[3, 1, 1, 0, 1, 110], ALLOW),
+            ],
+        );
+    }
+    check(
+        &Calls { unix: Unix::Any, ..strictest() },
+        &[("socket", &[UNIX, DATAGRAM, 0], ALLOW), ("socketpair", &[UNIX, DATAGRAM, 0], ALLOW), ("connect", &[3, 1, 110], ALLOW)],
+    );
+}
+
+#[test]
+fn an_idle_internet_is_one_socket_that_is_handed_out() {
+    for (listener, handed) in [(true, NOTIFY), (false, NO_ACCESS)] {
+        check(
+            &Calls { listener, ..strictest() },
+            &[
+                ("socket", &[INET, DATAGRAM, 0], handed),
+                ("socket", &[INET, DATAGRAM | FLAGS, 17], handed),
+                ("socket", &[INET6 | HIGH, DATAGRAM | HIGH, 0], handed),
+                ("socket", &[INET, DATAGRAM, 1], NO_ACCESS),
+                ("socket", &[INET, DATAGRAM, 136], NO_ACCESS),
+                ("socket", &[INET, STREAM, 0], NO_ACCESS),
+                ("socket", &[INET6, STREAM, 6], NO_ACCESS),
+                ("socket", &[INET, RAW, 1], NO_ACCESS),
+                ("socket", &[INET, 10, 3], NO_ACCESS),
+                ("setsockopt", &[3, 0, 35, 1, 8], NOT_PERMITTED),
+                ("setsockopt", &[3, 41 | HIGH, 20, 1, 20], NOT_PERMITTED),
+                ("setsockopt", &[3, 1, 8, 1, 4], ALLOW),
+                ("setsockopt", &[3, 270, 1, 1, 4], ALLOW),
+                ("sendto", &[3, 1, 1, 0, 1, 12], ALLOW),
+                ("sendmsg", &[3, 1, 0], ALLOW),
+                ("listen", &[3, 1], NO_ACCESS),
+                ("accept", &[3], NO_ACCESS),
+                ("accept4", &[3], NO_ACCESS),
+            ],
+        );
+    }
+}
+
+#[test]
+fn an_asked_internet_asks_about_every_address() {
+    for (listener, asked) in [(true, NOTIFY), (false, NO_ACCESS)] {
+        let common: [Row; 13] = [
+            ("socket", &[INET, STREAM | FLAGS, 0], ALLOW),
+            ("socket", &[INET6, STREAM, 6], ALLOW),
+            ("socket", &[INET, STREAM, 262], NO_ACCESS),
+            ("socket", &[INET, STREAM, 132], NO_ACCESS),
+            ("socket", &[INET, STREAM, 256], NO_ACCESS),
+            ("socket", &[INET, RAW, 1], NO_ACCESS),
+            ("socket", &[INET, DATAGRAM, 1], NO_ACCESS),
+            ("connect", &[3, 1, 16], asked),
+            ("setsockopt", &[3, 0, 35, 1, 8], NOT_PERMITTED),
+            ("setsockopt", &[3, 41, 20, 1, 20], NOT_PERMITTED),
+            ("setsockopt", &[3, 0, 1, 1, 4], ALLOW),
+            ("setsockopt", &[3, 6, 35, 1, 4], ALLOW),
+            ("listen", &[3, 1], NO_ACCESS),
+        ];
+        let with = Calls { inet: Inet::Asked { datagrams: true }, listener, ..strictest() };
+        check(&with, &common);
+        check(
+            &with,
+            &[
+                ("socket", &[INET, DATAGRAM, 0], ALLOW),
+                ("socket", &[INET6, DATAGRAM, 17], ALLOW),
+                ("sendto", &[3, 1, 1, 0, 0, 0], ALLOW),
+                ("sendto", &[3, 1, 1, 0, 1, 16], asked),
+                ("sendto", &[3, 1, 1, 0, HIGH, 16], asked),
+                ("sendto", &[3, 1, 1, FAST, 0, 0], NOT_SUPPORTED),
+                ("sendto", &[3, 1, 1, FAST | 0x40, 1, 16], NOT_SUPPORTED),
+                ("sendmsg", &[3, 1, 0], asked),
+                ("sendmsg", &[3, 1, FAST], NOT_SUPPORTED),
+                ("sendmmsg", &[3, 1, 1, 0], asked),
+                ("sendmmsg", &[3, 1, 1, FAST], NOT_SUPPORTED),
+            ],
+        );
+        let without = Calls { inet: Inet::Asked { datagrams: false }, ..with };
+        check(&without, &common);
+        check(
+            &without,
+            &[
+                ("socket", &[INET, DATAGRAM, 17], asked),
+                ("sendto", &[3, 1, 1, 0, 1, 16], ALLOW),
+                ("sendto", &[3, 1, 1, FAST, 1, 16], NOT_SUPPORTED),
+                ("sendmsg", &[3, 1, 0], ALLOW),
+                ("sendmsg", &[3, 1, FAST], NOT_SUPPORTED),
+                ("sendmmsg", &[3, 1, 1, 0], ALLOW),
+                ("sendmmsg", &[3, 1, 1, FAST], NOT_SUPPORTED),
+            ],
+        );
+    }
+}
+
+#[test]
+fn an_outbound_internet_connects_and_waits_for_nobody() {
+    check(
+        &Calls { inet: Inet::Outbound, ..strictest() },
+        &[
+            ("socket", &[INET, STREAM, 6], ALLOW),
+            ("socket", &[INET6, DATAGRAM | FLAGS, 17], ALLOW),
+            ("socket", &[INET, DATAGRAM, 1], ALLOW),
+            ("socket", &[INET6, DATAGRAM, 58], ALLOW),
+            ("socket", &[INET, RAW, 1], ALLOW),
+            ("socket", &[INET6, RAW, 58], ALLOW),
+            ("socket", &[INET, RAW, 255], NO_ACCESS),
+            ("socket", &[INET, RAW, 6], NO_ACCESS),
+            ("socket", &[INET, STREAM, 262], NO_ACCESS),
+            ("socket", &[INET, SEQUENCED, 132], NO_ACCESS),
+            ("socket", &[INET, 6, 33], NO_ACCESS),
+            ("socket", &[INET, 10, 3], NO_ACCESS),
+            ("connect", &[3, 1, 16], ALLOW),
+            ("sendto", &[3, 1, 1, FAST, 1, 16], ALLOW),
+            ("setsockopt", &[3, 0, 35, 1, 8], ALLOW),
+            ("listen", &[3, 1], NO_ACCESS),
+            ("accept4", &[3], NO_ACCESS),
+        ],
+    );
+    // Where local sockets are asked about, all connections are.
+    check(&Calls { inet: Inet::Outbound, unix: Unix::Asked, ..listening() }, &[("connect", &[3, 1, 16], NOTIFY)]);
+    check(
+        &Calls { inet: Inet::Any, ..strictest() },
+        &[("socket", &[INET, SEQUENCED, 132], ALLOW), ("listen", &[3, 1], ALLOW), ("accept", &[3], ALLOW)],
+    );
+}
+
+#[test]
+fn signals_stay_away_from_the_shell() {
+    for (listener, asked) in [(true, NOTIFY), (false, NOT_PERMITTED)] {
+        check(
+            &Calls { signals: Signals::Asked, listener, ..strictest() },
+            &[
+                ("kill", &[4711, 9], asked),
+                ("tkill", &[4711, 9], asked),
+                ("tgkill", &[4711, 4711, 9], asked),
+                ("rt_sigqueueinfo", &[4711, 9], asked),
+                ("rt_tgsigqueueinfo", &[4711, 4711, 9], asked),
+                ("pidfd_send_signal", &[3, 9], NOT_PERMITTED),
+                ("pidfd_open", &[4711], NOT_THERE),
+                ("fcntl", &[0, 8, 4711], NOT_PERMITTED),
+                ("fcntl", &[0, 15 | HIGH, 1], NOT_PERMITTED),
+                ("fcntl", &[0, 9], ALLOW),
+                ("fcntl", &[0, 4, 0x2000], ALLOW),
+                ("setpgid", &[0, 4711], ALLOW),
+            ],
+        );
+    }
+    check(
+        &Calls { signals: Signals::NotTo(vec![4711, 815]), ..strictest() },
+        &[
+            ("kill", &[4711, 9], NOT_PERMITTED),
+            ("kill", &[-4711, 9], NOT_PERMITTED),
+            ("kill", &[0xffff_ed99, 9], NOT_PERMITTED),
+            ("kill", &[815 | HIGH, 0], NOT_PERMITTED),
+            ("kill", &[-1, 9], NOT_PERMITTED),
+            ("kill", &[0xffff_ffff, 9], NOT_PERMITTED),
+            ("kill", &[4712, 9], ALLOW),
+            ("kill", &[0, 9], ALLOW),
+            ("tkill", &[4711, 9], NOT_PERMITTED),
+            ("tgkill", &[4711, 4711, 9], NOT_PERMITTED),
+            ("tgkill", &[4712, 4712, 6], ALLOW),
+            ("rt_sigqueueinfo", &[815, 9], NOT_PERMITTED),
+            ("rt_tgsigqueueinfo", &[815, 815, 9], NOT_PERMITTED),
+            ("fcntl", &[0, 8, 4711], NOT_PERMITTED),
+            ("setpgid", &[0, 4711], NOT_PERMITTED),
+            ("setpgid", &[0, 0], ALLOW),
+        ],
+    );
+}
+
+#[test]
+fn limits_and_priorities_are_changed_of_itself_only() {
+    check(
+        &strictest(),
+        &[
+            ("prlimit64", &[0, 7, 1, 1], ALLOW),
+            ("prlimit64", &[4711, 7, 0, 1], ALLOW),
+            ("prlimit64", &[4711, 7, 1, 0], NOT_PERMITTED),
+            ("prlimit64", &[4711, 7, HIGH, 0], NOT_PERMITTED),
+            ("prlimit64", &[HIGH, 7, 1, 0], ALLOW),
+            ("setpriority", &[0, 0, 5], ALLOW),
+            ("setpriority", &[0, 4711, 5], NOT_PERMITTED),
+            ("setpriority", &[1, 0, 5], NOT_PERMITTED),
+            ("setpriority", &[2, 0, 5], NOT_PERMITTED),
+            ("ioprio_set", &[1, 0, 5], ALLOW),
+            ("ioprio_set", &[1, 4711, 5], NOT_PERMITTED),
+            ("ioprio_set", &[2, 0, 5], NOT_PERMITTED),
+            ("ioprio_set", &[3, 0, 5], NOT_PERMITTED),
+            ("sched_setaffinity", &[0, 8, 1], ALLOW),
+            ("sched_setaffinity", &[4711, 8, 1], NOT_PERMITTED),
+            ("sched_setscheduler", &[4711, 5, 1], NOT_PERMITTED),
+            ("sched_setparam", &[4711, 1], NOT_PERMITTED),
+            ("sched_setattr", &[4711, 1], NOT_PERMITTED),
+            ("getpriority", &[0, 4711], ALLOW),
+        ],
+    );
+}
+
+#[test]
+fn ioctl_reaches_neither_the_terminals_input_nor_its_owner() {
+    for attributes in [false, true] {
+        check(
+            &Calls { attributes, ..strictest() },
+            &[
+                ("ioctl", &[0, 0x5412, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x5412 | HIGH, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x541c, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x541d, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x5423, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x540e, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x540c, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x5437, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x541f, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x4b47, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x4b49, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x5606, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x8901, 1], NOT_PERMITTED),
+                ("ioctl", &[0, 0x8902, 1], NOT_PERMITTED),
+                // TCGETS, TCSETSW, TIOCGWINSZ, TIOCSPGRP, FIONREAD, TIOCGPGRP, FIOCLEX, SIOCGIFCONF, SIOCETHTOOL, FS_IOC_GETFLAGS.
+                ("ioctl", &[0, 0x5401, 1], ALLOW),
+                ("ioctl", &[0, 0x5403, 1], ALLOW),
+                ("ioctl", &[0, 0x5413, 1], ALLOW),
+                ("ioctl", &[0, 0x5410, 1], ALLOW),
+                ("ioctl", &[0, 0x541b, 1], ALLOW),
+                ("ioctl", &[0, 0x540f, 1], ALLOW),
+                ("ioctl", &[0, 0x5451, 1], ALLOW),
+                ("ioctl", &[0, 0x8912, 1], ALLOW),
+                ("ioctl", &[0, 0x8946, 1], ALLOW),
+                ("ioctl", &[0, 0x8008_6601, 1], ALLOW),
+                ("ioctl", &[0, 0, 1], ALLOW),
+                ("ioctl", &[0, -1, 1], ALLOW),
+            ],
+        );
+    }
+}
+
+#[test]
+fn attributes_of_files_change_only_where_files_may() {
+    for (attributes, expected) in [(false, NOT_PERMITTED), (true, ALLOW)] {
+        let calls = Calls { attributes, ..strictest() };
+        let names = [
+            "chmod",
+            "fchmod",
+            "fchmodat",
+            "fchmodat2",
+            "chown",
+            "fchown",
+            "lchown",
+            "fchownat",
+            "utime",
+            "utimes",
+            "futimesat",
+            "utimensat",
+            "setxattr",
+            "lsetxattr",
+            "fsetxattr",
+            "setxattrat",
+            "removexattr",
+            "lremovexattr",
+            "fremovexattr",
+            "removexattrat",
+            "file_setattr",
+        ];
+        for name in names {
+            check(&calls, &[(name, &[1, 1], expected)]);
+        }
+        // FS_IOC_SETFLAGS, FSSETXATTR, SETVERSION, ENABLE_VERITY, BTRFS_IOC_SUBVOL_CREATE.
+        for request in [0x4008_6602, 0x401c_5820, 0x4008_7602, 0x4080_6685, 0x5000_940e, 0x4008_6602 | HIGH] {
+            let filter = Filter::new(&calls, None).unwrap();
+            let ioctl = number("ioctl", Machine::NATIVE).unwrap();
+            assert_eq!(answer(&filter, Machine::NATIVE, ioctl, arguments(&[3, request, 1])), expected, "{request:#x}");
+        }
+        check(&calls, &[("getxattr", &[1], ALLOW), ("file_getattr", &[1], ALLOW), ("umask", &[0o22], ALLOW)]);
+    }
+}
+
+#[test]
+fn nothing_is_cut_short_where_landlock_does_not_see_it() {
+    const TRUNCATE: i64 = libc::O_TRUNC as i64;
+    const CREATE: i64 = libc::O_CREAT as i64;
+    check(
+        &Calls { guard_truncation: true, ..strictest() },
+        &[
+            ("truncate", &[1, 0], NOT_PERMITTED),
+            ("ftruncate", &[3, 0], ALLOW),
+            ("openat2", &[-100, 1, 1, 24], NOT_THERE),
+            ("open", &[1, 0], ALLOW),
+            ("open", &[1, TRUNCATE], NO_ACCESS),
+            ("open", &[1, TRUNCATE | HIGH], NO_ACCESS),
+            ("open", &[1, TRUNCATE | 3], NO_ACCESS),
+            ("open", &[1, TRUNCATE | 1], ALLOW),
+            ("open", &[1, TRUNCATE | 2], ALLOW),
+            ("openat", &[-100, 1, CREATE], ALLOW),
+            ("openat", &[-100, 1, CREATE | TRUNCATE], NO_ACCESS),
+            ("openat", &[-100, 1, CREATE | TRUNCATE | 3], NO_ACCESS),
+            ("openat", &[-100, 1, CREATE | TRUNCATE | 2], ALLOW),
+            ("creat", &[1, 0o600], ALLOW),
+        ],
+    );
+    check(&strictest(), &[("truncate", &[1, 0], ALLOW), ("openat", &[-100, 1, TRUNCATE], ALLOW), ("openat2", &[], ALLOW)]);
+}
+
+#[test]
+fn of_some_calls_the_harmless_uses_are_left() {
+    check(
+        &strictest(),
+        &[
+            ("personality", &[0xffff_ffff], ALLOW),
+            ("personality", &[-1], ALLOW),
+            ("personality", &[0], ALLOW),
+            ("personality", &[0x4_0000], NOT_PERMITTED),
+            ("clock_adjtime", &[0, 1], ALLOW),
+            ("clock_adjtime", &[-29, 1], NOT_PERMITTED),
+            ("syslog", &[3, 1, 100], ALLOW),
+            ("syslog", &[10], ALLOW),
+            ("syslog", &[2, 1, 100], NOT_PERMITTED),
+            ("syslog", &[4, 1, 100], NOT_PERMITTED),
+            ("syslog", &[5], NOT_PERMITTED),
+            ("syslog", &[8, 0, 1], NOT_PERMITTED),
+            ("shmctl", &[0, 14, 1], ALLOW),
+            ("shmctl", &[0, 0, 0], NOT_PERMITTED),
+            ("shmctl", &[0, 1, 1], NOT_PERMITTED),
+            ("shmctl", &[0, 11, 0], NOT_PERMITTED),
+            ("msgctl", &[0, 12, 1], ALLOW),
+            ("msgctl", &[0, 0, 0], NOT_PERMITTED),
+            ("semctl", &[0, 0, 19, 1], ALLOW),
+            ("semctl", &[0, 0, 16, 1], NOT_PERMITTED),
+            ("shmat", &[0, 0, 0], NOT_PERMITTED),
+            // Filters, but no listener to them: with ours gone, it would be the one that is asked.
+            ("seccomp", &[1, 0, 1], ALLOW),
+            ("seccomp", &[1, 8, 1], NOT_PERMITTED),
+            ("seccomp", &[1, 8 | 4 | HIGH, 1], NOT_PERMITTED),
+            ("seccomp", &[2, 0, 1], ALLOW),
+        ],
+    );
+}
