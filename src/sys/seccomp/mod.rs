@@ -9,6 +9,9 @@
 
 pub mod calls;
 
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use super::notify::Listener;
 use super::raw;
 pub use calls::Calls;
 
@@ -166,6 +169,14 @@ impl Filter {
         program.finish()
     }
 
+    /// Installs it on the calling thread with a listener, for good, and sets `no_new_privs`.
+    pub fn install_with_listener(&self) -> nix::Result<Listener> {
+        nix::sys::prctl::set_no_new_privs()?;
+        // SAFETY: the program lives, and the kernel has just made the descriptor for us.
+        let fd = unsafe { install_with_listener(&self.program()).map(|fd| OwnedFd::from_raw_fd(fd)) };
+        fd.map(Listener::from).map_err(nix::Error::from_raw)
+    }
+
     /// As seccomp(2) takes it; good for as long as `self`.
     pub(super) fn program(&self) -> libc::sock_fprog {
         libc::sock_fprog { len: self.0.len() as u16, filter: self.0.as_ptr().cast_mut() }
@@ -182,6 +193,17 @@ pub(super) unsafe fn install(program: &libc::sock_fprog) -> Result<(), i32> {
     // SAFETY: the caller vouches for the program, which the kernel copies.
     unsafe { raw::call(libc::SYS_seccomp, [libc::SECCOMP_SET_MODE_FILTER as usize, flags, std::ptr::from_ref(program) as usize, 0, 0]) }?;
     Ok(())
+}
+
+/// The same with a listener ([`super::notify`]), whose descriptor is returned, closed on exec. `EBUSY` when a filter above has one. Async-signal-safe.
+///
+/// # Safety
+/// As for [`install`].
+pub(super) unsafe fn install_with_listener(program: &libc::sock_fprog) -> Result<RawFd, i32> {
+    let flags = (libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) as usize;
+    let arguments = [libc::SECCOMP_SET_MODE_FILTER as usize, flags, std::ptr::from_ref(program) as usize, 0, 0];
+    // SAFETY: the caller vouches for the program, which the kernel copies.
+    unsafe { raw::call(libc::SYS_seccomp, arguments) }.map(|fd| fd as RawFd)
 }
 
 #[cfg(test)]
