@@ -1,6 +1,6 @@
 //! What the kernel under us can hold a command with, asked once a process.
 
-use crate::sys::{landlock, notify};
+use crate::sys::{landlock, notify, seccomp};
 
 /// What this kernel has. Tests make lesser ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,6 @@ pub struct Kernel {
 impl Kernel {
     /// The kernel that this process runs on.
     pub fn of_host() -> Kernel {
-        Kernel { landlock: landlock::abi(), filter: true, listener: notify::is_available() }
+        Kernel { landlock: landlock::abi(), filter: seccomp::is_available(), listener: notify::is_available() }
     }
 }

@@ -9,13 +9,14 @@
 //! make system calls; it must not print, ask the user database, read the environment or use a descriptor of the parent.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
@@ -82,7 +83,10 @@ fn left() -> std::sync::MutexGuard<'static, Vec<Pid>> {
 fn help(socket: UnixStream, identity: Option<&Identity>, work: impl FnOnce() -> Answer) -> ! {
     // A panic must not unwind into the parent's code; without an answer it is an error there.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let socket = detach(socket)?;
+        // SAFETY: the work keeps to what the top of this file says, the socket is forgotten, and this ends with `_exit`.
+        let kept = unsafe { detach(&[socket.as_fd()]) }?;
+        std::mem::forget(socket);
+        let socket = kept.into_iter().next().map(UnixStream::from).ok_or(io::ErrorKind::NotFound)?;
         if let Some(identity) = identity {
             identity.assume()?;
         }
@@ -95,27 +99,33 @@ fn help(socket: UnixStream, identity: Option<&Identity>, work: impl FnOnce() -> 
     unsafe { libc::_exit(0) }
 }
 
-/// Lets go of everything of the parent but the socket.
-fn detach(socket: UnixStream) -> io::Result<UnixStream> {
+/// Lets go of everything of the parent but these, which are copied to 3 and up, in their order.
+///
+/// # Safety
+/// In a forked helper only. Descriptors of the parent are closed under their owners, none of which it may use or drop again: it ends with `_exit`.
+pub(super) unsafe fn detach(held: &[BorrowedFd<'_>]) -> io::Result<Vec<OwnedFd>> {
     // SAFETY: the dispositions of a forked process are its own.
     unsafe { signal::reset_dispositions() };
     signal::set_mask(0);
-    let socket = descriptor::copy_above_standard(socket)?;
-    // SAFETY: `dup2` takes numbers. Descriptors of the parent are closed under their owners, none of which is used or dropped again: the
-    // work must not, and `help` ends with `_exit`. Number 3 is this function's from here on.
-    let socket = unsafe {
-        if libc::dup2(socket.as_raw_fd(), 3) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        descriptor::close_from(4).map_err(io::Error::from_raw_os_error)?;
-        std::mem::forget(socket);
-        UnixStream::from_raw_fd(3)
-    };
+    let behind = 3 + held.len() as RawFd;
+    let copies: Vec<RawFd> = held.iter().map(|fd| fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(behind))).collect::<Result<_, _>>()?;
+    let mut kept = Vec::new();
+    for (number, copy) in (3..).zip(copies) {
+        // SAFETY: `dup2` takes numbers, and this one is nobody else's from here on (see above).
+        kept.push(unsafe {
+            if libc::dup2(copy, number) < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            OwnedFd::from_raw_fd(number)
+        });
+    }
+    // SAFETY: see above; the copies are among those that are closed.
+    unsafe { descriptor::close_from(behind) }.map_err(io::Error::from_raw_os_error)?;
     let null = nix::fcntl::open("/dev/null", nix::fcntl::OFlag::O_RDWR, nix::sys::stat::Mode::empty())?;
     nix::unistd::dup2_stdin(&null)?;
     nix::unistd::dup2_stdout(&null)?;
     nix::unistd::dup2_stderr(&null)?;
-    Ok(socket)
+    Ok(kept)
 }
 
 /// Sends the number of bytes with the descriptor, then the bytes.

@@ -2,8 +2,10 @@
 #![allow(unsafe_code)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
+pub mod caller;
 pub mod capability;
 pub mod deadline;
+pub mod deputy;
 pub mod descriptor;
 pub mod file;
 pub mod identity;
@@ -16,5 +18,6 @@ pub mod random;
 mod raw;
 pub mod seccomp;
 pub mod signal;
+pub mod socket;
 pub mod tty;
 pub mod user;

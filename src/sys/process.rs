@@ -34,7 +34,7 @@ use nix::unistd::{Pid, getpid};
 use super::identity::Identity;
 use super::image::{Image, ImageError};
 use super::notify::Listener;
-use super::seccomp::{self, Calls, Filter, TooFar};
+use super::seccomp::{self, Calls, Cookie, Filter, TooFar};
 use super::{capability, descriptor, landlock, raw, signal};
 use crate::words::limits;
 
@@ -226,7 +226,7 @@ impl Prepared {
             return Err(PrepareError::Standard(low));
         }
         let image = Image::new(spec.program, spec.argv, spec.environment)?;
-        let cookie = image.pointers().map(|pointer| pointer as u64);
+        let cookie = Cookie { execve: image.pointers().map(|pointer| pointer as u64), sendmsg: image.message() as u64 };
         let filter = spec.calls.as_ref().map(|calls| Filter::new(calls, Some(cookie))).transpose()?;
         let core = Limit { resource: Resource::RLIMIT_CORE, soft: CORE, hard: CORE };
         let limits = spec.limits.into_iter().chain([core]).map(lowered).collect::<Result<_, _>>()?;
@@ -278,7 +278,7 @@ impl Prepared {
             return Err(SpawnError { step: Step::Execute, reason: nix::Error::ETIME });
         }
         match task.errno.load(Ordering::Acquire) {
-            0 => Ok(Child { pid, listener: listener.map(Listener::new) }),
+            0 => Ok(Child { pid, listener: listener.map(Listener::from) }),
             errno => {
                 // The child has ended but for its last steps, so this does not wait.
                 let _ = waitpid(pid, None);

@@ -8,9 +8,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
-use nix::unistd::{alarm, pipe2, read};
+use nix::unistd::{Pid, alarm, pipe2, read};
 
 use super::raw;
 
@@ -164,6 +165,16 @@ pub(super) unsafe fn reset_dispositions() {
         // SAFETY: SIG_DFL with no flags. KILL and STOP are refused, which is right.
         let _ = unsafe { raw::call(libc::SYS_rt_sigaction, [signal, default.as_ptr() as usize, 0, SET_BYTES, 0]) };
     }
+}
+
+/// Signals a process group; by number, because real-time signals have no names.
+pub fn send_to_group(group: Pid, signal: i32) -> nix::Result<()> {
+    // To -1 it would be a signal to everybody.
+    if group.as_raw() <= 1 {
+        return Err(Errno::EPERM);
+    }
+    // SAFETY: takes numbers.
+    Errno::result(unsafe { libc::killpg(group.as_raw(), signal) }).map(drop)
 }
 
 #[cfg(test)]

@@ -23,6 +23,21 @@ pub const START_DEADLINE: Duration = Duration::from_secs(10);
 pub const GRACE: Duration = Duration::from_secs(2);
 /// How long killing what a command left behind, or one that does not die, may hold the shell up.
 pub const SWEEP_DEADLINE: Duration = Duration::from_secs(2);
+/// Calls of a command's that are answered before the shell's loop turns again.
+pub const ANSWERS: usize = 64;
+/// Helpers that act for one command at a time; what it asks for beyond that fails with EAGAIN.
+pub const DEPUTIES: usize = 16;
+/// Programs that a command was stopped from starting, and is said to have been.
+pub const STOPPED_PROGRAMS: usize = 8;
+/// Attempts to start another program that are looked at closely; later ones are refused at once.
+pub const STOPPED_ATTEMPTS: usize = 64;
+/// Bytes of one message that is sent for a command, and messages in one call.
+pub const SENT_BYTES: usize = 64 << 10;
+pub const SENT_MESSAGES: u32 = 16;
+/// Bytes of a path, its NUL included (PATH_MAX).
+pub const PATH_BYTES: usize = 4096;
+/// Ancestors of a process that are gone through on the way to the shell.
+pub const ANCESTORS: usize = 1024;
 /// Bytes of output passed on at a time.
 pub const RELAY_BYTES: usize = 64 << 10;
 /// Times that a pipeline that stops itself is continued before it is killed.

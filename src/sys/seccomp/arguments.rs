@@ -149,13 +149,18 @@ impl Builder<'_> {
     fn execve(&mut self) {
         let other = self.asked(NO_ACCESS);
         let other = self.to(other);
-        for (argument, pointer) in (0..).zip(self.cookie.into_iter().flatten()) {
-            self.program.load(Word::Low(argument));
-            self.program.jump_unless(Test::Equal(pointer as u32), other);
-            self.program.load(Word::High(argument));
-            self.program.jump_unless(Test::Equal((pointer >> 32) as u32), other);
+        for (argument, pointer) in (0..).zip(self.cookie.into_iter().flat_map(|cookie| cookie.execve)) {
+            self.unless_pointer(argument, pointer, other);
         }
         self.program.answer(ALLOW);
+    }
+
+    /// Goes on if a pointer has a value.
+    pub(super) fn unless_pointer(&mut self, argument: u8, pointer: u64, label: Label) {
+        self.program.load(Word::Low(argument));
+        self.program.jump_unless(Test::Equal(pointer as u32), label);
+        self.program.load(Word::High(argument));
+        self.program.jump_unless(Test::Equal((pointer >> 32) as u32), label);
     }
 
     fn clone_flags(&mut self) {

@@ -32,14 +32,30 @@ enum Action {
     Inspect(Class),
 }
 
+/// What is let through because nobody else can say it: pointers with exactly these values.
+#[derive(Clone, Copy, Debug)]
+pub struct Cookie {
+    /// The three of the command's own `execve`.
+    pub execve: [u64; 3],
+    /// The message of the `sendmsg` that hands over the listener, before the `execve`.
+    pub sendmsg: u64,
+}
+
+impl From<[u64; 3]> for Cookie {
+    /// One that hands nothing over.
+    fn from(execve: [u64; 3]) -> Cookie {
+        Cookie { execve, sendmsg: 0 }
+    }
+}
+
 impl Filter {
-    /// The filter that lets through what `calls` says and the `execve` with exactly the three pointers of the cookie; without one, no
-    /// `execve` is let through unless all are.
-    pub fn new(calls: &Calls, cookie: Option<[u64; 3]>) -> Result<Filter, TooFar> {
+    /// The filter that lets through what `calls` says and the calls with exactly the pointers of the cookie; without one, no `execve` is let
+    /// through unless all are.
+    pub fn new(calls: &Calls, cookie: Option<Cookie>) -> Result<Filter, TooFar> {
         Filter::for_machine(Machine::NATIVE, calls, cookie)
     }
 
-    pub(super) fn for_machine(machine: Machine, calls: &Calls, cookie: Option<[u64; 3]>) -> Result<Filter, TooFar> {
+    pub(super) fn for_machine(machine: Machine, calls: &Calls, cookie: Option<Cookie>) -> Result<Filter, TooFar> {
         let build = |far| Builder { program: Assembler::default(), calls, cookie, answers: Vec::new() }.build(machine, far);
         // Longer by a jump for each look, and good for any distance.
         build(false).or_else(|TooFar| build(true))
@@ -50,7 +66,7 @@ impl Filter {
 pub(super) struct Builder<'a> {
     pub(super) program: Assembler,
     pub(super) calls: &'a Calls,
-    pub(super) cookie: Option<[u64; 3]>,
+    pub(super) cookie: Option<Cookie>,
     /// Answers that are jumped to and have not been placed yet.
     answers: Vec<(u32, Label)>,
 }

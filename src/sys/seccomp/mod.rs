@@ -16,9 +16,13 @@ mod table;
 mod tests;
 mod tree;
 
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use super::notify::Listener;
 use super::raw;
 pub use calls::Calls;
-use filter::{ALLOW, KILL, NO_ACCESS};
+use filter::ALLOW;
+pub use filter::Cookie;
 
 /// `AUDIT_ARCH_*` of linux/audit.h: the ELF machine, 64 bits, little endian.
 #[cfg(target_arch = "x86_64")]
@@ -169,56 +173,18 @@ impl Assembler {
 pub struct Filter(Vec<libc::sock_filter>);
 
 impl Filter {
-    /// The filter under which only the `execve` with exactly these three pointers works. Calls of another architecture end the process;
-    /// those of x32 are unknown.
-    pub fn one_exec(cookie: [u64; 3]) -> Result<Filter, TooFar> {
-        let mut program = Assembler::default();
-        let (foreign, allowed, denied) = (program.label(), program.label(), program.label());
-        program.load(Word::Architecture);
-        program.jump_unless(Test::Equal(NATIVE), foreign);
-        program.load(Word::Number);
-        #[cfg(target_arch = "x86_64")]
-        let x32 = program.label();
-        #[cfg(target_arch = "x86_64")]
-        program.jump_if(Test::AtLeast(X32), x32);
-        program.jump_if(Test::Equal(libc::SYS_execveat as u32), denied);
-        program.jump_unless(Test::Equal(libc::SYS_execve as u32), allowed);
-        for (argument, pointer) in (0..).zip(cookie) {
-            program.load(Word::Low(argument));
-            program.jump_unless(Test::Equal(pointer as u32), denied);
-            program.load(Word::High(argument));
-            program.jump_unless(Test::Equal((pointer >> 32) as u32), denied);
-        }
-        program.place(allowed);
-        program.answer(ALLOW);
-        program.place(denied);
-        program.answer(NO_ACCESS);
-        #[cfg(target_arch = "x86_64")]
-        {
-            program.place(x32);
-            program.answer(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32);
-        }
-        program.place(foreign);
-        program.answer(KILL);
-        program.finish()
+    /// Installs it on the calling thread with a listener, for good, and sets `no_new_privs`.
+    pub fn install_with_listener(&self) -> nix::Result<Listener> {
+        nix::sys::prctl::set_no_new_privs()?;
+        // SAFETY: the program lives, and the kernel has just made the descriptor for us.
+        let fd = unsafe { install_with_listener(&self.program()).map(|fd| OwnedFd::from_raw_fd(fd)) };
+        fd.map(Listener::from).map_err(nix::Error::from_raw)
     }
 
     /// As seccomp(2) takes it; good for as long as `self`.
     pub(super) fn program(&self) -> libc::sock_fprog {
         libc::sock_fprog { len: self.0.len() as u16, filter: self.0.as_ptr().cast_mut() }
     }
-}
-
-// STUB until merged
-impl Filter {
-    pub fn new(calls: &Calls, cookie: Option<[u64; 3]>) -> Result<Filter, TooFar> {
-        let _ = calls;
-        Filter::one_exec(cookie.unwrap_or_default())
-    }
-}
-pub(super) unsafe fn install_with_listener(program: &libc::sock_fprog) -> Result<i32, i32> {
-    let _ = program;
-    Err(libc::ENOSYS)
 }
 
 /// Installs a filter on the calling thread, for good. `no_new_privs` must be set. Async-signal-safe.
@@ -231,4 +197,23 @@ pub(super) unsafe fn install(program: &libc::sock_fprog) -> Result<(), i32> {
     // SAFETY: the caller vouches for the program, which the kernel copies.
     unsafe { raw::call(libc::SYS_seccomp, [libc::SECCOMP_SET_MODE_FILTER as usize, flags, std::ptr::from_ref(program) as usize, 0, 0]) }?;
     Ok(())
+}
+
+/// The same with a listener ([`super::notify`]), whose descriptor is returned, closed on exec. `EBUSY` when a filter above has one. Async-signal-safe.
+///
+/// # Safety
+/// As for [`install`].
+pub(super) unsafe fn install_with_listener(program: &libc::sock_fprog) -> Result<RawFd, i32> {
+    let flags = (libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) as usize;
+    let arguments = [libc::SECCOMP_SET_MODE_FILTER as usize, flags, std::ptr::from_ref(program) as usize, 0, 0];
+    // SAFETY: the caller vouches for the program, which the kernel copies.
+    unsafe { raw::call(libc::SYS_seccomp, arguments) }.map(|fd| fd as RawFd)
+}
+
+/// Whether this kernel has filters.
+pub fn is_available() -> bool {
+    let action = ALLOW;
+    let arguments = [libc::SECCOMP_GET_ACTION_AVAIL as usize, 0, std::ptr::from_ref(&action) as usize, 0, 0];
+    // SAFETY: reads one 32-bit word.
+    unsafe { raw::call(libc::SYS_seccomp, arguments) }.is_ok()
 }

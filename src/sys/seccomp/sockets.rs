@@ -125,11 +125,15 @@ impl Builder<'_> {
         self.program.answer(ALLOW);
     }
 
-    /// The address is in memory.
+    /// The address is in memory. What hands over the listener is not asked about: nobody is there yet to answer.
     pub(super) fn send_message(&mut self, flags: u8) {
         self.without_fast_open(flags);
-        let asked = self.calls.inet == (Inet::Asked { datagrams: true });
-        self.program.answer(if asked { self.asked(NO_ACCESS) } else { ALLOW });
+        if self.calls.inet == (Inet::Asked { datagrams: true }) {
+            let asked = self.asked(NO_ACCESS);
+            let asked = self.to(asked);
+            self.unless_pointer(1, self.cookie.map_or(0, |cookie| cookie.sendmsg), asked);
+        }
+        self.program.answer(ALLOW);
     }
 
     fn without_fast_open(&mut self, flags: u8) {

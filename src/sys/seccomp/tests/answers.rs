@@ -26,7 +26,7 @@ type Row = (&'static str, &'static [i64], u32);
 /// Both machines answer so, where they have the call.
 fn check(calls: &Calls, rows: &[Row]) {
     for machine in [Machine::X86_64, Machine::Aarch64] {
-        let filter = Filter::for_machine(machine, calls, Some(COOKIE)).unwrap();
+        let filter = Filter::for_machine(machine, calls, Some(COOKIE.into())).unwrap();
         for (name, given, expected) in rows {
             let Some(number) = number(name, machine) else { continue };
             let found = answer(&filter, machine, number, arguments(given));
@@ -56,7 +56,7 @@ fn only_the_exec_with_the_cookie_passes() {
     for (exec, listener, other, execveat) in cases {
         let calls = Calls { exec, listener, ..Calls::default() };
         for machine in [Machine::X86_64, Machine::Aarch64] {
-            let filter = Filter::for_machine(machine, &calls, Some(COOKIE)).unwrap();
+            let filter = Filter::for_machine(machine, &calls, Some(COOKIE.into())).unwrap();
             let without = Filter::for_machine(machine, &calls, None).unwrap();
             let execve = number("execve", machine).unwrap();
             let secret = [path, argv, environment, 7, 8, 9];

@@ -55,14 +55,16 @@ fn cost_of_a_filter() {
         count_processes: true,
     };
     let filters = [
-        ("inspect", Filter::new(&Calls { listener: true, signals: Signals::Free, ..Calls::default() }, Some(COOKIE))),
+        ("inspect", Filter::new(&Calls { listener: true, signals: Signals::Free, ..Calls::default() }, Some(COOKIE.into()))),
         (
             "inspect, no listener, old Landlock",
-            Filter::new(&Calls { signals: Signals::NotTo(vec![100, 200]), guard_truncation: true, ..Calls::default() }, Some(COOKIE)),
+            Filter::new(
+                &Calls { signals: Signals::NotTo(vec![100, 200]), guard_truncation: true, ..Calls::default() },
+                Some(COOKIE.into()),
+            ),
         ),
-        ("service", Filter::new(&service, Some(COOKIE))),
-        ("all that can be asked for", Filter::new(&busiest, Some(COOKIE))),
-        ("one exec only", Filter::one_exec(COOKIE)),
+        ("service", Filter::new(&service, Some(COOKIE.into()))),
+        ("all that can be asked for", Filter::new(&busiest, Some(COOKIE.into()))),
     ];
     let filters = filters.map(|(name, filter)| (name, filter.unwrap()));
     let mut times = [const { Vec::new() }; 5];
@@ -72,7 +74,7 @@ fn cost_of_a_filter() {
         }
     }
     let start = Instant::now();
-    (0..ROUNDS).for_each(|_| drop(std::hint::black_box(Filter::new(&busiest, Some(COOKIE)))));
+    (0..ROUNDS).for_each(|_| drop(std::hint::black_box(Filter::new(&busiest, Some(COOKIE.into())))));
     let building = start.elapsed() / ROUNDS as u32;
     let mut out = std::io::stderr().lock();
     for ((name, filter), times) in filters.iter().zip(times) {

@@ -69,7 +69,7 @@ fn the_names_have_the_numbers_of_the_kernels_headers() {
 fn each_number_has_the_answer_of_its_class() {
     for machine in MACHINES {
         for calls in every_calls() {
-            let filter = Filter::for_machine(machine, &calls, Some(COOKIE)).unwrap();
+            let filter = Filter::for_machine(machine, &calls, Some(COOKIE.into())).unwrap();
             let plain = |number| answer(&filter, machine, number, [0; 6]);
             for number in 0..=550 {
                 let expected = match classes(machine, number as u16)[..] {
@@ -90,7 +90,7 @@ fn each_number_has_the_answer_of_its_class() {
 #[test]
 fn other_architectures_end_the_process() {
     for calls in every_calls() {
-        let filter = Filter::new(&calls, Some(COOKIE)).unwrap();
+        let filter = Filter::new(&calls, Some(COOKIE.into())).unwrap();
         for architecture in [0x4000_0003, 0x4000_0028, 0xc000_00f3, 0] {
             for number in [0, 11, 59, 221, 358] {
                 assert_eq!(run(&filter, architecture, number, COOKIE_ARGUMENTS).0, KILL, "{number} of {architecture:#x}");
@@ -104,7 +104,7 @@ const COOKIE_ARGUMENTS: [u64; 6] = [COOKIE[0], COOKIE[1], COOKIE[2], 0, 0, 0];
 #[test]
 fn nothing_is_asked_where_nobody_listens() {
     for calls in every_calls().into_iter().filter(|calls| !calls.listener) {
-        let filter = Filter::new(&calls, Some(COOKIE)).unwrap();
+        let filter = Filter::new(&calls, Some(COOKIE.into())).unwrap();
         assert!(filter.0.iter().all(|instruction| instruction.k != NOTIFY), "{calls:?}");
     }
 }
@@ -152,7 +152,7 @@ fn a_jump_that_bpf_cannot_make_is_an_error() {
 fn many_processes_to_keep_from_fit_or_are_an_error() {
     for (count, fits) in [(2, true), (50, true), (100, true), (1000, false)] {
         let calls = Calls { signals: Signals::NotTo((1000..1000 + count).collect()), ..Calls::default() };
-        let filter = Filter::new(&calls, Some(COOKIE));
+        let filter = Filter::new(&calls, Some(COOKIE.into()));
         assert_eq!(filter.is_ok(), fits, "{count}");
         let Ok(filter) = filter else { continue };
         let kill = number("kill", Machine::NATIVE).unwrap();
