@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 
@@ -10,6 +11,7 @@ use super::finding::{Check, Finding};
 use super::host::Host;
 use super::reading::{Unread, lines, names, status, text, text_or_empty};
 use crate::policy::settings::Audit;
+use crate::sys::deadline::within;
 use crate::sys::file::{Directory, Owner};
 use crate::words::limits;
 
@@ -23,6 +25,8 @@ pub const CHECKS: &[Check] = &[
 
 /// Every account makes the files of its sessions there, and can neither list nor remove those of others.
 const MODE: u32 = 0o1733;
+/// How long its disk may take.
+const LIMIT: Duration = Duration::from_secs(2);
 /// Fewer bytes left than these are a warning: some thousands of sessions.
 const LITTLE: u64 = 64 << 20;
 /// The same for files.
@@ -36,8 +40,17 @@ fn places(host: &Host, check: impl Fn(&Audit) -> Finding) -> Vec<Finding> {
     }]
 }
 
+/// Whether a path can be looked at without a wait that never ends, whatever is there.
+fn answers(path: &str) -> bool {
+    within(LIMIT, || statvfs(path).err().map(|error| error.to_string().into_bytes()).unwrap_or_default()).is_ok()
+}
+
 fn directory(path: &str) -> Finding {
     let make = ["install", "-d", "-m", "1733", "-o", "root", "-g", "root", path];
+    if !answers(path) {
+        let message = "its disk gives no answer: each session waits for it, and then does without";
+        return Finding::problem(path, message).fix("mend the disk, or name another directory under `audit:`");
+    }
     let found = match status(path) {
         Ok(Some(found)) => found,
         Ok(None) => return Finding::problem(path, "it is not there, so records are in syslog alone").command(make),
@@ -60,7 +73,9 @@ fn directory(path: &str) -> Finding {
 }
 
 fn space(path: &str) -> Finding {
-    let Ok(found) = statvfs(path) else { return Finding::skipped(path, "its file system gives no answer, or it is not there") };
+    let Some(found) = answers(path).then(|| statvfs(path).ok()).flatten() else {
+        return Finding::skipped(path, "its file system gives no answer, or it is not there");
+    };
     let free = found.blocks_available().saturating_mul(found.fragment_size());
     // A file system without a table of files says 0 of 0.
     let files = (found.files() > 0).then_some(found.files_available());

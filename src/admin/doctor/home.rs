@@ -60,10 +60,9 @@ pub enum Home {
 }
 
 impl Home {
-    /// Looks at the home directory of a user.
-    pub fn of(user: &User) -> Home {
-        let groups: Vec<u32> = user.groups().unwrap_or_default().iter().map(|gid| gid.as_raw()).collect();
-        let work = || serde_json::to_vec(&look(&user.home, user.uid.as_raw(), &groups)).unwrap_or_default();
+    /// Looks at the home directory of a user with these groups.
+    pub fn of(user: &User, groups: &[u32]) -> Home {
+        let work = || serde_json::to_vec(&look(&user.home, user.uid.as_raw(), groups)).unwrap_or_default();
         match within(LIMIT, work) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|_| Home::Unknown("it could not be looked at".to_owned())),
             Err(elapsed) => Home::Unknown(elapsed.to_string()),

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Gid;
+
 use super::finding::Finding;
 use super::home::Home;
+use super::policy::{Sources, compiled};
 use super::reading;
 use super::sshd::Sshd;
 use crate::access::in_force::{InForce, NotInForce};
@@ -30,6 +33,7 @@ pub struct Host {
     /// Every installed `posternsh` that matters: the login shells of accounts, or else the one beside this program.
     pub shells: Vec<PathBuf>,
     pub policy: Result<InForce, NotInForce>,
+    pub sources: Sources,
     pub mounts: Vec<Mount>,
     pub sshd: Sshd,
 }
@@ -39,6 +43,8 @@ pub struct Account {
     pub user: User,
     /// Names of its groups, the primary one among them.
     pub groups: Vec<String>,
+    /// The same as numbers.
+    pub gids: Vec<u32>,
     pub home: Home,
 }
 
@@ -54,6 +60,7 @@ impl Host {
             kernel: Kernel::of_host(),
             shells: shells(&accounts),
             policy,
+            sources: compiled(),
             mounts: mounts(&reading::text("/proc/self/mountinfo").unwrap_or_default()),
             sshd: Sshd::read(&accounts),
             users,
@@ -85,8 +92,10 @@ fn accounts(users: &[User], named: &[String]) -> Result<Vec<Account>, Failure> {
             // A group may list names that nobody has.
             continue;
         };
-        let groups = user.groups().map_err(failed)?.into_iter().map(user::group_name).collect::<Result<_, _>>().map_err(failed)?;
-        accounts.push(Account { home: Home::of(&user), user, groups });
+        let gids = user.groups().map_err(failed)?;
+        let groups = gids.iter().copied().map(user::group_name).collect::<Result<_, _>>().map_err(failed)?;
+        let gids: Vec<u32> = gids.into_iter().map(Gid::as_raw).collect();
+        accounts.push(Account { home: Home::of(&user, &gids), user, groups, gids });
     }
     Ok(accounts)
 }

@@ -47,8 +47,8 @@ fn system_tables(name: &str) -> Result<Vec<Finding>, Unread> {
     tables.extend(names("/etc/cron.d")?.into_iter().map(|table| format!("/etc/cron.d/{table}")));
     let mut found = Vec::new();
     for table in tables {
-        // A directory in /etc/cron.d is nothing to cron either.
-        if text_or_empty(&table).is_ok_and(|text| lines(&text).iter().any(|line| cron_user(line) == Some(name))) {
+        let text = regular(&table)?.unwrap_or_default();
+        if lines(&text).iter().any(|line| cron_user(line) == Some(name)) {
             found.push(
                 Finding::note(table, format!("the host's own cron table runs something as {name}")).fix("let another account do that"),
             );
@@ -68,10 +68,10 @@ fn access(name: &str, kind: &str, program: &str) -> Finding {
         return Finding::ok(name, format!("{program} is not installed"));
     }
     let (allow, deny) = (format!("/etc/{kind}.allow"), format!("/etc/{kind}.deny"));
-    match (text(&allow), text(&deny)) {
-        (Err(Unread::Privilege | Unread::Other(_)), _) => Unread::Privilege.skipped(allow),
-        (_, Err(Unread::Privilege | Unread::Other(_))) => Unread::Privilege.skipped(deny),
-        (allowed, denied) => judge_access(name, kind, allowed.ok().as_deref(), denied.ok().as_deref()),
+    match (regular(&allow), regular(&deny)) {
+        (Err(unread), _) => unread.skipped(allow),
+        (_, Err(unread)) => unread.skipped(deny),
+        (Ok(allowed), Ok(denied)) => judge_access(name, kind, allowed.as_deref(), denied.as_deref()),
     }
 }
 
@@ -130,6 +130,14 @@ fn linger(name: &str) -> Finding {
     }
 }
 
+/// The text of a file that may be missing; what is none, such as a masked unit that leads to /dev/null, says nothing either.
+fn regular(path: &str) -> Result<Option<String>, Unread> {
+    match text(path) {
+        Err(Unread::Missing | Unread::Other(_)) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// Directories of units that an administrator writes.
 const UNITS: [&str; 2] = ["/etc/systemd/system", "/etc/systemd/user"];
 
@@ -166,8 +174,8 @@ fn unit_files() -> Result<Vec<(String, String)>, Unread> {
             }
         }
     }
-    // Links that lead nowhere are masked units.
-    Ok(files.into_iter().filter_map(|path| text(&path).ok().map(|text| (path, text))).collect())
+    let read = files.into_iter().filter_map(|path| regular(&path).map(|text| Some((path, text?))).transpose());
+    read.collect()
 }
 
 /// The account of `User=`, systemd.exec(5).
@@ -202,7 +210,7 @@ fn sudo(host: &Host) -> Vec<Finding> {
         Err(unread) => return vec![unread.skipped(path)],
     };
     host.each_account(|account| {
-        let gids: Vec<String> = account.user.groups().unwrap_or_default().into_iter().map(|gid| format!("%#{gid}")).collect();
+        let gids = account.gids.iter().map(|gid| format!("%#{gid}"));
         let groups = account.groups.iter().map(|group| format!("%{group}"));
         let own = [account.name().to_owned(), format!("#{}", account.user.uid), "ALL".to_owned()];
         let who: BTreeSet<String> = own.into_iter().chain(groups).chain(gids).collect();

@@ -1,10 +1,11 @@
 //! What the kernel gives the second door, and what it lets processes do to one another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{Check, Finding, Level};
 use super::host::Host;
 use super::reading::text;
+use crate::admin::output::count;
 use crate::confine::{Kernel, Plan, Protection};
 use crate::policy::settings::Strength;
 use crate::policy::{Applied, Damaged};
@@ -64,39 +65,44 @@ fn protections(host: &Host) -> Vec<Finding> {
             vec![Finding::ok("policy", format!("this kernel gives all that {rules} rules ask for"))]
         }
         Ok((_, missing)) => {
-            missing.iter().map(|(protection, rules)| lack(*protection, rules, &in_force.policy.settings().strength)).collect()
+            let place = |(scope, line): &(u32, u32)| {
+                let source = in_force.policy.scopes().get(*scope as usize).map_or("", |scope| scope.source.as_str());
+                format!("{source}:{line}")
+            };
+            let strength = &in_force.policy.settings().strength;
+            let first = |rules: &BTreeSet<_>| rules.first().map(place).unwrap_or_default();
+            missing.iter().map(|(protection, rules)| lack(*protection, rules.len(), &first(rules), strength)).collect()
         }
     }
 }
 
-type Missing = BTreeMap<Protection, Vec<String>>;
+type Missing = BTreeMap<Protection, BTreeSet<(u32, u32)>>;
 
-/// The number of rules, and by protection those rules whose plan lacks it.
+/// The number of rules, and by protection the scopes and lines of those whose plan lacks it.
 fn lacking(policy: &Applied, kernel: &Kernel) -> Result<(usize, Missing), Damaged> {
     let (mut count, mut missing) = (0, Missing::new());
     for command in policy.commands()? {
         let rules = policy.rules(&command)?;
         for rule in rules.iter().flat_map(|rules| &rules.allow) {
             count += 1;
-            let source = policy.scopes().get(rule.scope as usize).map_or("", |scope| scope.source.as_str());
             for protection in Plan::of(&rule.confine, kernel).missing {
-                missing.entry(protection).or_default().push(format!("{source}:{}", rule.line));
+                missing.entry(protection).or_default().insert((rule.scope, rule.line));
             }
         }
     }
     Ok((count, missing))
 }
 
-fn lack(protection: Protection, rules: &[String], strength: &Strength) -> Finding {
+/// One protection that rules lack: how many, and the place of the first.
+fn lack(protection: Protection, rules: usize, first: &str, strength: &Strength) -> Finding {
     let name = protection.name();
     let (level, then) = match strength {
-        Strength::All => (Level::Problem, "refuses them"),
-        Strength::Require(required) if required.iter().any(|required| required == name) => (Level::Problem, "refuses them"),
-        Strength::Require(_) | Strength::BestEffort => (Level::Warning, "runs them without"),
+        Strength::All => (Level::Problem, "they are refused"),
+        Strength::Require(required) if required.iter().any(|required| required == name) => (Level::Problem, "they are refused"),
+        Strength::Require(_) | Strength::BestEffort => (Level::Warning, "they run without, as the policy says"),
     };
-    let first = rules.first().map_or("", String::as_str);
-    let what = format!("{} rules ask for what this kernel does not give, the first at {first}: the policy {then}", rules.len());
-    Finding::new(level, name, what).fix(format!("needs {}", protection.needs()))
+    let message = format!("this kernel does not give it to {} that ask for it, the first at {first}: {then}", count(rules, "rule"));
+    Finding::new(level, name, message).fix(format!("needs {}", protection.needs()))
 }
 
 /// The filter kills whatever calls the kernel as another architecture would.
@@ -119,10 +125,14 @@ fn tiocsti(legacy: Option<&str>) -> Finding {
     let subject = "dev.tty.legacy_tiocsti";
     match legacy {
         Some("0") => Finding::ok(subject, "0: nobody types into a terminal for others"),
-        Some(_) => Finding::note(subject, "a program may type into its terminal; the filter keeps commands from it, but not those under `open`")
-            .fix("dev.tty.legacy_tiocsti = 0 in /etc/sysctl.d"),
-        None => Finding::note(subject, "this kernel cannot turn it off: a program may type into its terminal; the filter keeps commands from it, but not those under `open`")
-            .fix("a kernel from 6.2 on"),
+        Some(_) => {
+            Finding::note(subject, "a program may type into its terminal; the filter keeps commands from it, but not those under `open`")
+                .fix("dev.tty.legacy_tiocsti = 0 in /etc/sysctl.d")
+        }
+        None => {
+            Finding::note(subject, "this kernel cannot turn off that a program types into its terminal; the filter keeps commands from it")
+                .fix("a kernel from 6.2 on")
+        }
     }
 }
 
@@ -217,15 +227,14 @@ mod tests {
         let all = Kernel { landlock: 7, filter: true, listener: true };
         assert_eq!(lacking(&policy, &all).unwrap(), (2, Missing::new()));
         let (_, missing) = lacking(&policy, &Kernel { landlock: 0, ..all }).unwrap();
-        let rules = missing.get(&Protection::Reads).unwrap();
-        assert_eq!(rules, &["policy.yaml:3"]);
+        assert_eq!(missing.get(&Protection::Reads).unwrap(), &BTreeSet::from([(0, 3)]));
         for (strength, level) in [
             (Strength::All, Level::Problem),
             (Strength::Require(vec!["reads".to_owned()]), Level::Problem),
             (Strength::Require(vec!["calls".to_owned()]), Level::Warning),
             (Strength::BestEffort, Level::Warning),
         ] {
-            assert_eq!(lack(Protection::Reads, rules, &strength).level, level, "{strength:?}");
+            assert_eq!(lack(Protection::Reads, 1, "policy.yaml:3", &strength).level, level, "{strength:?}");
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::words::{Diagnostic, Severity};
 
 pub const CHECKS: &[Check] = &[
     Check { id: "policy.sources", run: |_| vec![sources()] },
-    Check { id: "policy.valid", run: |_| vec![valid()] },
+    Check { id: "policy.valid", run: |host| vec![valid(&host.sources)] },
     Check { id: "policy.ignored", run: |_| ignored() },
     Check { id: "policy.state", run: |_| vec![state()] },
     Check { id: "policy.applied", run: |host| vec![applied(host)] },
@@ -34,8 +34,11 @@ fn sources() -> Finding {
     }
 }
 
-/// The sources compiled, whoever owns them; `None` where they cannot be read.
-fn compiled() -> Option<Result<Compiled, Vec<Diagnostic>>> {
+/// What the sources compile to, whoever owns them; `None` where they cannot be read.
+pub type Sources = Option<Result<Compiled, Vec<Diagnostic>>>;
+
+/// Reads and compiles the sources.
+pub fn compiled() -> Sources {
     let sources: Vec<Source> = read_tree(Path::new(POLICY_DIR), Owner::Anyone).ok()?.into_iter().map(Source::from).collect();
     Some(compile(&sources).map(|mut compiled| {
         compiled.warnings.extend(install::beyond(&compiled, &sources));
@@ -43,8 +46,8 @@ fn compiled() -> Option<Result<Compiled, Vec<Diagnostic>>> {
     }))
 }
 
-fn valid() -> Finding {
-    match compiled() {
+fn valid(sources: &Sources) -> Finding {
+    match sources {
         None => Finding::skipped(POLICY_DIR, "its sources cannot be read"),
         Some(Err(findings)) => {
             let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
@@ -108,7 +111,7 @@ fn applied(host: &Host) -> Finding {
     if let Err(damage) = in_force.policy.verify() {
         return apply(Finding::problem(path, damage.to_string()));
     }
-    match compiled().and_then(Result::ok).and_then(|compiled| digest(&compiled)) {
+    match host.sources.as_ref().and_then(|sources| digest(sources.as_ref().ok()?)) {
         None => Finding::skipped(path, format!("it is sound, but {POLICY_DIR} cannot be compiled, so whether they agree is not known")),
         Some(digest) if digest == in_force.policy.digest() => Finding::ok(path, format!("it is sound, and what {POLICY_DIR} says")),
         Some(_) => {

@@ -57,7 +57,7 @@ fn privilege(shell: &Path) -> Finding {
         }
         Ok(Some(_)) => Finding::note(
             path,
-            "not set-user-ID: commands run as the account, so `as:` and capabilities are refused, and records in the audit directory are not out of its own reach",
+            "not set-user-ID: commands run as the account, `as:` and capabilities are refused, and its records are in the account's reach",
         ),
         Ok(None) => Finding::problem(&path, "it is not there, so nobody gets in").fix("install posternsh there"),
         Err(unread) => unread.skipped(path),

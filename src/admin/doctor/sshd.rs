@@ -309,6 +309,10 @@ fn pam(view: &View) -> Finding {
 
 /// Other ways in that run, by the names of processes: servers with rules of their own, and sshds with another configuration.
 fn others() -> Vec<Finding> {
+    // Under hidepid (proc(5)) others' processes are not there, process 1 among them.
+    if !matches!(text("/proc/1/comm"), Ok(name) if !name.is_empty()) {
+        return vec![Finding::skipped("processes", "only root can see all of them")];
+    }
     let processes = match names("/proc") {
         Ok(names) => names.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())),
         Err(unread) => return vec![unread.skipped("/proc")],
@@ -321,7 +325,8 @@ fn others() -> Vec<Finding> {
 
 fn other(name: &str, arguments: &str) -> Option<Finding> {
     let name = name.trim();
-    let words: Vec<&str> = arguments.split('\0').collect();
+    // sshd shows its arguments as words of one title.
+    let words: Vec<&str> = arguments.split(['\0', ' ']).collect();
     match name {
         "dropbear" | "tinysshd" => Some(Finding::note(name, "this ssh server runs, and what is checked here does not hold for it")),
         "tailscaled" => Some(Finding::note(

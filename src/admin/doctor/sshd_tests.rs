@@ -91,6 +91,8 @@ fn other_servers_are_known_by_their_names() {
         ("sshd\n", "/usr/sbin/sshd\0-D\0", None),
         ("sshd\n", "/usr/sbin/sshd\0-f\0/etc/ssh/sshd_config\0", None),
         ("sshd\n", "/usr/sbin/sshd\0-f\0/etc/ssh/other\0", Some("sshd -f /etc/ssh/other")),
+        ("sshd\n", "sshd: /usr/sbin/sshd -f /etc/ssh/other [listener] 0 of 10-100 startups\0", Some("sshd -f /etc/ssh/other")),
+        ("sshd\n", "sshd: bg@pts/0\0", None),
         ("bash\n", "bash\0", None),
     ] {
         assert_eq!(other(name, arguments).map(|finding| finding.subject).as_deref(), subject, "{name}");
