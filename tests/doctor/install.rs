@@ -77,7 +77,7 @@ fn commands() -> Vec<String> {
     let block = section.split("```").nth(1).unwrap().strip_prefix("sh\n").unwrap();
     let commands: Vec<String> = block
         .lines()
-        .filter(|line| !line.starts_with("cargo build") && !line.starts_with("systemctl "))
+        .filter(|line| !["cargo build", "systemctl ", "postern doctor"].iter().any(|other| line.starts_with(other)))
         .map(|line| {
             line.replace("target/release/posternsh", env!("CARGO_BIN_EXE_posternsh"))
                 .replace("target/release/postern ", concat!(env!("CARGO_BIN_EXE_postern"), " "))

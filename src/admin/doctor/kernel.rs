@@ -20,7 +20,7 @@ pub const CHECKS: &[Check] = &[
     Check { id: "kernel.links", run: |_| LINKS.map(|name| links(name, setting(name).as_deref())).into() },
     Check { id: "kernel.core", run: |_| vec![core(setting("kernel/core_pattern").as_deref())] },
     Check { id: "kernel.hidepid", run: hidepid },
-    Check { id: "kernel.namespaces", run: |_| vec![namespaces(|name| setting(name))] },
+    Check { id: "kernel.namespaces", run: |_| vec![namespaces(setting)] },
 ];
 
 const LINKS: [&str; 2] = ["fs/protected_hardlinks", "fs/protected_symlinks"];

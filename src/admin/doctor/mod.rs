@@ -163,7 +163,8 @@ mod tests {
                 ("kernel.b", Finding::note("y", "so").fix("do it")),
             ],
         };
-        let expected = "kernel\n  PROBLEM  kernel.a: x^[[2J: bad\n           # rm 'a b'\n  note     kernel.b: y: so\n           fix: do it\n\n\
+        let expected = "kernel\n  PROBLEM  kernel.a: x^[[2J: bad\n           # rm 'a b'\n\
+                        \x20 note     kernel.b: y: so\n           fix: do it\n\n\
                         1 problem, 0 warnings, 1 note";
         assert_eq!(text(&[family]), expected);
     }

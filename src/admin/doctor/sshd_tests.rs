@@ -86,7 +86,7 @@ fn tokens_are_those_of_sshd() {
 #[test]
 fn other_servers_are_known_by_their_names() {
     for (name, arguments, subject) in [
-        ("dropbear\n", "/usr/sbin/dropbear\0-p\022\0", Some("dropbear")),
+        ("dropbear\n", "/usr/sbin/dropbear\0-F\0", Some("dropbear")),
         ("tailscaled\n", "/usr/sbin/tailscaled\0", Some("tailscaled")),
         ("sshd\n", "/usr/sbin/sshd\0-D\0", None),
         ("sshd\n", "/usr/sbin/sshd\0-f\0/etc/ssh/sshd_config\0", None),
