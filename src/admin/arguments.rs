@@ -17,6 +17,8 @@ pub struct Flag {
     /// What its value is called; `None` for a flag without one.
     pub value: Option<&'static str>,
     pub about: &'static str,
+    /// Whether it may be given several times.
+    pub many: bool,
 }
 
 /// What stands behind the name of a subcommand.
@@ -30,6 +32,11 @@ impl Arguments {
     /// The value of a flag; empty for a flag without one.
     pub fn flag(&self, name: &str) -> Option<&OsStr> {
         self.flags.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_os_str())
+    }
+
+    /// Every value of a flag that may be given several times.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &OsStr> {
+        self.flags.iter().filter(move |(given, _)| *given == name).map(|(_, value)| value.as_os_str())
     }
 
     /// The first operand as a path.
@@ -69,7 +76,7 @@ pub fn parse(words: impl Iterator<Item = OsString>) -> Result<(&'static Subcomma
         };
         let flag = command.flags.iter().find(|flag| flag.name == given);
         let flag = flag.ok_or_else(|| unknown(&format!("--{given}"), Some(command)))?;
-        if arguments.flag(flag.name).is_some() {
+        if !flag.many && arguments.flag(flag.name).is_some() {
             return Err(Failure::Usage(format!("--{} is given twice", flag.name)));
         }
         let value = if flag.value.is_some() { parser.value().map_err(wrong)? } else { OsString::new() };

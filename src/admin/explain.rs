@@ -10,7 +10,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::arguments::Arguments;
-use super::output::say;
+use super::output::{json, say};
 use super::{Failure, Status};
 use crate::access;
 use crate::access::in_force::InForce;
@@ -107,19 +107,6 @@ pub fn explain(arguments: &Arguments) -> Result<Status, Failure> {
         None => say(format_args!("{}", explanation.text())),
     }
     Ok(if explanation.decision == Decision::Allow { Status::Done } else { Status::Findings })
-}
-
-/// ASCII alone, so that no terminal acts on what a line holds.
-fn json(explanation: &Explanation) -> Result<String, Failure> {
-    let text = serde_json::to_string(explanation).map_err(|error| Failure::Other(error.to_string()))?;
-    let mut ascii = String::new();
-    for character in text.chars() {
-        match character {
-            ' '..='~' => ascii.push(character),
-            _ => character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| ascii.push_str(&format!("\\u{unit:04x}"))),
-        }
-    }
-    Ok(ascii)
 }
 
 impl Explainer {

@@ -8,6 +8,7 @@ mod apply;
 mod arguments;
 mod changes;
 mod check;
+mod doctor;
 mod explain;
 mod help;
 mod install;
@@ -38,7 +39,8 @@ struct Subcommand {
 }
 
 /// For images and tests; what decides on a host is never taken from there.
-const STATE: Flag = Flag { name: "state", value: Some("DIR"), about: "use DIR in place of /var/lib/postern (for images and tests)" };
+const STATE: Flag =
+    Flag { name: "state", value: Some("DIR"), about: "use DIR in place of /var/lib/postern (for images and tests)", many: false };
 
 /// Every subcommand, sorted.
 const SUBCOMMANDS: &[Subcommand] = &[
@@ -64,6 +66,21 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: check::check,
     },
     Subcommand {
+        name: "doctor",
+        operands: "",
+        most: 0,
+        about: "check this host: what leads round the shell, and what is weaker than it should be",
+        details: "Looks at the kernel, the installed programs, the policy in force, where records go, sshd, and every break-glass account: \
+                  those with posternsh for a login shell, and the members of group postern. Each finding has an id that never changes, and \
+                  the command or the setting that mends it; nothing is changed. What only root can look at is skipped, and said. Exit \
+                  status 0 without problems, 1 with them, 3 if it could not look.",
+        flags: &[
+            Flag { name: "account", value: Some("NAME"), about: "look at this account too; may be given several times", many: true },
+            Flag { name: "json", value: None, about: "print one JSON object", many: false },
+        ],
+        run: doctor::doctor,
+    },
+    Subcommand {
         name: "explain",
         operands: "LINE|-",
         most: 1,
@@ -71,11 +88,11 @@ const SUBCOMMANDS: &[Subcommand] = &[
         details: "Decides LINE as a session would, and runs nothing. With -, reads lines from standard input and prints a JSON object for \
                   each. Exit status 0 if LINE is allowed, 1 if it is not; with -, 0 if all lines were read.",
         flags: &[
-            Flag { name: "policy", value: Some("FILE|DIR"), about: "these sources in place of the policy in force" },
-            Flag { name: "account", value: Some("ACCOUNT"), about: "as this account (the caller)" },
-            Flag { name: "host", value: Some("HOST"), about: "as on this host (this one)" },
-            Flag { name: "from", value: Some("ADDRESS"), about: "as from this client address (unknown)" },
-            Flag { name: "json", value: None, about: "print JSON" },
+            Flag { name: "policy", value: Some("FILE|DIR"), about: "these sources in place of the policy in force", many: false },
+            Flag { name: "account", value: Some("ACCOUNT"), about: "as this account (the caller)", many: false },
+            Flag { name: "host", value: Some("HOST"), about: "as on this host (this one)", many: false },
+            Flag { name: "from", value: Some("ADDRESS"), about: "as from this client address (unknown)", many: false },
+            Flag { name: "json", value: None, about: "print JSON", many: false },
         ],
         run: explain::explain,
     },

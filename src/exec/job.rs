@@ -47,6 +47,7 @@ pub(super) fn run(plan: PipelinePlan, around: &mut Surroundings<'_>) -> JobOutco
     while job.is_running() {
         job.turn(around);
     }
+    job.dismiss_supervisors();
     if let Err(left) = around.sweeper.sweep() {
         around.notices.push(left);
     }
@@ -89,8 +90,13 @@ impl Stage {
     }
 
     fn end(self) -> StageEnd {
-        let stopped = self.supervisor.as_ref().map_or(self.stopped, |supervisor| supervisor.stopped().to_vec());
-        StageEnd { outcome: self.state.outcome(), stopped }
+        StageEnd { outcome: self.state.outcome(), stopped: self.stopped }
+    }
+
+    fn dismiss(&mut self) {
+        if let Some(supervisor) = self.supervisor.take() {
+            self.stopped = supervisor.stopped().to_vec();
+        }
     }
 
     /// Answers what waits for an answer. Returns the limit that was reached.
@@ -98,8 +104,7 @@ impl Stage {
         let supervisor = self.supervisor.as_mut()?;
         let served = supervisor.serve();
         if served.over {
-            self.stopped = supervisor.stopped().to_vec();
-            self.supervisor = None;
+            self.dismiss();
         }
         self.limits.processes.filter(|_| served.too_many_processes).map(Reached::Processes)
     }
@@ -186,6 +191,11 @@ impl Job {
 
     fn running(&self) -> impl Iterator<Item = Pid> {
         self.stages.iter().filter_map(Stage::pid)
+    }
+
+    /// Whoever still asks is about to be swept, and what a supervisor started for them is swept too.
+    fn dismiss_supervisors(&mut self) {
+        self.stages.iter_mut().for_each(Stage::dismiss);
     }
 
     /// Passes on what is still on its way when all have ended, as long as somebody takes it.

@@ -8,6 +8,7 @@
 
 use std::ffi::CString;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::unistd::{self, Gid, Group, Uid};
@@ -22,6 +23,8 @@ pub struct User {
     /// The primary group.
     pub gid: Gid,
     pub home: PathBuf,
+    /// The login shell.
+    pub shell: PathBuf,
 }
 
 impl User {
@@ -65,6 +68,41 @@ pub fn by_uid(uid: Uid) -> Result<Option<User>, UserError> {
     complete(&format!("uid {uid}"), unistd::User::from_uid(uid))
 }
 
+/// Every user that the database lists, which a directory service may keep to itself (`getpwent(3)`). A name that is not UTF-8 has
+/// replacement characters: good to be shown, not to be looked up.
+pub fn all() -> Result<Vec<User>, UserError> {
+    static LISTING: Mutex<()> = Mutex::new(());
+    let _alone = LISTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut users = Vec::new();
+    // SAFETY: the three share one position and one buffer in the C library. Nothing else in this program uses them, and the lock keeps
+    // this function to one thread at a time.
+    unsafe { libc::setpwent() };
+    let end = loop {
+        Errno::clear();
+        // SAFETY: as above; the entry, which the next call overwrites, is copied before that.
+        match unsafe { libc::getpwent().as_ref() } {
+            Some(entry) => users.push(unistd::User::from(entry)),
+            None => break Errno::last(),
+        }
+    };
+    // SAFETY: as above.
+    unsafe { libc::endpwent() };
+    // At the end some C libraries leave ENOENT.
+    if !matches!(end, Errno::UnknownErrno | Errno::ENOENT) {
+        return Err(UserError::Lookup { who: "the list of all users".to_owned(), reason: end });
+    }
+    let listed = |user: unistd::User| User { name: user.name, uid: user.uid, gid: user.gid, home: user.dir, shell: user.shell };
+    Ok(users.into_iter().map(listed).collect())
+}
+
+/// A group's number and the names that it lists: its members but for those whose primary group it is. `None` when there is no such group.
+pub fn group_members(name: &str) -> Result<Option<(Gid, Vec<String>)>, UserError> {
+    if name.contains('\0') {
+        return Ok(None);
+    }
+    Ok(found(name, Group::from_name(name))?.map(|group| (group.gid, group.mem)))
+}
+
 /// The name of a group; its number where it has none.
 pub fn group_name(gid: Gid) -> Result<String, UserError> {
     let who = format!("gid {gid}");
@@ -74,7 +112,7 @@ pub fn group_name(gid: Gid) -> Result<String, UserError> {
 
 fn complete(who: &str, answer: nix::Result<Option<unistd::User>>) -> Result<Option<User>, UserError> {
     let Some(user) = found(who, answer)? else { return Ok(None) };
-    Ok(Some(User { name: utf8(who, user.name)?, uid: user.uid, gid: user.gid, home: user.dir }))
+    Ok(Some(User { name: utf8(who, user.name)?, uid: user.uid, gid: user.gid, home: user.dir, shell: user.shell }))
 }
 
 /// Tells "there is none" from "no answer": `getpwnam_r(3)` lists the errors that mean the former.
@@ -128,6 +166,23 @@ mod tests {
     #[test]
     fn this_process_has_its_own_group() {
         assert!(own_groups().unwrap().contains(&Gid::current()));
+    }
+
+    #[test]
+    fn the_list_of_users_is_that_of_getent() {
+        let output = std::process::Command::new("getent").arg("passwd").output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let shown = |user: &User| format!("{}:{}:{}", user.name, user.uid, user.shell.display());
+        let expected: Vec<String> = said
+            .lines()
+            .map(|line| line.split(':').collect::<Vec<_>>())
+            .map(|fields| format!("{}:{}:{}", fields[0], fields[2], fields[6]))
+            .collect();
+        for _ in 0..2 {
+            assert_eq!(all().unwrap().iter().map(shown).collect::<Vec<_>>(), expected);
+        }
+        assert_eq!(group_members("root").unwrap().unwrap().0, Gid::from_raw(0));
+        assert_eq!(group_members("no-such-group").unwrap(), None);
     }
 
     #[test]

@@ -1,0 +1,125 @@
+//! The installed programs: whose they are, with what privilege they start, what is loaded into them.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::finding::{Check, Finding, quoted};
+use super::host::{Host, Mount};
+use super::reading::{lines, status, text_or_empty};
+use crate::sys::file::{Directory, FileError, Owner};
+
+pub const CHECKS: &[Check] = &[
+    Check { id: "shell.owner", run: owner },
+    Check { id: "shell.privilege", run: |host| each(host, privilege) },
+    Check { id: "shell.mount", run: |host| each(host, |shell| mounted(shell, host.mount_of(shell))) },
+    Check { id: "shell.listed", run: listed },
+    Check { id: "shell.preload", run: preload },
+];
+
+const SHELLS: &str = "/etc/shells";
+const PRELOAD: &str = "/etc/ld.so.preload";
+
+/// A check of each installed shell.
+fn each(host: &Host, check: impl Fn(&Path) -> Finding) -> Vec<Finding> {
+    if host.shells.is_empty() {
+        return vec![Finding::problem("posternsh", "it is not installed").fix("install it as /usr/bin/posternsh")];
+    }
+    host.shells.iter().map(|shell| check(shell)).collect()
+}
+
+/// The shell, this tool, and every directory above them.
+fn owner(host: &Host) -> Vec<Finding> {
+    let tool = std::env::current_exe().ok();
+    let programs: Vec<&PathBuf> = host.shells.iter().chain(&tool).collect();
+    programs
+        .into_iter()
+        .map(|program| match trusted(program) {
+            Ok(()) => Finding::ok(program.display().to_string(), "it is root's, with all above it"),
+            Err(error) => Finding::distrust(&error),
+        })
+        .collect()
+}
+
+/// Whether a file and all above it are root's.
+pub fn trusted(file: &Path) -> Result<(), FileError> {
+    let directory = Directory::open(file.parent().unwrap_or(Path::new("/")), Owner::Root)?;
+    directory.open_file(&file.file_name().unwrap_or_default().to_string_lossy(), Owner::Root).map(drop)
+}
+
+/// Which of the installs it is. This version gives up rather than run with borrowed privilege.
+fn privilege(shell: &Path) -> Finding {
+    let path = shell.display().to_string();
+    match status(shell) {
+        Ok(Some(found)) if found.mode() & 0o6000 != 0 => {
+            let message =
+                format!("mode {:o}: this version does not run set-user-ID or set-group-ID, so nobody gets in", found.mode() & 0o7777);
+            Finding::problem(&path, message).command(["chmod", "ug-s", &path])
+        }
+        Ok(Some(_)) => Finding::note(
+            path,
+            "not set-user-ID: commands run as the account, `as:` and capabilities are refused, and its records are in the account's reach",
+        ),
+        Ok(None) => Finding::problem(&path, "it is not there, so nobody gets in").fix("install posternsh there"),
+        Err(unread) => unread.skipped(path),
+    }
+}
+
+fn mounted(shell: &Path, mount: Option<&Mount>) -> Finding {
+    let path = shell.display().to_string();
+    let privileged = status(shell).ok().flatten().is_some_and(|found| found.mode() & 0o6000 != 0);
+    match mount {
+        Some(mount) if mount.has("noexec") => {
+            Finding::problem(path, format!("{} is mounted noexec, so nobody gets in", mount.point.display())).command([
+                "mount",
+                "-o",
+                "remount,bind,exec",
+                &mount.point.display().to_string(),
+            ])
+        }
+        Some(mount) if privileged && mount.has("nosuid") => {
+            Finding::problem(path, format!("{} is mounted nosuid, so its set-user-ID bit has no effect", mount.point.display())).command([
+                "mount",
+                "-o",
+                "remount,bind,suid",
+                &mount.point.display().to_string(),
+            ])
+        }
+        _ => Finding::ok(path, "its file system lets it run"),
+    }
+}
+
+/// A shell in /etc/shells can be left by its account with chsh(1), and su(1) -s then takes another one from anybody.
+fn listed(host: &Host) -> Vec<Finding> {
+    let text = match text_or_empty(SHELLS) {
+        Ok(text) => text,
+        Err(unread) => return vec![unread.skipped(SHELLS)],
+    };
+    let listed = lines(&text);
+    each(host, |shell| {
+        let path = shell.display().to_string();
+        if listed.iter().all(|line| *line != path) {
+            return Finding::ok(path, format!("not in {SHELLS}: chsh and `su -s` do not lead round it"));
+        }
+        let pattern = quoted(&format!("\\|^[[:space:]]*{path}[[:space:]]*$|d"));
+        Finding::problem(path, format!("in {SHELLS}: the account can change its shell with chsh, and others with `su -s`"))
+            .script(format!("sed -i {pattern} {SHELLS}"))
+    })
+}
+
+/// What the loader puts into every program that is not static.
+fn preload(_host: &Host) -> Vec<Finding> {
+    let text = match text_or_empty(PRELOAD) {
+        Ok(text) => text,
+        Err(unread) => return vec![unread.skipped(PRELOAD)],
+    };
+    let libraries = lines(&text);
+    let untrusted = trusted(Path::new(PRELOAD)).err().filter(|error| !error.is_missing());
+    match (untrusted, &libraries[..]) {
+        (Some(error), _) => vec![Finding::distrust(&error)],
+        (None, []) => vec![Finding::ok(PRELOAD, "no library is loaded into every program")],
+        (None, libraries) => {
+            let message = format!("{} is loaded into every program, the shell and what it runs too", libraries.join(", "));
+            vec![Finding::note(PRELOAD, message).fix("see that it is meant, and that it is root's")]
+        }
+    }
+}
