@@ -9,6 +9,7 @@ use crate::door::{ACCOUNT_ONLY, Door, EVERYBODY, ROOT_ONLY, User};
 use crate::host::{LENT, ready, uid};
 use crate::listeners::{Listeners, Sender};
 use crate::prove::{Attack, Free, Ground, Sign, attack, fails, prove_on, reaches, said, through, works};
+use crate::sandbox::skip;
 
 const OPEN: Free<'static> = Free::Confined("open");
 const SOCKETS: &str = "/run/second-door/sockets";
@@ -176,8 +177,11 @@ fn sockets_serve_for_what_they_are_asked() {
 
 #[test]
 fn ifconfig_works() {
-    if !ready() || !Path::new("/usr/sbin/ifconfig").exists() {
+    if !ready() {
         return;
+    }
+    if !Path::new("/usr/sbin/ifconfig").exists() {
+        return skip("ifconfig (net-tools) is not installed; its ioctls are shown without it");
     }
     let door = Door::with_rules(User::Account, "  - 'ifconfig **'\n");
     let run = door.line("ifconfig lo");
@@ -216,7 +220,7 @@ fn a_port_of_the_rule_is_reached_and_no_other() {
         reaches(format!("mptcp 127.0.0.1 {other_tcp} {{token}}")).if_kernel(),
         reaches(format!("mptcp 127.0.0.1 {tcp} {{token}}")).if_kernel(),
         said("listen 127.0.0.1 0"),
-        reaches(format!("race-tcp 127.0.0.1 {tcp} {other_tcp} {{token}}")).control(format!("tcp 127.0.0.1 {other_tcp} {{token}}")),
+        said("listen ::1 0"),
     ]);
     let ground = around.ground();
     for base in ["inspect", "network"] {
@@ -224,13 +228,11 @@ fn a_port_of_the_rule_is_reached_and_no_other() {
         works(&ground, "the port", &to_tcp, &EVERYBODY, &held);
         prove_on(&ground, "other ports", &to_other_tcp, &EVERYBODY, &held, OPEN);
         prove_on(&ground, "datagrams", &[to_udp.clone(), to_other_udp.clone()].concat(), &ACCOUNT_ONLY, &held, OPEN);
-        // Both ports get the same word, so of a race the port that is allowed must be one that nobody listens on.
-        let alone = format!("{{ base: {base}, network: ['tcp:1'] }}");
-        let race = reaches(format!("race-tcp 127.0.0.1 1 {other_tcp} {{token}}")).control(format!("tcp 127.0.0.1 {other_tcp} {{token}}"));
-        prove_on(&ground, "a race", &[race], &EVERYBODY, &alone, OPEN);
-        evasions.pop();
-        evasions.push(said("listen ::1 0"));
         prove_on(&ground, "evasions", &evasions, &ACCOUNT_ONLY, &held, OPEN);
+        // Nobody listens on the one that is allowed, so that whatever arrives has reached the other.
+        let silent = format!("{{ base: {base}, network: ['tcp:1'] }}");
+        let race = reaches(format!("race-tcp 127.0.0.1 1 {other_tcp} {{token}}")).control(format!("tcp 127.0.0.1 {other_tcp} {{token}}"));
+        prove_on(&ground, "a race", &[race], &EVERYBODY, &silent, OPEN);
 
         let held = format!("{{ base: {base}, network: ['udp:{udp}'] }}");
         works(&ground, "the port", &to_udp, &EVERYBODY, &held);
