@@ -64,7 +64,7 @@ const MACHINE: [&str; 14] = [
 ];
 
 fn at(table: &[&str], target: &str) -> Vec<Attack> {
-    table.iter().map(|words| said(words.replace("{}", target)).if_kernel_without(&["autogroup", "move-pages", "ptrace"])).collect()
+    table.iter().map(|words| said(words.replace("{}", target)).if_kernel_without(&["autogroup", "move-pages", "ptrace", "ioprio-user"])).collect()
 }
 
 #[test]
