@@ -1,0 +1,70 @@
+//! The records of the very session that attacks them, in the place where they are by default.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::door::{Door, EVERYBODY, User};
+use crate::host::ready;
+use crate::process::Running;
+use crate::prove::answers_of;
+use crate::sandbox::await_some;
+
+/// Every attack on the file; what removes it comes last.
+const ATTACKS: [&str; 11] = [
+    "chmod-path {}",
+    "read {}",
+    "read-reopened {}",
+    "append-to {} forged-record",
+    "open-to-write {}",
+    "utimens-path {}",
+    "hardlink {} {}-too",
+    "move {} {}-moved",
+    "create-path {}.forged.jsonl",
+    "truncate-path {}",
+    "unlink-path {}",
+];
+
+/// In one session, each attack on a file of records made by its own session; what each said.
+fn attempt(user: User, confine: &str) -> Vec<(String, String, String)> {
+    let door = Door::with_default_records(user, confine);
+    let mut results = Vec::new();
+    for attack in ATTACKS {
+        let before = files(&door);
+        let mut running = Running::start(&mut door.shell(&["-c", "attack -"]));
+        let file = await_some(|| "the session's records", || files(&door).into_iter().find(|file| !before.contains(file)));
+        running.send(&attack.replace("{}", file.to_str().unwrap()));
+        drop(running.stdin.take());
+        let finished = running.finish();
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let answer = answers_of(&finished.out()).first().cloned().unwrap_or_default().0;
+        results.push((attack.to_owned(), if finished.out().contains("session.start") { "yes".to_owned() } else { answer }, text));
+    }
+    results
+}
+
+fn files(door: &Door) -> Vec<PathBuf> {
+    fs::read_dir(door.records_directory()).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn records_are_out_of_reach_of_what_they_record() {
+    if !ready() {
+        return;
+    }
+    let mut faults = Vec::new();
+    // The users share the directory, and a session's file is known by being new: one after the other.
+    for user in EVERYBODY {
+        // The records of the lent user's commands are root's: the rights of files keep them already.
+        let control = if user == User::Lent { Vec::new() } else { attempt(user, "open") };
+        for (attack, answer, _) in control.iter().filter(|(_, answer, _)| answer != "yes") {
+            faults.push(format!("{user:?}: {attack} should work: {answer}"));
+        }
+        for (attack, answer, text) in attempt(user, "inspect") {
+            let whole = text.contains("session.end") && !text.contains("forged-record") || text.is_empty() && user != User::Root;
+            if !answer.starts_with("no ") || !whole {
+                faults.push(format!("{user:?}: {attack}: {answer}; whole: {whole}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}

@@ -1,0 +1,77 @@
+//! The terminal that a command shares with its shell.
+
+use crate::door::{ACCOUNT_ONLY, Door, EVERYBODY, User};
+use crate::host::{ATTACK, ready};
+use crate::prove::answers_of;
+use crate::pty::Terminal;
+
+/// Of these a control must work on a terminal like this.
+const HOSTILE: [&str; 6] = ["type x", "type-wide x", "type-own x", "ioctl 5423", "ioctl 540c", "ioctl 540d"];
+/// These are of consoles, of serial lines, or of root's: whatever they would say, the filter says EPERM.
+const ELSEWHERE: [&str; 9] =
+    ["ioctl 541c", "ioctl 10000541c", "ioctl 541d", "ioctl 5437", "ioctl 541f", "ioctl 4b47", "ioctl 4b49", "ioctl 8902", "steal-terminal"];
+
+fn on_terminal(mut terminal: Terminal) -> Vec<String> {
+    let (status, _) = terminal.end();
+    let text = terminal.text();
+    assert_eq!(status, 0, "{text}");
+    answers_of(&text).into_iter().map(|(answer, _)| answer).collect()
+}
+
+fn through(user: User, confine: &str, attacks: &[&str]) -> Vec<String> {
+    let door = Door::new(user, confine);
+    on_terminal(Terminal::start(door.shell(&["-c", &format!("attack {}", attacks.join(" , "))])))
+}
+
+#[test]
+fn nothing_is_typed_for_the_person() {
+    if !ready() {
+        return;
+    }
+    for user in EVERYBODY {
+        let free = through(user, "open", &HOSTILE);
+        // dev.tty.legacy_tiocsti may be off; the others work anywhere.
+        let shown =
+            free.iter().zip(&HOSTILE).filter(|(answer, attack)| *answer == "yes" || (attack.starts_with("type") && *answer == "no EIO"));
+        assert_eq!(shown.count(), HOSTILE.len(), "the control, {user:?}: {HOSTILE:?} {free:?}");
+        let held = through(user, "inspect", &HOSTILE);
+        assert!(held.iter().all(|answer| answer != "yes"), "{user:?}: {HOSTILE:?} {held:?}");
+        let held = through(user, "inspect", &ELSEWHERE);
+        assert!(held.iter().all(|answer| answer == "no EPERM"), "{user:?}: {ELSEWHERE:?} {held:?}");
+    }
+    let mut root = User::Root.command(ATTACK);
+    root.arg("steal-terminal");
+    assert_eq!(on_terminal(Terminal::start(root)), ["yes"], "the control of stealing a terminal");
+}
+
+#[test]
+fn a_line_that_is_typed_into_the_next_prompt_does_not_run() {
+    if !ready() {
+        return;
+    }
+    for (confine, typed) in [("open", true), ("inspect", false)] {
+        let door = Door::with(User::Account, confine, "  - echo <words:word>\n");
+        let mut terminal = Terminal::start(door.shell(&[]));
+        terminal.expect("> ");
+        // The letters that echo would print are not in what is typed, nor in what the terminal echoes.
+        terminal.line("attack type 'echo in\"ject\"ed^'");
+        terminal.expect(if typed { "= yes" } else { "= no " });
+        terminal.expect("> ");
+        terminal.line("echo the-end");
+        terminal.expect("\nthe-end");
+        assert_eq!(terminal.text().contains("\ninjected"), typed, "under {confine}:\n{}", terminal.text());
+        terminal.line("exit");
+        terminal.end();
+    }
+}
+
+#[test]
+fn a_terminal_is_what_it_was() {
+    if !ready() {
+        return;
+    }
+    // TIOCGWINSZ, TCGETS, and writing to it.
+    for user in ACCOUNT_ONLY {
+        assert_eq!(through(user, "inspect", &["ioctl 5413", "ioctl 5401", "write-to /dev/tty hello"]), ["yes", "yes", "yes"]);
+    }
+}
