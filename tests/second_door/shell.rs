@@ -64,7 +64,10 @@ const MACHINE: [&str; 14] = [
 ];
 
 fn at(table: &[&str], target: &str) -> Vec<Attack> {
-    table.iter().map(|words| said(words.replace("{}", target)).if_kernel_without(&["autogroup", "move-pages", "ptrace", "ioprio-user"])).collect()
+    table
+        .iter()
+        .map(|words| said(words.replace("{}", target)).if_kernel_without(&["autogroup", "move-pages", "ptrace", "ioprio-user"]))
+        .collect()
 }
 
 #[test]

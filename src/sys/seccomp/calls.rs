@@ -45,7 +45,8 @@ pub enum Inet {
     /// None that can send or receive: a datagram socket is asked of the listener, which hands out one that is shut; it serves `ioctl` alone.
     #[default]
     Idle,
-    /// `connect` and every send that can name an address are asked of the listener. Without `datagrams`, those sockets are as in `Idle`.
+    /// `connect` and every send that can name an address are asked of the listener. Without `datagrams`, those sockets are as in `Idle`;
+    /// no send can name an address then, so none is asked about.
     Asked {
         datagrams: bool,
     },
@@ -61,7 +62,8 @@ pub enum Signals {
     Free,
     /// Asked of the listener.
     Asked,
-    /// Not to these processes and their groups, and not to all: all that a filter can do by itself.
+    /// Not to these processes and the groups that they lead, which nobody joins either, and not to all: all that a filter can do by
+    /// itself.
     NotTo(Vec<i32>),
 }
 

@@ -1,4 +1,4 @@
-//! System call filters: a small assembler for seccomp's BPF, and the one-exec filter. What a command's filter holds is in [`filter`].
+//! System call filters: a small assembler for seccomp's BPF, and the one-exec filter. What the filter of a command holds is in `filter`.
 //!
 //! One exec: the filter lets through the one `execve` whose three pointers have exactly the values of this command's [`Image`], a
 //! secret that the exec itself destroys with the address space it points into. It needs no supervisor and keeps no state, so nothing
@@ -23,16 +23,6 @@ use super::raw;
 pub use calls::Calls;
 use filter::ALLOW;
 pub use filter::Cookie;
-
-/// `AUDIT_ARCH_*` of linux/audit.h: the ELF machine, 64 bits, little endian.
-#[cfg(target_arch = "x86_64")]
-const NATIVE: u32 = 0xc000_003e;
-#[cfg(target_arch = "aarch64")]
-const NATIVE: u32 = 0xc000_00b7;
-
-/// The numbers of the x32 calls start here (asm/unistd.h, `__X32_SYSCALL_BIT`).
-#[cfg(target_arch = "x86_64")]
-const X32: u32 = 0x4000_0000;
 
 /// A word of `struct seccomp_data` (seccomp(2)), by its offset. Arguments have two; both architectures are little endian.
 #[derive(Clone, Copy)]

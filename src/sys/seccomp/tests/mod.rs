@@ -4,6 +4,7 @@ mod answers;
 mod cost;
 mod kernel;
 mod programs;
+mod sockets;
 mod tables;
 
 use super::calls::{Exec, Inet, Signals, Unix};
@@ -75,4 +76,30 @@ fn every_calls() -> Vec<Calls> {
         }
     }
     all
+}
+
+/// A bit that the kernel does not see in an `int`.
+const HIGH: i64 = 1 << 40;
+
+/// A call, its arguments and the answer.
+type Row = (&'static str, &'static [i64], u32);
+
+/// Both machines answer so, where they have the call.
+fn check(calls: &Calls, rows: &[Row]) {
+    for machine in [Machine::X86_64, Machine::Aarch64] {
+        let filter = Filter::for_machine(machine, calls, Some(COOKIE.into())).unwrap();
+        for (name, given, expected) in rows {
+            let Some(number) = number(name, machine) else { continue };
+            let found = answer(&filter, machine, number, arguments(given));
+            assert_eq!(found, *expected, "{name}{given:x?} of {machine:?} under {calls:?}: {found:#x}, not {expected:#x}");
+        }
+    }
+}
+
+fn strictest() -> Calls {
+    Calls::default()
+}
+
+fn listening() -> Calls {
+    Calls { listener: true, ..Calls::default() }
 }
