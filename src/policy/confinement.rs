@@ -72,6 +72,59 @@ pub struct Limits {
     pub file_size: Option<u64>,
 }
 
+/// Programs, configuration, the state of the kernel and of services, logs; and where programs and libraries are on hosts whose `/bin` is no link.
+const INSPECTED: &[&str] = &["/usr", "/etc", "/proc", "/sys", "/run", "/var/log", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+/// What programs need to start and to speak: the loader and libraries, locales, time zones, terminals, names of users and hosts, and the
+/// few numbers of the kernel that the C library asks for.
+const RUNTIME: &[&str] = &[
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libx32",
+    "/usr/local/lib",
+    "/usr/share/locale",
+    "/usr/share/locale-langpack",
+    "/usr/share/terminfo",
+    "/usr/share/zoneinfo",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/ld.so.preload",
+    "/etc/locale.alias",
+    "/etc/locale.conf",
+    "/etc/default/locale",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/terminfo",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/gai.conf",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/run/systemd/resolve/resolv.conf",
+    "/run/systemd/resolve/stub-resolv.conf",
+    "/proc/cpuinfo",
+    "/proc/filesystems",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/sys/kernel",
+    "/proc/sys/vm",
+    "/sys/devices/system/cpu",
+    "/sys/kernel/mm/transparent_hugepage",
+];
+
+/// Devices that hold nothing of anybody's: every command reads them.
+pub const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+
 impl Base {
     /// All of them, the strictest first.
     pub const ALL: [Base; 5] = [Base::Sealed, Base::Inspect, Base::Service, Base::Network, Base::Open];
@@ -84,6 +137,15 @@ impl Base {
             Base::Service => "service",
             Base::Network => "network",
             Base::Open => "open",
+        }
+    }
+
+    /// Absolute paths whose contents can be read, with all that is below them. Besides, every confinement reads [`DEVICES`].
+    pub fn roots(self) -> &'static [&'static str] {
+        match self {
+            Base::Sealed => RUNTIME,
+            Base::Inspect | Base::Service | Base::Network => INSPECTED,
+            Base::Open => &["/"],
         }
     }
 

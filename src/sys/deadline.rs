@@ -9,7 +9,7 @@
 //! make system calls; it must not print, ask the user database, read the environment or use a descriptor of the parent.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -49,6 +49,16 @@ pub fn within(limit: Duration, work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>
 
 /// The same for work that may return an open descriptor, done with the ids and groups of `identity` (`None`: of this process).
 pub fn answer_within(limit: Duration, identity: Option<&Identity>, work: impl FnOnce() -> Answer) -> Result<Answer, Elapsed> {
+    answer_with(limit, identity, None, |_| work())
+}
+
+/// The same for work that needs one descriptor of this process: it is given a copy.
+pub fn answer_with(
+    limit: Duration,
+    identity: Option<&Identity>,
+    kept: Option<BorrowedFd<'_>>,
+    work: impl FnOnce(Option<OwnedFd>) -> Answer,
+) -> Result<Answer, Elapsed> {
     let end = Instant::now() + limit;
     reap();
     if left().len() >= limits::STUCK_HELPERS {
@@ -57,7 +67,7 @@ pub fn answer_within(limit: Duration, identity: Option<&Identity>, work: impl Fn
     let (ours, theirs) = UnixStream::pair().map_err(|_| Elapsed(limit))?;
     // SAFETY: the child keeps to what the top of this file says, and never returns.
     let helper = match unsafe { fork() }.map_err(|_| Elapsed(limit))? {
-        ForkResult::Child => help(theirs, identity, work),
+        ForkResult::Child => help(theirs, identity, kept, work),
         ForkResult::Parent { child } => child,
     };
     drop(theirs);
@@ -79,43 +89,54 @@ fn left() -> std::sync::MutexGuard<'static, Vec<Pid>> {
 }
 
 /// The helper's whole life.
-fn help(socket: UnixStream, identity: Option<&Identity>, work: impl FnOnce() -> Answer) -> ! {
+fn help(socket: UnixStream, identity: Option<&Identity>, kept: Option<BorrowedFd<'_>>, work: impl FnOnce(Option<OwnedFd>) -> Answer) -> ! {
     // A panic must not unwind into the parent's code; without an answer it is an error there.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let socket = detach(socket)?;
+        let (socket, kept) = detach(socket, kept)?;
         if let Some(identity) = identity {
             identity.assume()?;
         }
         // Changes of ids undo the first; the second keeps the other user's processes out of the memory that this one has a copy of.
         prctl::set_pdeathsig(Signal::SIGKILL)?;
         prctl::set_dumpable(false)?;
-        send(socket, work())
+        send(socket, work(kept))
     }));
     // SAFETY: ends the process without running what the parent has registered for its own end.
     unsafe { libc::_exit(0) }
 }
 
-/// Lets go of everything of the parent but the socket.
-fn detach(socket: UnixStream) -> io::Result<UnixStream> {
+/// Lets go of everything of the parent but the socket and what is kept.
+fn detach(socket: UnixStream, kept: Option<BorrowedFd<'_>>) -> io::Result<(UnixStream, Option<OwnedFd>)> {
     // SAFETY: the dispositions of a forked process are its own.
     unsafe { signal::reset_dispositions() };
     signal::set_mask(0);
     let socket = descriptor::copy_above_standard(socket)?;
+    let kept = kept.map(descriptor::copy_above_standard).transpose()?;
     // SAFETY: `dup2` takes numbers. Descriptors of the parent are closed under their owners, none of which is used or dropped again: the
-    // work must not, and `help` ends with `_exit`. Number 3 is this function's from here on.
-    let socket = unsafe {
-        if libc::dup2(socket.as_raw_fd(), 3) < 0 {
+    // work must not, and `help` ends with `_exit`. Numbers 3 and 4 are this function's from here on.
+    let (socket, kept) = unsafe {
+        let mut moved = libc::dup2(socket.as_raw_fd(), 3);
+        if let Some(kept) = &kept {
+            moved = moved.min(libc::dup2(kept.as_raw_fd(), 4));
+        }
+        if moved < 0 {
             return Err(io::Error::last_os_error());
         }
-        descriptor::close_from(4).map_err(io::Error::from_raw_os_error)?;
+        descriptor::close_from(if kept.is_some() { 5 } else { 4 }).map_err(io::Error::from_raw_os_error)?;
         std::mem::forget(socket);
-        UnixStream::from_raw_fd(3)
+        (
+            UnixStream::from_raw_fd(3),
+            kept.map(|kept| {
+                std::mem::forget(kept);
+                OwnedFd::from_raw_fd(4)
+            }),
+        )
     };
     let null = nix::fcntl::open("/dev/null", nix::fcntl::OFlag::O_RDWR, nix::sys::stat::Mode::empty())?;
     nix::unistd::dup2_stdin(&null)?;
     nix::unistd::dup2_stdout(&null)?;
     nix::unistd::dup2_stderr(&null)?;
-    Ok(socket)
+    Ok((socket, kept))
 }
 
 /// Sends the number of bytes with the descriptor, then the bytes.
@@ -220,6 +241,18 @@ mod tests {
         let mut text = String::new();
         fs::File::from(answer.descriptor.unwrap()).read_to_string(&mut text).unwrap();
         assert!(!text.is_empty() && answer.bytes == b"name");
+    }
+
+    #[test]
+    fn the_work_has_what_it_is_given() {
+        let file = fs::File::open("/etc/passwd").unwrap();
+        let work = |kept: Option<OwnedFd>| {
+            let mut text = Vec::new();
+            let _ = fs::File::from(kept.unwrap()).read_to_end(&mut text);
+            Answer { bytes: text, descriptor: None }
+        };
+        let answer = answer_with(LONG, None, Some(file.as_fd()), work).unwrap();
+        assert_eq!(answer.bytes, fs::read("/etc/passwd").unwrap());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 pub mod capability;
 pub mod deadline;
 pub mod descriptor;
+pub mod directory;
 pub mod file;
 pub mod identity;
 pub mod image;
@@ -18,3 +19,4 @@ pub mod seccomp;
 pub mod signal;
 pub mod tty;
 pub mod user;
+pub mod watch;
