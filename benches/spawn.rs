@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
-use postern::confine::{Confiner, Kernel, Subject};
+use postern::confine::{Confiner, Kernel, Rulesets, Subject};
 use postern::policy::confinement::{Base, Confinement};
 use postern::policy::settings::Strength;
 use postern::sys::descriptor::copy_above_standard;
@@ -95,7 +95,7 @@ impl Bench {
     fn new() -> Bench {
         // NOEXEC for one spelling of the program, so that both ways can be had.
         let _ = fs::write("/etc/sudoers.d/postern-bench", "root ALL=(ALL) NOPASSWD: ALL, NOPASSWD: NOEXEC: /bin/../bin/true\n");
-        let mut confiner = Confiner::new(Kernel::of_host(), Strength::BestEffort);
+        let mut confiner = Confiner::new(Kernel::of_host(), Strength::BestEffort, Rulesets::for_session());
         confiner.set_apart();
         let directory = Rc::new(open("/", OFlag::O_PATH, Mode::empty()).unwrap());
         let null = open("/dev/null", OFlag::O_RDWR, Mode::empty()).unwrap();
@@ -104,7 +104,7 @@ impl Bench {
 
     fn spawn(&self, confinement: &Confinement) {
         let plan = self.confiner.plan(confinement).unwrap();
-        let subject = Subject { program: Path::new(PROGRAM), identity: None, home: "/root" };
+        let subject = Subject { program: Path::new(PROGRAM), identity: None, home: "/root", terminal: None };
         let prepared = Prepared::new(Spec {
             program: Path::new(PROGRAM),
             argv: &["true".to_owned()],

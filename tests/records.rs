@@ -149,6 +149,25 @@ fn the_file_is_private_while_it_grows_and_read_only_after() {
 }
 
 #[test]
+fn in_the_directory_of_somebody_else_the_file_is_its_owners_to_write_and_not_to_read() {
+    if !nix::unistd::geteuid().is_root() {
+        return skipped("only root can make a directory of somebody else");
+    }
+    let directory = TempDir::new();
+    let audit = directory.audit(None);
+    std::os::unix::fs::chown(&audit.dir, Some(12345), None).unwrap();
+    let mut recorder = Recorder::open(&audit, session());
+    put(&mut recorder, &CHANGE).unwrap();
+    let file = file_of(&audit, &recorder);
+    let mode = || fs::metadata(&file).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(), 0);
+    put(&mut recorder, &CHANGE).unwrap();
+    assert_eq!(in_file(&audit, &recorder).len(), 2, "the open descriptor keeps its access");
+    drop(recorder);
+    assert_eq!(mode(), 0, "closed");
+}
+
+#[test]
 fn the_thread_that_writes_takes_no_signals() {
     let directory = TempDir::new();
     let mut recorder = Recorder::open(&directory.audit(None), session());

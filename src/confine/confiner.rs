@@ -41,9 +41,9 @@ impl std::fmt::Display for Lacking {
 }
 
 impl Confiner {
-    /// A confiner for a session with this policy.
-    pub fn new(kernel: Kernel, strength: Strength) -> Confiner {
-        Confiner { kernel, strength, rulesets: RefCell::default(), apart: false }
+    /// A confiner under this policy.
+    pub fn new(kernel: Kernel, strength: Strength, rulesets: Rulesets) -> Confiner {
+        Confiner { kernel, strength, rulesets: RefCell::new(rulesets), apart: false }
     }
 
     /// Follows a change of the policy.

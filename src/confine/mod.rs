@@ -7,9 +7,16 @@
 
 pub mod confiner;
 pub mod files;
+mod holes;
 pub mod kernel;
+mod links;
+mod mounts;
+mod patterns;
+mod places;
 pub mod plan;
+mod programs;
 pub mod protection;
+mod scout;
 pub mod supervisor;
 pub mod words;
 

@@ -18,7 +18,7 @@ use super::program::{ProgramError, find_program};
 use super::script::{self, Executable};
 use super::streams::Streams;
 use crate::access::Person;
-use crate::confine::{Confiner, Lacking, Oversight, Plan, Protection, Subject};
+use crate::confine::{Confiner, Lacking, Oversight, Plan, Protection, Subject, files};
 use crate::policy::confinement::Limits;
 use crate::policy::{Allowed, DecidedRedirect, Terms};
 use crate::syntax::{Connector, RedirectKind, Request};
@@ -164,6 +164,7 @@ pub fn plan_terms(pipelines: Vec<PipelineTerms>, context: &PlanContext<'_>) -> R
         directory: Rc::new(directory),
         streams: Streams::of_shell().map_err(|error| system("standard descriptors", error))?,
         null: Rc::new(null().map_err(|error| system("/dev/null", error))?),
+        terminal: files::terminal(),
         users: BTreeMap::new(),
     };
     planner.line(pipelines)
@@ -182,6 +183,8 @@ struct Planner<'a> {
     directory: Rc<OwnedFd>,
     streams: Streams,
     null: Rc<OwnedFd>,
+    /// The terminal that commands may open by name.
+    terminal: Option<PathBuf>,
     /// Users that were looked up for this line.
     users: BTreeMap<Option<String>, RunAs>,
 }
@@ -243,7 +246,8 @@ impl Planner<'_> {
         let setting = Setting { user: &user, search: self.context.search, term: self.context.term, account_home: terms.account_home };
         let environment = environment::build(&setting, self.context.constants);
         let prepare = |executable: &Executable| {
-            let subject = Subject { program: &executable.path, identity: user.identity.as_ref(), home: &self.context.person.home };
+            let (identity, home) = (user.identity.as_ref(), self.context.person.home.as_str());
+            let subject = Subject { program: &executable.path, identity, home, terminal: self.terminal.as_deref() };
             Prepared::new(Spec {
                 program: &executable.path,
                 argv: &executable.argv,
@@ -350,7 +354,11 @@ mod tests {
         let person = crate::access::identify().unwrap();
         let directory = std::env::temp_dir();
         let constants = BTreeMap::new();
-        let confiner = Confiner::new(crate::confine::Kernel::of_host(), crate::policy::settings::Strength::BestEffort);
+        let confiner = Confiner::new(
+            crate::confine::Kernel::of_host(),
+            crate::policy::settings::Strength::BestEffort,
+            crate::confine::Rulesets::default(),
+        );
         let context =
             PlanContext { person: &person, directory: &directory, constants: &constants, search: &[], term: None, confiner: &confiner };
         plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context)

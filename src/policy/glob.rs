@@ -26,6 +26,11 @@ pub fn path_or_below(pattern: &str, path: &str, home: &str) -> bool {
     path.starts_with(directory) && path.contains(ending) && below(&names(&pattern), &names(path))
 }
 
+/// Whether one name of a pattern (`*`, `?`, `[…]`) matches one name of a path; letter case counts.
+pub fn within_name(pattern: &str, name: &str) -> bool {
+    whole(&pattern.chars().collect::<Vec<char>>(), &name.chars().collect::<Vec<char>>())
+}
+
 fn names(path: &str) -> Vec<Vec<char>> {
     path.split('/').filter(|name| !name.is_empty()).map(|name| name.chars().collect()).collect()
 }

@@ -6,12 +6,16 @@
 //! every `posternsh -c`. The price: the kernel ends a process only when its last thread comes back, so a session on a disk that never
 //! answers works to its end, and its exit is seen by sshd when the disk answers.
 //!
+//! In a directory that is not this user's own, as /var/log/postern is, the file has no mode bits at all: whoever the records are about is
+//! its owner there, and is not to read them. The descriptor that it was created with keeps its access, root reads it anyway, and what the
+//! session runs cannot change its mode while it can write nothing. That lets /var/log be readable as a whole (`confine::holes`).
+//!
 //! A full disk must not stop a running session either: space is preallocated ahead of what is written. Only whole records are in the
 //! file: what was cut short is taken back.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -19,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::unistd::geteuid;
 
 use crate::words::limits;
 
@@ -235,14 +240,22 @@ impl Writer {
     fn close(self) {
         if let Some(file) = self.file {
             let _ = file.set_len(self.length);
-            let _ = file.set_permissions(Permissions::from_mode(0o440));
+            if is_in_own_directory(&self.path) {
+                let _ = file.set_permissions(Permissions::from_mode(0o440));
+            }
         }
     }
 }
 
 /// Creates the file; one that is there, or a symbolic link in its place, is not ours.
 fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create_new(true).append(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)
+    let mode = if is_in_own_directory(path) { 0o600 } else { 0 };
+    OpenOptions::new().create_new(true).append(true).mode(mode).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)
+}
+
+/// Whether the directory belongs to the user that this process acts as.
+fn is_in_own_directory(path: &Path) -> bool {
+    path.parent().and_then(|directory| directory.metadata().ok()).is_some_and(|directory| directory.uid() == geteuid().as_raw())
 }
 
 /// One write, so that records of one event are in the file together or not at all.

@@ -14,7 +14,7 @@ use super::in_force::{self, Change, InForce};
 use super::ledger::{self, Ledger};
 use super::message;
 use crate::access::Person;
-use crate::confine::{Confiner, Kernel, Protection};
+use crate::confine::{Confiner, Kernel, Protection, Rulesets};
 use crate::exec::plan::StageFacts;
 use crate::exec::{self, Ended, Host, LineOutcome, LinePlan, PlanContext, PlanError, Reached, StageEnd, StageOutcome};
 use crate::policy::confinement::Limits;
@@ -91,12 +91,20 @@ pub struct Guard {
 
 impl Guard {
     /// Opens the records of a session and writes its first. `terminal` is whether commands will write to one.
-    pub fn open(policy: InForce, person: Person, way: &str, terminal: bool, term: Option<String>) -> Result<Guard, Unrecorded> {
+    /// `rulesets` are for one line or for many.
+    pub fn open(
+        policy: InForce,
+        person: Person,
+        way: &str,
+        terminal: bool,
+        term: Option<String>,
+        rulesets: Rulesets,
+    ) -> Result<Guard, Unrecorded> {
         let clock = Clock::start(Instant::now());
         let mut ledger = Ledger::open(policy.audit(), &person);
         ledger.start(way, policy.policy().digest())?;
         let subject = person.subject(terminal);
-        let mut confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone());
+        let mut confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), rulesets);
         if !policy.settings().open_rules {
             confiner.set_apart();
         }

@@ -33,6 +33,7 @@ use std::sync::{Mutex, PoisonError};
 use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 
 use crate::access::{self, AccessError};
+use crate::confine::Rulesets;
 use crate::record::Unrecorded;
 use crate::sys::process::protect_memory;
 use crate::sys::prompt;
@@ -119,7 +120,8 @@ fn session(arguments: Arguments) -> Result<u8, StartError> {
     let demo = arguments.origin == Origin::Demo;
     let (policy, alert) = InForce::open(&arguments.origin, &person)?;
     let term = std::env::var("TERM").ok();
-    let mut guard = Guard::open(policy, person.clone(), way, io::stdout().is_terminal(), term.clone())?;
+    let rulesets = if interactive || way == "login" { Rulesets::for_session() } else { Rulesets::for_one_line() };
+    let mut guard = Guard::open(policy, person.clone(), way, io::stdout().is_terminal(), term.clone(), rulesets)?;
     if let Some(reason) = &alert {
         guard.alert(reason);
     }

@@ -50,6 +50,16 @@ pub fn within(limit: Duration, work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>
 
 /// The same for work that may return an open descriptor, done with the ids and groups of `identity` (`None`: of this process).
 pub fn answer_within(limit: Duration, identity: Option<&Identity>, work: impl FnOnce() -> Answer) -> Result<Answer, Elapsed> {
+    answer_with(limit, identity, None, |_| work())
+}
+
+/// The same for work that needs one descriptor of this process: it is given a copy.
+pub fn answer_with(
+    limit: Duration,
+    identity: Option<&Identity>,
+    kept: Option<BorrowedFd<'_>>,
+    work: impl FnOnce(Option<OwnedFd>) -> Answer,
+) -> Result<Answer, Elapsed> {
     let end = Instant::now() + limit;
     reap();
     if left().len() >= limits::STUCK_HELPERS {
@@ -58,7 +68,7 @@ pub fn answer_within(limit: Duration, identity: Option<&Identity>, work: impl Fn
     let (ours, theirs) = UnixStream::pair().map_err(|_| Elapsed(limit))?;
     // SAFETY: the child keeps to what the top of this file says, and never returns.
     let helper = match unsafe { fork() }.map_err(|_| Elapsed(limit))? {
-        ForkResult::Child => help(theirs, identity, work),
+        ForkResult::Child => help(theirs, identity, kept, work),
         ForkResult::Parent { child } => child,
     };
     drop(theirs);
@@ -80,20 +90,22 @@ fn left() -> std::sync::MutexGuard<'static, Vec<Pid>> {
 }
 
 /// The helper's whole life.
-fn help(socket: UnixStream, identity: Option<&Identity>, work: impl FnOnce() -> Answer) -> ! {
+fn help(socket: UnixStream, identity: Option<&Identity>, kept: Option<BorrowedFd<'_>>, work: impl FnOnce(Option<OwnedFd>) -> Answer) -> ! {
     // A panic must not unwind into the parent's code; without an answer it is an error there.
     let _ = catch_unwind(AssertUnwindSafe(|| {
+        let held: Vec<BorrowedFd<'_>> = [socket.as_fd()].into_iter().chain(kept).collect();
         // SAFETY: the work keeps to what the top of this file says, the socket is forgotten, and this ends with `_exit`.
-        let kept = unsafe { detach(&[socket.as_fd()]) }?;
+        let mut copies = unsafe { detach(&held) }?.into_iter();
         std::mem::forget(socket);
-        let socket = kept.into_iter().next().map(UnixStream::from).ok_or(io::ErrorKind::NotFound)?;
+        let socket = copies.next().map(UnixStream::from).ok_or(io::ErrorKind::NotFound)?;
+        let kept = copies.next();
         if let Some(identity) = identity {
             identity.assume()?;
         }
         // Changes of ids undo the first; the second keeps the other user's processes out of the memory that this one has a copy of.
         prctl::set_pdeathsig(Signal::SIGKILL)?;
         prctl::set_dumpable(false)?;
-        send(socket, work())
+        send(socket, work(kept))
     }));
     // SAFETY: ends the process without running what the parent has registered for its own end.
     unsafe { libc::_exit(0) }
@@ -230,6 +242,18 @@ mod tests {
         let mut text = String::new();
         fs::File::from(answer.descriptor.unwrap()).read_to_string(&mut text).unwrap();
         assert!(!text.is_empty() && answer.bytes == b"name");
+    }
+
+    #[test]
+    fn the_work_has_what_it_is_given() {
+        let file = fs::File::open("/etc/passwd").unwrap();
+        let work = |kept: Option<OwnedFd>| {
+            let mut text = Vec::new();
+            let _ = fs::File::from(kept.unwrap()).read_to_end(&mut text);
+            Answer { bytes: text, descriptor: None }
+        };
+        let answer = answer_with(LONG, None, Some(file.as_fd()), work).unwrap();
+        assert_eq!(answer.bytes, fs::read("/etc/passwd").unwrap());
     }
 
     #[test]

@@ -43,6 +43,15 @@ pub const RELAY_BYTES: usize = 64 << 10;
 /// Times that a pipeline that stops itself is continued before it is killed.
 pub const CONTINUES: u32 = 1000;
 
+/// Directory entries that may be looked at to find what a confinement hides.
+pub const HIDDEN_ENTRIES: usize = 100_000;
+/// Directory entries, by number alone, that may be looked at to find the other names of a hidden file.
+pub const LINK_ENTRIES: usize = 1_000_000;
+/// Levels of directories below a place that are looked into for what is hidden; what is deeper cannot be read.
+pub const HIDDEN_DEPTH: usize = 100;
+/// Rulesets that a session keeps.
+pub const RULESETS: usize = 32;
+
 /// Bytes in one policy file.
 pub const POLICY_BYTES: usize = 4 << 20;
 /// Files in a policy tree.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use postern::access::Person;
-use postern::confine::{Confiner, Kernel};
+use postern::confine::{Confiner, Kernel, Rulesets};
 use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, StageEnd, StageOutcome, plan_terms, run};
 use postern::policy::confinement::{Confinement, Exec};
 use postern::policy::settings::Strength;
@@ -346,7 +346,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     let directory = std::env::temp_dir();
     let (host, strength) = (Kernel::of_host(), if kernel.is_some() { Strength::BestEffort } else { Strength::All });
     let less = kernel.map(|(landlock, listener)| Kernel { landlock, listener, ..host.clone() });
-    let mut confiner = Confiner::new(less.unwrap_or(host), strength);
+    let mut confiner = Confiner::new(less.unwrap_or(host), strength, Rulesets::for_one_line());
     confiner.set_apart();
     let context =
         PlanContext { person: &person, directory: &directory, constants: &BTreeMap::new(), search: &[], term: None, confiner: &confiner };

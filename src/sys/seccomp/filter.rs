@@ -44,7 +44,7 @@ pub struct Cookie {
 impl From<[u64; 3]> for Cookie {
     /// One that hands nothing over.
     fn from(execve: [u64; 3]) -> Cookie {
-        Cookie { execve, sendmsg: 0 }
+        Cookie { execve, sendmsg: u64::MAX }
     }
 }
 

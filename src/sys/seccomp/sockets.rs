@@ -131,7 +131,7 @@ impl Builder<'_> {
         if self.calls.inet == (Inet::Asked { datagrams: true }) {
             let asked = self.asked(NO_ACCESS);
             let asked = self.to(asked);
-            self.unless_pointer(1, self.cookie.map_or(0, |cookie| cookie.sendmsg), asked);
+            self.unless_pointer(1, self.cookie.map_or(u64::MAX, |cookie| cookie.sendmsg), asked);
         }
         self.program.answer(ALLOW);
     }

@@ -1,0 +1,317 @@
+//! Landlock denies nothing below what it grants. So a place that holds something hidden is not granted as a whole: its children are, one by
+//! one, but for what is hidden, and so on down to it. That is a *hole*, and it has a price: what is created later beside it is not granted
+//! until the ruleset is made anew, so a log that is rotated there is lost to `tail -F`. Therefore a hole is made only where it matters.
+//! What the ordinary rights of the file system keep from the command needs none; the kernel is asked about them (faccessat(2)), with the
+//! ids that this process has while it walks. Not believed are those of the command's own files, whose mode it could change, and none at
+//! all where the command has capabilities.
+//!
+//! The one directory on the hidden list that can be searched by everybody and listed by nobody is that of the sessions' records. A hole for
+//! it would be one in /var/log, for every account. It gets none: the files in it are made without any mode bits (`record::file`), and
+//! while the command can write nothing, it cannot give them any (seccomp).
+//!
+//! Symbolic links are never followed and need no rules: what they lead to is judged by its own path.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use nix::unistd::{AccessFlags, faccessat};
+
+use super::mounts::Mounts;
+use super::patterns::{Ahead, Patterns};
+use super::places::Place;
+use super::scout::Scout;
+use crate::sys::directory::{Entry, Kind};
+use crate::sys::landlock::{Rights, Ruleset};
+use crate::words::limits;
+
+/// The records of sessions, where `audit:` does not say otherwise.
+const RECORDS: &[u8] = b"/var/log/postern";
+
+/// For whom is walked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Who {
+    pub uid: u32,
+    /// Whether the ordinary rights of the file system hold them.
+    pub held: bool,
+    /// Whether they can change the mode of files.
+    pub changes_modes: bool,
+}
+
+/// What can be granted of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// All of it.
+    Whole,
+    /// Not all; what can be is granted already.
+    Hole,
+    /// Nothing needs to be: it cannot be read in any case.
+    Closed,
+}
+
+/// A regular file with several names.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    pub expected: u64,
+    /// Those seen, and whether each is hidden.
+    pub names: Vec<(PathBuf, bool)>,
+}
+
+/// A walk over places, which gives rights on what is not hidden.
+pub(super) struct Walk<'a, 'b> {
+    pub patterns: &'a Patterns,
+    pub mounts: &'a Mounts,
+    pub ruleset: &'a Ruleset,
+    pub scout: &'a mut Scout<'b>,
+    pub who: Who,
+    /// Paths that are not granted, in places that are.
+    pub holes: Vec<PathBuf>,
+    /// By device and inode.
+    pub links: HashMap<(u64, u64), Links>,
+    /// Where the walk is.
+    path: Vec<u8>,
+    rights: Rights,
+    depth: usize,
+}
+
+impl<'a, 'b> Walk<'a, 'b> {
+    pub fn new(patterns: &'a Patterns, mounts: &'a Mounts, ruleset: &'a Ruleset, scout: &'a mut Scout<'b>, who: Who) -> Walk<'a, 'b> {
+        let (holes, links, path) = (Vec::new(), HashMap::new(), Vec::new());
+        Walk { patterns, mounts, ruleset, scout, who, holes, links, path, rights: Rights::default(), depth: 0 }
+    }
+
+    /// Grants a place, but for what is hidden in it.
+    ///
+    /// # Errors
+    /// In words: more entries than [`limits::HIDDEN_ENTRIES`], or no descriptors or memory.
+    pub fn place(&mut self, place: &Place) -> Result<(), String> {
+        let ahead = place.ahead(self.patterns);
+        self.path = place.path.as_os_str().as_bytes().to_vec();
+        self.rights = place.rights;
+        let verdict = match (place.directory, ahead.is_hidden()) {
+            (true, _) => self.directory(place.handle.as_fd(), c".", &ahead)?,
+            (false, true) => self.hole(),
+            (false, false) => {
+                if place.named {
+                    let stat = fstat(&place.handle).map_err(|errno| errno.desc().to_owned())?;
+                    self.count_links(&stat, false);
+                }
+                Verdict::Whole
+            }
+        };
+        match verdict {
+            Verdict::Whole => self.allow(place.handle.as_fd(), place.directory),
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges a directory, and grants its children if not all of it can be granted.
+    fn directory(&mut self, parent: BorrowedFd<'_>, name: &CStr, ahead: &Ahead) -> Result<Verdict, String> {
+        let (hidden, unhides) = (ahead.is_hidden(), self.patterns.shows_below(ahead));
+        if self.patterns.shows_all_below(ahead) || !hidden && !self.patterns.hides_below(ahead) {
+            return Ok(Verdict::Whole);
+        }
+        if hidden && !unhides {
+            return Ok(if self.exposes(parent, name)? { self.hole() } else { Verdict::Closed });
+        }
+        match self.open(parent, name) {
+            Ok(directory) => self.children(directory, ahead),
+            Err(Errno::EACCES) if !self.reaches(parent, name, AccessFlags::X_OK) => Ok(Verdict::Closed),
+            // It can be searched for names that are not known here.
+            Err(errno) => self.failed(errno),
+        }
+    }
+
+    fn children(&mut self, directory: OwnedFd, ahead: &Ahead) -> Result<Verdict, String> {
+        let entries = match self.scout.list(&directory) {
+            Err(errno) => return self.failed(errno),
+            Ok(listed) => listed.map_err(|spent| spent.at(&self.path))?,
+        };
+        let mut whole = Vec::new();
+        let mut complete = !ahead.is_hidden();
+        for entry in entries {
+            let kind = kind_of(&directory, &entry);
+            let next = match kind {
+                Kind::Directory => self.patterns.step(ahead, entry.name.to_bytes()),
+                _ => self.patterns.end(ahead, entry.name.to_bytes()),
+            };
+            let verdict = self.below(&entry, |walk| walk.entry(directory.as_fd(), &entry.name, kind, &next))?;
+            complete &= verdict != Verdict::Hole;
+            if verdict == Verdict::Whole && !next.is_hidden() && kind != Kind::Link {
+                whole.push((entry.name, kind == Kind::Directory));
+            }
+        }
+        if complete {
+            return Ok(Verdict::Whole);
+        }
+        whole.iter().try_for_each(|(name, is_directory)| self.allow_child(&directory, name, *is_directory))?;
+        Ok(Verdict::Hole)
+    }
+
+    fn entry(&mut self, parent: BorrowedFd<'_>, name: &CStr, kind: Kind, ahead: &Ahead) -> Result<Verdict, String> {
+        match kind {
+            Kind::Unknown | Kind::Link => Ok(Verdict::Whole),
+            Kind::Directory => self.directory(parent, name, ahead),
+            Kind::File => Ok(self.file(parent, name, ahead.is_hidden())),
+            Kind::Device if !ahead.shown => Ok(self.hide_file(parent, name)),
+            _ if ahead.is_hidden() => Ok(self.hide_file(parent, name)),
+            _ => Ok(Verdict::Whole),
+        }
+    }
+
+    fn file(&mut self, parent: BorrowedFd<'_>, name: &CStr, hidden: bool) -> Verdict {
+        let Ok(stat) = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW) else { return Verdict::Closed };
+        if !hidden && stat.st_nlink == 1 {
+            return Verdict::Whole;
+        }
+        if !self.reaches(parent, name, AccessFlags::R_OK) {
+            return Verdict::Closed;
+        }
+        self.count_links(&stat, hidden);
+        if hidden { self.hide_file(parent, name) } else { Verdict::Whole }
+    }
+
+    /// A file that is not to be read: a hole if it could be.
+    fn hide_file(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Verdict {
+        if !self.reaches(parent, name, AccessFlags::R_OK) {
+            return Verdict::Closed;
+        }
+        // A name that it is given elsewhere shows here.
+        if self.scout.watches()
+            && let Ok(file) = openat(parent, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
+        {
+            self.scout.watch(file.as_fd());
+        }
+        self.hole()
+    }
+
+    /// Whether anything in a hidden directory could be read. Looks at all of it, for files that have names elsewhere too.
+    fn exposes(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<bool, String> {
+        if self.mounts.has_point(Path::new(OsStr::from_bytes(&self.path))) {
+            // Perhaps a file system that hangs.
+            return Ok(true);
+        }
+        let directory = match self.open(parent, name) {
+            Ok(directory) => directory,
+            Err(Errno::EACCES) => return Ok(self.reaches(parent, name, AccessFlags::X_OK) && !self.is_closed_drop_box()),
+            Err(errno) => return self.failed(errno).map(|verdict| verdict == Verdict::Hole),
+        };
+        let entries = match self.scout.list(&directory) {
+            Err(errno) => return self.failed(errno).map(|verdict| verdict == Verdict::Hole),
+            Ok(listed) => listed.map_err(|spent| spent.at(&self.path))?,
+        };
+        let mut exposes = false;
+        for entry in entries {
+            exposes |= self.below(&entry, |walk| match kind_of(&directory, &entry) {
+                Kind::Link | Kind::Unknown => Ok(false),
+                Kind::Directory => walk.exposes(directory.as_fd(), &entry.name),
+                _ => Ok(walk.file(directory.as_fd(), &entry.name, true) == Verdict::Hole),
+            })?;
+        }
+        Ok(exposes)
+    }
+
+    /// See the top of this file.
+    fn is_closed_drop_box(&self) -> bool {
+        self.path.starts_with(RECORDS) && self.who.held && !self.who.changes_modes
+    }
+
+    /// Does something one level further down.
+    fn below<T>(&mut self, entry: &Entry, work: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+        let length = self.path.len();
+        if self.path != b"/" {
+            self.path.push(b'/');
+        }
+        self.path.extend_from_slice(entry.name.to_bytes());
+        self.depth += 1;
+        let done = work(self);
+        self.depth -= 1;
+        self.path.truncate(length);
+        done
+    }
+
+    fn open(&self, parent: BorrowedFd<'_>, name: &CStr) -> nix::Result<OwnedFd> {
+        if self.depth > limits::HIDDEN_DEPTH {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        openat(parent, name, flags, Mode::empty())
+    }
+
+    /// Whether whom this is for has a right by the ordinary rights of the file system, or could give it to themselves.
+    fn reaches(&self, parent: BorrowedFd<'_>, name: &CStr, right: AccessFlags) -> bool {
+        let owns = || fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| stat.st_uid == self.who.uid);
+        match faccessat(parent, name, right, AtFlags::AT_EACCESS | AtFlags::AT_SYMLINK_NOFOLLOW) {
+            _ if !self.who.held => true,
+            Err(Errno::EACCES) => owns(),
+            Err(Errno::ENOENT) => false,
+            _ => true,
+        }
+    }
+
+    fn count_links(&mut self, stat: &FileStat, hidden: bool) {
+        let regular = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG;
+        if regular && stat.st_nlink > 1 {
+            let links = self.links.entry((stat.st_dev, stat.st_ino)).or_default();
+            let path = path_of(&self.path);
+            links.expected = stat.st_nlink;
+            if links.names.iter().all(|(name, _)| *name != path) {
+                links.names.push((path, hidden));
+            }
+        }
+    }
+
+    fn hole(&mut self) -> Verdict {
+        self.holes.push(path_of(&self.path));
+        Verdict::Hole
+    }
+
+    /// What could not be looked into is not granted; a want of descriptors or memory ends the walk.
+    fn failed(&mut self, errno: Errno) -> Result<Verdict, String> {
+        match errno {
+            Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => Err(format!("{}: {}", path_of(&self.path).display(), errno.desc())),
+            Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP => Ok(Verdict::Closed),
+            _ => Ok(self.hole()),
+        }
+    }
+
+    fn allow_child(&self, directory: &OwnedFd, name: &CString, is_directory: bool) -> Result<(), String> {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        match openat(directory, name.as_c_str(), flags, Mode::empty()) {
+            Ok(child) => self.allow(child.as_fd(), is_directory),
+            Err(errno @ (Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)) => Err(errno.desc().to_owned()),
+            // It is gone, or out of reach.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn allow(&self, what: BorrowedFd<'_>, is_directory: bool) -> Result<(), String> {
+        let rights = if is_directory { self.rights } else { self.rights.on_file() };
+        self.ruleset.allow(what, rights).map_err(|error| format!("no rule for {}: {error}", path_of(&self.path).display()))
+    }
+}
+
+/// What an entry is, asked where the directory does not tell; unknown when it is gone.
+pub(super) fn kind_of(directory: &OwnedFd, entry: &Entry) -> Kind {
+    if entry.kind != Kind::Unknown {
+        return entry.kind;
+    }
+    let stat = fstatat(directory, entry.name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+    match stat.map(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT) {
+        Err(_) => Kind::Unknown,
+        Ok(SFlag::S_IFDIR) => Kind::Directory,
+        Ok(SFlag::S_IFLNK) => Kind::Link,
+        Ok(SFlag::S_IFREG) => Kind::File,
+        Ok(SFlag::S_IFBLK | SFlag::S_IFCHR) => Kind::Device,
+        Ok(_) => Kind::Other,
+    }
+}
+
+fn path_of(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(std::ffi::OsString::from_vec(bytes.to_vec()))
+}

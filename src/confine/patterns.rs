@@ -1,0 +1,296 @@
+//! Patterns of paths, prepared for walks: which of them are still alive in a directory, and what the next name makes of them.
+//!
+//! `policy::glob` judges one path by one pattern; a walk asks 130 of them about each of a thousand names. Here a directory carries the few
+//! patterns that can still match below it, each with the place that it has come to, and most names are settled by comparing bytes.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::policy::Confinement;
+use crate::policy::glob;
+use crate::policy::hidden::HIDDEN;
+
+/// Patterns that hide, and patterns that take from those.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Patterns(Vec<Pattern>);
+
+#[derive(Clone, Debug)]
+struct Pattern {
+    names: Vec<Name>,
+    shows: bool,
+}
+
+/// One name of a pattern.
+#[derive(Clone, Debug)]
+enum Name {
+    /// `**`: any names, none among them but at the end.
+    Any,
+    Exact(Vec<u8>),
+    /// `a*b`: the beginning and the end, either perhaps empty.
+    Around(Vec<u8>, Vec<u8>),
+    /// `*a*`
+    Holds(Vec<u8>),
+    Glob(String),
+}
+
+/// What the patterns say of a path, and which of them can still match below it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ahead {
+    /// Pattern, and the name of it that comes next.
+    states: Vec<(usize, usize)>,
+    /// It is hidden, unless it is shown.
+    pub hidden: bool,
+    /// It is taken from what is hidden, with all that is below it.
+    pub shown: bool,
+}
+
+impl Patterns {
+    /// What a confinement hides.
+    ///
+    /// # Errors
+    /// A pattern of its own below /proc, of which Landlock can hide nothing (see [`super::files`]).
+    pub fn hidden(confinement: &Confinement, home: &str) -> Result<Patterns, String> {
+        let built_in = || HIDDEN.iter().flat_map(|group| group.paths).copied();
+        let own = || confinement.hide.iter().map(String::as_str);
+        let below_proc = |pattern: &str| pattern == "/proc" || pattern.starts_with("/proc/");
+        if let Some(pattern) = own().find(|pattern| below_proc(pattern) && built_in().all(|known| known != *pattern)) {
+            return Err(format!("hide: {pattern} cannot be held: /proc is shown as a whole, but for what is private to other processes"));
+        }
+        let mut patterns = Patterns::default();
+        built_in().chain(own()).filter(|pattern| !below_proc(pattern)).for_each(|pattern| patterns.push(pattern, home, false));
+        confinement.unhide.iter().for_each(|pattern| patterns.push(pattern, home, true));
+        Ok(patterns)
+    }
+
+    /// One pattern alone.
+    pub fn one(pattern: &str, home: &str) -> Patterns {
+        let mut patterns = Patterns::default();
+        patterns.push(pattern, home, false);
+        patterns
+    }
+
+    fn push(&mut self, pattern: &str, home: &str, shows: bool) {
+        let (home, rest) = pattern.strip_prefix('~').map_or(("", pattern), |rest| (home, rest));
+        let names = |path: &str, name: fn(&str) -> Name| path.split('/').filter(|name| !name.is_empty()).map(name).collect::<Vec<_>>();
+        // The home directory is a path, not a pattern.
+        let names = [names(home, |name| Name::Exact(name.as_bytes().to_vec())), names(rest, Name::of)].concat();
+        self.0.push(Pattern { names, shows });
+    }
+
+    /// Hides one path as well.
+    pub fn hide(&mut self, path: &Path) {
+        let names = path.as_os_str().as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+        self.0.push(Pattern { names: names.map(|name| Name::Exact(name.to_vec())).collect(), shows: false });
+    }
+
+    /// At `/`.
+    pub fn root(&self) -> Ahead {
+        let mut ahead = Ahead::default();
+        (0..self.0.len()).for_each(|index| self.reach(&mut ahead, index, 0, true));
+        ahead
+    }
+
+    /// At an absolute path without links.
+    pub fn at(&self, path: &[u8]) -> Ahead {
+        let names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+        names.fold(self.root(), |ahead, name| self.step(&ahead, name))
+    }
+
+    /// One name further down.
+    pub fn step(&self, here: &Ahead, name: &[u8]) -> Ahead {
+        let mut next = self.advance(here, name, true);
+        if next.shown {
+            next.states.clear();
+        } else if next.hidden {
+            // What is below is hidden already, unless it is shown.
+            next.states.retain(|(index, _)| self.shows(*index));
+        }
+        next
+    }
+
+    /// The same for what has nothing below it.
+    pub fn end(&self, here: &Ahead, name: &[u8]) -> Ahead {
+        self.advance(here, name, false)
+    }
+
+    fn advance(&self, here: &Ahead, name: &[u8], deeper: bool) -> Ahead {
+        let mut next = Ahead { states: Vec::new(), hidden: here.hidden, shown: here.shown };
+        for &(index, at) in &here.states {
+            let Some(ahead) = self.0.get(index).and_then(|pattern| pattern.names.get(at..)) else { continue };
+            // `**` that is not at the end stands for this name and for none.
+            let any = ahead.iter().take_while(|name| matches!(name, Name::Any)).count().min(ahead.len() - 1);
+            if any > 0 {
+                self.reach(&mut next, index, at, deeper);
+            }
+            if ahead.get(any).is_some_and(|item| item.matches(name)) {
+                self.reach(&mut next, index, at + any + 1, deeper);
+            }
+        }
+        next
+    }
+
+    /// A pattern has come to one of its names, or to its end. States are in the order of their patterns.
+    fn reach(&self, ahead: &mut Ahead, index: usize, at: usize, deeper: bool) {
+        let Some(pattern) = self.0.get(index) else { return };
+        match at < pattern.names.len() {
+            false if pattern.shows => ahead.shown = true,
+            false => ahead.hidden = true,
+            true => {
+                let known = || ahead.states.iter().rev().take_while(|state| state.0 == index).any(|state| state.1 == at);
+                if deeper && !known() {
+                    ahead.states.push((index, at));
+                }
+            }
+        }
+    }
+
+    fn shows(&self, index: usize) -> bool {
+        self.0.get(index).is_some_and(|pattern| pattern.shows)
+    }
+
+    /// The same without the patterns that could match anywhere at all (`/**/…`).
+    pub fn without_everywhere(&self, mut ahead: Ahead) -> Ahead {
+        let everywhere = |index: usize| self.0.get(index).is_some_and(|pattern| matches!(pattern.names.first(), Some(Name::Any)));
+        ahead.states.retain(|(index, _)| self.shows(*index) || !everywhere(*index));
+        ahead
+    }
+
+    /// Whether something below can be hidden.
+    pub fn hides_below(&self, ahead: &Ahead) -> bool {
+        !self.shows_all_below(ahead) && ahead.states.iter().any(|(index, _)| !self.shows(*index))
+    }
+
+    /// Whether something below can be taken from what is hidden.
+    pub fn shows_below(&self, ahead: &Ahead) -> bool {
+        ahead.states.iter().any(|(index, _)| self.shows(*index))
+    }
+
+    /// Whether all that is below is shown.
+    pub fn shows_all_below(&self, ahead: &Ahead) -> bool {
+        ahead.shown || ahead.states.iter().any(|(index, at)| self.shows(*index) && self.ends_in_any(*index, *at))
+    }
+
+    /// Whether all that is below matches the pattern, for [`Patterns::one`].
+    pub fn takes_all_below(&self, ahead: &Ahead) -> bool {
+        ahead.hidden || ahead.states.iter().any(|(index, at)| self.ends_in_any(*index, *at))
+    }
+
+    fn ends_in_any(&self, index: usize, at: usize) -> bool {
+        self.0.get(index).is_some_and(|pattern| at + 1 == pattern.names.len() && matches!(pattern.names.get(at), Some(Name::Any)))
+    }
+}
+
+impl Ahead {
+    pub fn is_hidden(&self) -> bool {
+        self.hidden && !self.shown
+    }
+
+    /// Of a path with two names: what either of them says.
+    pub fn and(mut self, other: Ahead) -> Ahead {
+        let new = other.states.into_iter().filter(|state| !self.states.contains(state)).collect::<Vec<_>>();
+        self.states.extend(new);
+        self.states.sort_unstable();
+        Ahead { states: self.states, hidden: self.hidden || other.hidden, shown: self.shown || other.shown }
+    }
+
+    /// Whether a pattern can still match below.
+    pub fn goes_on(&self) -> bool {
+        !self.states.is_empty()
+    }
+}
+
+impl Name {
+    fn of(name: &str) -> Name {
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        let plain = |text: &str| !text.contains(['*', '?', '[']);
+        let inner = name.strip_prefix('*').and_then(|rest| rest.strip_suffix('*'));
+        match (name.split_once('*'), inner) {
+            _ if name == "**" => Name::Any,
+            _ if plain(name) => Name::Exact(bytes(name)),
+            (Some((before, behind)), _) if plain(before) && plain(behind) => Name::Around(bytes(before), bytes(behind)),
+            (_, Some(inner)) if plain(inner) && !inner.is_empty() => Name::Holds(bytes(inner)),
+            _ => Name::Glob(name.to_owned()),
+        }
+    }
+
+    fn matches(&self, name: &[u8]) -> bool {
+        match self {
+            Name::Any => true,
+            Name::Exact(text) => text.first() == name.first() && text == name,
+            Name::Around(before, behind) => {
+                // Almost every name is settled by its first or last byte.
+                let may = (before.is_empty() || before.first() == name.first()) && (behind.is_empty() || behind.last() == name.last());
+                may && name.strip_prefix(&before[..]).is_some_and(|rest| rest.ends_with(behind))
+            }
+            Name::Holds(text) => name.windows(text.len()).any(|window| window == text),
+            Name::Glob(pattern) => glob::within_name(pattern, &String::from_utf8_lossy(name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::confinement::Base;
+
+    const HOME: &str = "/home/me";
+
+    /// Every pattern, wildcards filled in, and paths beside and below each.
+    fn paths() -> Vec<String> {
+        let own = ["/srv/a/b", "/srv/x.key", "/data/one/two", "/etc/ssl/private/public/x", "/home/me/notes/x", "/usr/share/doc/x"];
+        let built_in = HIDDEN.iter().flat_map(|group| group.paths).filter(|path| !path.starts_with("/proc/"));
+        let filled = built_in.flat_map(|path| {
+            let path = path.replace("/**/", "/~/").replace('*', "some");
+            [path.replace('~', "one/two"), path.replace("/~/", "/"), format!("{}x", path.replace('~', "x"))]
+        });
+        let paths = filled.chain(own.map(str::to_owned));
+        paths.flat_map(|path| [format!("{path}/below/it"), format!("{path}.key"), path]).collect()
+    }
+
+    #[test]
+    fn walks_hide_what_the_policy_hides() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        for (hide, unhide) in [
+            (&[][..], &[][..]),
+            (&["~/notes", "/srv/**", "/srv/*/[ab]", "/data/?ne/**/t*o"], &["/srv/a/**", "/etc/ssl/private/public"]),
+            (&["/data", "/**/x"], &["/**/*.key", "/etc/**"]),
+        ] {
+            let confinement = Confinement { hide: words(hide), unhide: words(unhide), ..Confinement::built_in(Base::Inspect) };
+            let patterns = Patterns::hidden(&confinement, HOME).unwrap();
+            let (mut hidden, mut shown) = (0, 0);
+            for path in paths() {
+                let walked = patterns.at(path.as_bytes()).is_hidden();
+                assert_eq!(walked, confinement.hides(&path, HOME), "{path} with {hide:?} and {unhide:?}");
+                *(if walked { &mut hidden } else { &mut shown }) += 1;
+            }
+            assert!(hidden > 50 && shown > 10, "{hidden} hidden, {shown} shown");
+        }
+    }
+
+    #[test]
+    fn a_directory_knows_whether_anything_below_it_can_be_hidden() {
+        let confinement = Confinement { unhide: vec!["/srv/**".to_owned()], ..Confinement::built_in(Base::Inspect) };
+        let patterns = Patterns::hidden(&confinement, HOME).unwrap();
+        for (path, everywhere, hides) in [
+            ("/etc", false, true),
+            ("/etc/anything", false, true),
+            ("/usr", true, true),
+            ("/usr", false, false),
+            ("/var/log", false, true),
+            ("/var/log/apt", false, false),
+            ("/proc", false, false),
+            ("/srv", true, false),
+        ] {
+            let ahead = patterns.at(path.as_bytes());
+            let ahead = if everywhere { ahead } else { patterns.without_everywhere(ahead) };
+            assert_eq!(patterns.hides_below(&ahead), hides, "{path} {everywhere}");
+        }
+    }
+
+    #[test]
+    fn proc_is_not_hidden_by_halves() {
+        let hiding = |pattern: &str| Confinement { hide: vec![pattern.to_owned()], ..Confinement::built_in(Base::Inspect) };
+        assert!(Patterns::hidden(&hiding("/proc/kcore"), HOME).is_ok(), "which is closed anyway");
+        assert!(Patterns::hidden(&hiding("/proc/net"), HOME).unwrap_err().contains("hide: /proc/net cannot be held"));
+    }
+}
