@@ -67,7 +67,7 @@ pub struct Supervisor {
 pub struct Served {
     /// The limit on processes was reached: the command is to end.
     pub too_many_processes: bool,
-    /// Nobody is left who could ask.
+    /// Nobody is left who could ask. Before kernel 6.11 those who have ended and were not reaped could.
     pub over: bool,
 }
 
