@@ -168,8 +168,9 @@ fn process_of(caller: &Notification) -> nix::Result<Pid> {
 pub struct Memory(File);
 
 impl Memory {
-    pub fn of(listener: &Listener, caller: &Notification) -> nix::Result<Memory> {
-        let file = OpenOptions::new().read(true).write(true).open(caller.proc("mem"));
+    /// `writable`: some kernels refuse it, so only where it is needed.
+    pub fn of(listener: &Listener, caller: &Notification, writable: bool) -> nix::Result<Memory> {
+        let file = OpenOptions::new().read(true).write(writable).open(caller.proc("mem"));
         let file = file.map_err(|error| error.raw_os_error().map_or(Errno::EACCES, Errno::from_raw))?;
         if listener.is_current(caller.id) { Ok(Memory(file)) } else { Err(Errno::ESRCH) }
     }

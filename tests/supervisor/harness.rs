@@ -51,6 +51,11 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
+/// Says that something does not run here, in the form that `tests/run` counts.
+pub fn skip(why: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "SKIPPED: {why}");
+}
+
 pub fn identity() -> Identity {
     Identity { uid: UID, gid: UID, groups: vec![UID] }
 }
@@ -61,7 +66,7 @@ impl<'a> Act<'a> {
         Act { name, words, asked, oversight, as_user: false }
     }
 
-    pub fn as_user(mut self) -> Act<'a> {
+    pub fn by_user(mut self) -> Act<'a> {
         self.as_user = true;
         self.oversight.identity = Some(identity());
         self
@@ -96,6 +101,7 @@ impl<'a> Act<'a> {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "command", "--ignored", "--nocapture", "--quiet", "--test-threads=1"]);
         command.env("POSTERN_TEST_ACT", format!("{}\x1f{}", self.name, self.words.join("\x1f")));
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("POSTERN_TEST_SHELL", std::process::id().to_string());
         command.env("POSTERN_TEST_ASKED", self.asked.iter().map(i64::to_string).collect::<Vec<_>>().join(" "));
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).current_dir("/usr/bin");
@@ -157,7 +163,10 @@ pub fn be_the_command(act: impl FnOnce(&str, &[String], &mut dyn FnMut(String)))
     let words: Vec<String> = task.split('\x1f').map(str::to_owned).collect();
     let (name, words) = words.split_first().unwrap();
     let words: Vec<String> = words.iter().filter(|word| !word.is_empty()).cloned().collect();
-    act(name, &words, &mut |line: String| socket.write_all(format!("{line}\n").as_bytes()).unwrap());
+    // All at once: while the command runs, nobody reads.
+    let mut report = String::new();
+    act(name, &words, &mut |line: String| report.push_str(&format!("{line}\n")));
+    socket.write_all(report.as_bytes()).unwrap();
     // Not through what may still be running.
     unsafe { libc::_exit(0) };
 }

@@ -12,7 +12,7 @@ use postern::confine::Oversight;
 
 use crate::acts::Say;
 use crate::connections::{internet, port, socket};
-use crate::harness::{Act, alone, told};
+use crate::harness::{Act, alone, skip, told};
 
 fn set(socket: RawFd, level: i32, name: i32, value: &[u8]) -> i32 {
     unsafe { libc::setsockopt(socket, level, name, value.as_ptr().cast(), value.len() as u32) }
@@ -192,7 +192,7 @@ fn an_idle_socket_answers_ioctls_and_neither_sends_nor_receives() {
             assert_eq!(rest[..expected.len()], expected);
             for line in &rest[expected.len()..] {
                 match line.split_once(": ").unwrap() {
-                    (program, "not here") => eprintln!("SKIPPED: {program} is not installed"),
+                    (program, "not here") => skip(&format!("{program} is not installed")),
                     (_, result) => assert_eq!(result, "true", "{line}"),
                 }
             }

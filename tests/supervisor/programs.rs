@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use postern::confine::Oversight;
 
 use crate::acts::Say;
-use crate::harness::{Act, Scratch, alone, is_root, told};
+use crate::harness::{Act, Scratch, alone, is_root, skip, told};
 
 const EXEC: [i64; 2] = [libc::SYS_execve, libc::SYS_execveat];
 
@@ -101,7 +101,7 @@ fn an_exec_by_descriptor_or_nonsense_is_refused_as_the_kernel_would() {
 #[test]
 fn names_that_the_user_could_not_see_are_not_told() {
     if !is_root() {
-        return crate::programs::needs_root();
+        return skip("needs root");
     }
     let _alone = alone();
     let scratch = Scratch::new();
@@ -111,14 +111,9 @@ fn names_that_the_user_could_not_see_are_not_told() {
     symlink("/usr/bin/id", scratch.path("private/there")).unwrap();
     let words = [scratch.path("private/there"), scratch.path("private/not"), "/usr/bin/id".to_owned()];
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let run = Act::new("run", &words, &EXEC, Oversight::default()).as_user().run();
+    let run = Act::new("run", &words, &EXEC, Oversight::default()).by_user().run();
     assert_eq!(run.lines, ["EACCES", "EACCES", "EACCES"]);
     assert_eq!(run.stopped, ["/usr/bin/id"]);
-}
-
-pub fn needs_root() {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "SKIPPED: needs root");
 }
 
 /// Makes the calls that are asked about with arguments that mean nothing, many times, and lives.

@@ -155,7 +155,7 @@ fn netlink_answers_and_lends_no_rights_of_the_shell() {
     if is_root() {
         assert_eq!(Act::new("ask netlink", &[], &[], Oversight::default()).run().lines, ["true 16 0", "true 2 0"], "the control");
         let oversight = Oversight { network: vec!["udp:9".to_owned()], ..Oversight::default() };
-        assert_eq!(Act::new("ask netlink", &[], &ASKED, oversight).as_user().run().lines, asked);
+        assert_eq!(Act::new("ask netlink", &[], &ASKED, oversight).by_user().run().lines, asked);
     }
 }
 

@@ -18,7 +18,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 
 use super::{Decision, Purpose, Supervisor, Verdict};
 use crate::sys::deputy::Outcome;
-use crate::sys::notify::Notification;
+use crate::sys::notify::{Listener, Notification};
 use crate::words::limits;
 
 /// What a program is named by: a path, from a directory or an open file if it is not absolute.
@@ -46,12 +46,14 @@ impl Supervisor {
             Some(fd) => Some(call.proc(&format!("fd/{fd}"))),
         };
         let (asked, id, list) = (Asked { path, base, follow }, call.id, self.oversight.exec.as_deref());
-        let look = |listener: &crate::sys::notify::Listener, _| {
+        let look = |listener: &Listener, _| {
             let base = asked.base.as_deref().map(|base| open(base, OFlag::O_PATH, Mode::empty())).transpose();
             let base = if directory.is_some() { base.or(Err(Errno::EBADF)) } else { base };
             if listener.is_current(id) { base } else { Err(Errno::ESRCH) }
         };
-        let deputy = self.depute(&[], look, |base| judge(&asked, base, list))?;
+        let deputy = self.depute(&[], look, |base| judge(&asked, base, list));
+        // A search along PATH ends at any error but this.
+        let deputy = if list.is_none() { deputy.or(Err(Errno::EACCES)) } else { deputy }?;
         Ok(Verdict::Wait(deputy, Purpose::Program))
     }
 }
