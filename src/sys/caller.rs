@@ -124,16 +124,20 @@ impl Notification {
     }
 }
 
-/// A copy of a descriptor of the caller's, of the same open file (pidfd_getfd(2), kernel 5.6).
+/// A copy of a descriptor of the caller's, of the same open file.
 pub fn descriptor(listener: &Listener, caller: &Notification, fd: i32) -> nix::Result<OwnedFd> {
-    let number = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
-    let process = open_process(caller)?;
-    // SAFETY: takes numbers, and makes a descriptor (closed on exec) that is ours.
-    let copy = unsafe {
-        let copy = raw::call(libc::SYS_pidfd_getfd, [process.as_raw_fd() as usize, number, 0, 0, 0]).map_err(Errno::from_raw)?;
-        OwnedFd::from_raw_fd(copy as i32)
-    };
+    let copy = copy(&open_process(caller)?, fd)?;
     if listener.is_current(caller.id) { Ok(copy) } else { Err(Errno::ESRCH) }
+}
+
+/// A copy of a descriptor of a process, closed on exec (pidfd_getfd(2), kernel 5.6).
+pub(super) fn copy(process: &OwnedFd, fd: i32) -> nix::Result<OwnedFd> {
+    let number = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
+    // SAFETY: takes numbers, and makes a descriptor that is ours.
+    unsafe {
+        let copy = raw::call(libc::SYS_pidfd_getfd, [process.as_raw_fd() as usize, number, 0, 0, 0]).map_err(Errno::from_raw)?;
+        Ok(OwnedFd::from_raw_fd(copy as i32))
+    }
 }
 
 /// A handle on the thread that calls, or (before kernel 6.9) on its process: then a thread with descriptors of its own is not understood.
@@ -164,8 +168,9 @@ fn process_of(caller: &Notification) -> nix::Result<Pid> {
 pub struct Memory(File);
 
 impl Memory {
-    pub fn of(listener: &Listener, caller: &Notification) -> nix::Result<Memory> {
-        let file = OpenOptions::new().read(true).write(true).open(caller.proc("mem"));
+    /// `writable`: some kernels refuse it, so only where it is needed.
+    pub fn of(listener: &Listener, caller: &Notification, writable: bool) -> nix::Result<Memory> {
+        let file = OpenOptions::new().read(true).write(writable).open(caller.proc("mem"));
         let file = file.map_err(|error| error.raw_os_error().map_or(Errno::EACCES, Errno::from_raw))?;
         if listener.is_current(caller.id) { Ok(Memory(file)) } else { Err(Errno::ESRCH) }
     }

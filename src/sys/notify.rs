@@ -5,7 +5,7 @@
 //! (the kernel counts questions, so reading after a poll that showed one never sleeps; kernel/seccomp.c, `seccomp_notify_recv`).
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
@@ -13,8 +13,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-use super::raw;
 use super::seccomp::{self, Assembler, Word};
+use super::{caller, raw};
 
 /// The shell's end of a filter that asks. It hangs up when no process has the filter any more.
 #[derive(Debug)]
@@ -162,6 +162,11 @@ fn kernel_sizes() -> Result<libc::seccomp_notif_sizes, Errno> {
     // SAFETY: writes the three sizes.
     unsafe { raw::call(libc::SYS_seccomp, [libc::SECCOMP_GET_NOTIF_SIZES as usize, 0, place, 0, 0]) }.map_err(Errno::from_raw)?;
     Ok(sizes)
+}
+
+/// A copy of a descriptor of another process, closed on exec: how a listener comes from the child that has made it (pidfd_getfd(2)).
+pub fn copy_descriptor(pid: Pid, fd: RawFd) -> nix::Result<OwnedFd> {
+    caller::copy(&caller::open_pid(pid, 0)?, fd)
 }
 
 /// Whether a filter of ours can have a listener: the kernel has all that [`Listener`] needs (5.9), and no filter above us has one already

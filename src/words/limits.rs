@@ -26,7 +26,7 @@ pub const SWEEP_DEADLINE: Duration = Duration::from_secs(2);
 /// Calls of a command's that are answered before the shell's loop turns again.
 pub const ANSWERS: usize = 64;
 /// Helpers that act for one command at a time; what it asks for beyond that fails with EAGAIN.
-pub const DEPUTIES: usize = 16;
+pub const DEPUTIES: usize = 64;
 /// Programs that a command was stopped from starting, and is said to have been.
 pub const STOPPED_PROGRAMS: usize = 8;
 /// Attempts to start another program that are looked at closely; later ones are refused at once.

@@ -7,11 +7,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{UnixAddr, connect};
 use nix::sys::stat::{Mode, SFlag, fstat};
 
-use super::programs::target;
+use super::programs::{open_handle, target};
 use super::{Decision, Purpose, Supervisor, Verdict};
 use crate::sys::caller::Span;
 use crate::sys::deputy::Outcome;
@@ -87,11 +87,7 @@ fn finish(copy: Option<OwnedFd>, connect: impl FnOnce(&OwnedFd) -> nix::Result<(
 
 /// A handle on a socket that is one of `allowed` or below it.
 fn find(path: &Path, directory: Option<&OwnedFd>, allowed: &[String]) -> nix::Result<OwnedFd> {
-    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let socket = match directory {
-        Some(directory) => openat2(directory, path, how),
-        None => openat2(AT_FDCWD, path, how),
-    }?;
+    let socket = open_handle(directory, path, true)?;
     let place = target(&socket).ok_or(Errno::EACCES)?;
     let covers = |allowed: &String| {
         let allowed = PathBuf::from(allowed);

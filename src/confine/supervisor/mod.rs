@@ -8,7 +8,7 @@
 //!
 //! Nothing waits. Looking up a path, connecting and sending may take for ever, so a deputy does it (`sys::deputy`), a process with the
 //! rights of the command's user and no capabilities, and the command's call waits for it as it would have waited for the kernel. The price
-//! is about half a millisecond for each such call, and that a server that asks for the peer's process sees the deputy's number, which is
+//! is less than half a millisecond for each such call, and that a server that asks for the peer's process sees the deputy's number, which is
 //! soon nobody's; user and groups are the command's.
 //!
 //! Refused for simplicity: control messages (descriptors over a local socket too) wherever the shell sends for the command; `kill` of a
@@ -67,7 +67,7 @@ pub struct Supervisor {
 pub struct Served {
     /// The limit on processes was reached: the command is to end.
     pub too_many_processes: bool,
-    /// Nobody is left who could ask.
+    /// Nobody is left who could ask. Before kernel 6.11 those who have ended and were not reaped could.
     pub over: bool,
 }
 
@@ -124,8 +124,11 @@ impl Supervisor {
             match self.listener.receive() {
                 Ok(Some(call)) => self.consider(&call, &mut served),
                 Ok(None) => break,
-                // No listener any more that could be served: what still asks waits for its end.
-                Err(_) => self.over = true,
+                Err(_) => {
+                    // No listener any more that could be served: what still asks waits for its end.
+                    self.over = true;
+                    break;
+                }
             }
         }
         self.over |= self.listener.is_over();
@@ -239,7 +242,7 @@ impl Supervisor {
     }
 
     fn memory(&self, call: &Notification) -> Result<Memory, Errno> {
-        Memory::of(&self.listener, call)
+        Memory::of(&self.listener, call, false)
     }
 
     fn descriptor(&self, call: &Notification, fd: i32) -> Result<OwnedFd, Errno> {

@@ -72,11 +72,12 @@ impl Status {
 }
 
 fn is_of_command(pid: i32) -> bool {
-    let (shell, own) = (getpid().as_raw(), Status::of("self").map(|status| status.filters));
-    let mut at = Status::of(pid);
-    if pid == shell || !at.as_ref().is_some_and(|status| own.is_some_and(|own| status.filters > own)) {
+    let shell = getpid().as_raw();
+    let (Some(own), Some(target)) = (Status::of("self"), Status::of(pid)) else { return false };
+    if target.filters <= own.filters {
         return false;
     }
+    let mut at = Some(target);
     for _ in 0..limits::ANCESTORS {
         match at {
             Some(status) if status.parent == shell => return true,

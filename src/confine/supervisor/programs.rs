@@ -18,7 +18,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 
 use super::{Decision, Purpose, Supervisor, Verdict};
 use crate::sys::deputy::Outcome;
-use crate::sys::notify::Notification;
+use crate::sys::notify::{Listener, Notification};
 use crate::words::limits;
 
 /// What a program is named by: a path, from a directory or an open file if it is not absolute.
@@ -46,12 +46,14 @@ impl Supervisor {
             Some(fd) => Some(call.proc(&format!("fd/{fd}"))),
         };
         let (asked, id, list) = (Asked { path, base, follow }, call.id, self.oversight.exec.as_deref());
-        let look = |listener: &crate::sys::notify::Listener, _| {
+        let look = |listener: &Listener, _| {
             let base = asked.base.as_deref().map(|base| open(base, OFlag::O_PATH, Mode::empty())).transpose();
-            // Not there: it was closed, or is another's.
+            let base = if directory.is_some() { base.or(Err(Errno::EBADF)) } else { base };
             if listener.is_current(id) { base } else { Err(Errno::ESRCH) }
         };
-        let deputy = self.depute(&[], look, |base| judge(&asked, base, list))?;
+        let deputy = self.depute(&[], look, |base| judge(&asked, base, list));
+        // A search along PATH ends at any error but this.
+        let deputy = if list.is_none() { deputy.or(Err(Errno::EACCES)) } else { deputy }?;
         Ok(Verdict::Wait(deputy, Purpose::Program))
     }
 }
@@ -74,12 +76,17 @@ fn judge(asked: &Asked, base: Option<OwnedFd>, list: Option<&[PathBuf]>) -> Outc
 }
 
 fn find(asked: &Asked, base: Option<&OwnedFd>) -> nix::Result<OwnedFd> {
-    let nothing = OFlag::O_PATH | OFlag::O_CLOEXEC;
-    let flags = if asked.follow { nothing } else { nothing | OFlag::O_NOFOLLOW };
-    let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let path = OsStr::from_bytes(&asked.path);
     match base {
         Some(base) if asked.path.is_empty() => base.try_clone().map_err(|_| Errno::EBADF),
+        _ => open_handle(base, Path::new(OsStr::from_bytes(&asked.path)), asked.follow),
+    }
+}
+
+/// A handle (`O_PATH`) on what a path leads to, without the links of /proc.
+pub(super) fn open_handle(base: Option<&OwnedFd>, path: &Path, follow: bool) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC | if follow { OFlag::empty() } else { OFlag::O_NOFOLLOW };
+    let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    match base {
         Some(base) => openat2(base, path, how),
         None => openat2(AT_FDCWD, path, how),
     }
@@ -90,14 +97,19 @@ pub(super) fn target(file: &impl AsRawFd) -> Option<PathBuf> {
     readlink(format!("/proc/self/fd/{}", file.as_raw_fd()).as_str()).ok().map(PathBuf::from)
 }
 
-/// As it was asked for, but absolute.
+/// The name that was asked for, in the directory that it is really in: a search along PATH that meets it twice names it once.
 fn full_name(asked: &Asked, base: Option<&OwnedFd>) -> Vec<u8> {
-    let relative = asked.path.strip_prefix(b"./").unwrap_or(&asked.path);
-    match base.and_then(target) {
-        Some(base) if relative.is_empty() => base.into_os_string().into_vec(),
-        Some(base) => base.join(OsStr::from_bytes(relative)).into_os_string().into_vec(),
-        None => asked.path.clone(),
-    }
+    let path = Path::new(OsStr::from_bytes(&asked.path));
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => open_handle(base, parent, true).ok().and_then(|directory| target(&directory)),
+        _ => base.and_then(target),
+    };
+    let name = match (directory, path.file_name()) {
+        (Some(directory), Some(name)) => directory.join(name),
+        (Some(itself), None) => itself,
+        (None, _) => path.to_owned(),
+    };
+    name.into_os_string().into_vec()
 }
 
 fn is_program(file: &OwnedFd) -> bool {
@@ -139,13 +151,15 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_named_in_full_as_it_was_asked_for() {
+    fn a_program_is_named_as_asked_in_its_real_directory() {
         let root = || open("/usr/bin", OFlag::O_PATH, Mode::empty()).ok();
         for (path, base, name) in [
-            ("/bin/sh", None, "/bin/sh"),
+            ("/usr/bin/sh", None, "/usr/bin/sh"),
+            ("/usr/bin/../bin/./sh", None, "/usr/bin/sh"),
+            ("/nowhere/sh", None, "/nowhere/sh"),
             ("id", root(), "/usr/bin/id"),
             ("./id", root(), "/usr/bin/id"),
-            ("../bin/id", root(), "/usr/bin/../bin/id"),
+            ("../bin/id", root(), "/usr/bin/id"),
             ("", root(), "/usr/bin"),
         ] {
             let asked = Asked { path: path.into(), base: None, follow: true };
@@ -161,6 +175,7 @@ mod tests {
             let outcome = judge(&Asked { path: path.into(), base: None, follow: true }, None, list);
             (outcome.errno(), String::from_utf8(outcome.text).unwrap())
         };
+        let own_exe = format!("/proc/{}/exe", std::process::id());
         for (path, alone, listed) in [
             ("/usr/bin/id", (Some(Errno::EACCES), "/usr/bin/id"), (Some(Errno::EACCES), "/usr/bin/id")),
             ("/usr/bin/cat", (Some(Errno::EACCES), "/usr/bin/cat"), (None, "")),
@@ -168,7 +183,7 @@ mod tests {
             ("/etc/passwd/id", (Some(Errno::ENOTDIR), ""), (Some(Errno::ENOTDIR), "")),
             ("/etc/passwd", (Some(Errno::EACCES), ""), (Some(Errno::EACCES), "")),
             ("/usr/bin", (Some(Errno::EACCES), ""), (Some(Errno::EACCES), "")),
-            ("/proc/self/exe", (Some(Errno::EACCES), "/proc/self/exe"), (Some(Errno::EACCES), "/proc/self/exe")),
+            ("/proc/self/exe", (Some(Errno::EACCES), &*own_exe), (Some(Errno::EACCES), &*own_exe)),
         ] {
             assert_eq!(judged(path, None), (alone.0, alone.1.to_owned()), "{path}");
             assert_eq!(judged(path, Some(&list[..])), (listed.0, listed.1.to_owned()), "{path} with a list");

@@ -55,7 +55,7 @@ impl Supervisor {
             return Ok(answer.into());
         }
         let (copy, kind) = self.sender(call, socket)?;
-        let memory = self.memory(call)?;
+        let memory = Memory::of(&self.listener, call, true)?;
         let mut parcels = Vec::new();
         for index in 0..u64::from(count.min(limits::SENT_MESSAGES)) {
             match self.parcel(call, &memory, kind, messages.wrapping_add(index * Message::STRIDE)) {
