@@ -25,4 +25,5 @@ pub use files::{Rulesets, Subject};
 pub use kernel::Kernel;
 pub use plan::Plan;
 pub use protection::Protection;
+pub use supervisor::programs::is_loader;
 pub use supervisor::{Oversight, Supervisor};

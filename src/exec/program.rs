@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 
 use super::walk::{self, WalkError, walk};
+use crate::confine::is_loader;
 use crate::sys::deadline;
 use crate::words::limits;
 
@@ -100,7 +101,8 @@ fn check(path: &Path) -> Result<bool, ProgramError> {
     };
     let judged = found.stat().and_then(|stat| {
         only_root_writes(&found.path, &stat)?;
-        executable(&found.path, &stat)
+        executable(&found.path, &stat)?;
+        no_loader(path, &found.path)
     });
     judged.map(|()| true).map_err(ProgramError::from)
 }
@@ -112,6 +114,14 @@ fn only_root_writes(path: &Path, stat: &FileStat) -> Result<(), WalkError> {
         _ => "does not belong to root",
     };
     Err(WalkError::Unsafe(format!("{} {complaint}", path.display())))
+}
+
+/// The loader of ELF programs executes any file that it can read, without an exec that the second door would see.
+fn no_loader(typed: &Path, found: &Path) -> Result<(), WalkError> {
+    match is_loader(typed) || is_loader(found) {
+        true => Err(WalkError::Unsafe(format!("{} is the loader of programs, which starts any other", typed.display()))),
+        false => Ok(()),
+    }
 }
 
 fn executable(path: &Path, stat: &FileStat) -> Result<(), WalkError> {

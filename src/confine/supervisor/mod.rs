@@ -16,7 +16,7 @@
 
 mod connections;
 mod processes;
-mod programs;
+pub mod programs;
 mod sends;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

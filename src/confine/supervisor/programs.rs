@@ -123,7 +123,7 @@ fn is_listed(path: &Path, asked: &[u8], list: &[PathBuf]) -> bool {
 }
 
 /// `ld-linux-x86-64.so.2`, `ld-2.31.so`, `ld-musl-x86_64.so.1`, `ld64.so.2`, `ld.so`, `ld.so.1`.
-fn is_loader(path: &Path) -> bool {
+pub fn is_loader(path: &Path) -> bool {
     let name = path.file_name().map(OsStr::as_bytes).unwrap_or_default();
     let versioned = name.strip_prefix(b"ld-").is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit) && rest.ends_with(b".so"));
     versioned || [&b"ld-linux"[..], b"ld-musl", b"ld64", b"ld.so"].iter().any(|prefix| name.starts_with(prefix))
