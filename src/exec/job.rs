@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, ftruncate};
 
-use super::limit::{self, Reached};
+use super::limit::{self, Reached, Usage};
 use super::plan::{PipelinePlan, StagePlan};
 use super::run::{Ended, StageEnd, StageOutcome};
 use super::streams::{Purpose, Streams};
@@ -127,7 +127,7 @@ struct Job {
     output: Option<u64>,
     allowance: Option<u64>,
     ended: Option<Ended>,
-    /// When memory is looked at next, where a stage has a limit on it.
+    /// When what is used is looked at next, where a stage has a limit on it.
     look_at: Option<Instant>,
     /// When what was told to end is killed.
     kill_at: Option<Instant>,
@@ -154,7 +154,7 @@ impl Job {
             let (limits, oversight) = (std::mem::take(&mut stage.limits), std::mem::take(&mut stage.oversight));
             let spawned = job.spawn(stage, around);
             let supervisor = spawned.1.map(|listener| Supervisor::new(listener, oversight));
-            job.look_at = job.look_at.or(limits.memory.map(|_| Instant::now() + limit::INTERVAL));
+            job.look_at = job.look_at.or(limit::is_looked_at(&limits).then(|| Instant::now() + limit::INTERVAL));
             job.stages.push(Stage { state: spawned.0, limits, supervisor, stopped: Vec::new() });
         }
         job
@@ -258,7 +258,7 @@ impl Job {
         }
         if self.ended.is_none() && self.look_at.is_some_and(|moment| moment <= now) {
             self.look_at = Some(now + limit::INTERVAL);
-            self.look_at_memory(around);
+            self.look_at_usage(around);
         }
         if self.kill_at.is_some_and(|moment| moment <= now) {
             self.kill_at = None;
@@ -274,13 +274,11 @@ impl Job {
     }
 
     /// What has lost its parent counts for every stage: whose it was cannot be told any more.
-    fn look_at_memory(&mut self, around: &Surroundings<'_>) {
+    fn look_at_usage(&mut self, around: &Surroundings<'_>) {
         let orphans = around.sweeper.orphans(&self.running().collect::<Vec<_>>());
-        let over = |stage: &Stage| {
-            let (pid, limit) = (stage.pid()?, stage.limits.memory?);
-            (limit::memory(orphans.iter().copied().chain([pid])) > limit).then_some(Reached::Memory(limit))
-        };
-        if let Some(reached) = self.stages.iter().find_map(over) {
+        let limited = self.stages.iter().filter(|stage| limit::is_looked_at(&stage.limits));
+        let mut over = limited.filter_map(|stage| Usage::of(orphans.iter().copied().chain([stage.pid()?])).over(&stage.limits));
+        if let Some(reached) = over.next() {
             self.end(Ended::Limit(reached));
         }
     }

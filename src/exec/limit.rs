@@ -1,10 +1,9 @@
 //! The bounds of a rule's `limits`: what the kernel is told of them, what the shell itself looks after, and how it shows that one was
 //! reached.
 //!
-//! Processor time, open files and the size of a file are limits of the kernel's own, per process; the first and the last end a process by
-//! a signal of their own. Memory is what the command and all that it started hold together, which no limit of one process is, so the
-//! shell looks at it in intervals; a limit of the kernel's behind it stops a process that grows faster. Processes are counted by the
-//! supervisor (`confine`).
+//! Processor time and memory are what the command and all that it started use together. No limit of one process is that, so the shell
+//! looks at them in intervals, and ends the command with a word why; limits of the kernel's own stand behind, for a process that is too
+//! fast for that. Open files and the size of a file are the kernel's, per process. Processes are counted by the supervisor (`confine`).
 
 use std::fs;
 use std::time::Duration;
@@ -17,15 +16,18 @@ use super::sweep;
 use crate::policy::confinement::Limits;
 use crate::sys::process::Limit;
 
-/// How often memory is looked at.
-pub(super) const INTERVAL: Duration = Duration::from_millis(50);
-/// How much more than all of its memory one process is let to ask for between two looks.
-const HEADROOM: u64 = 2;
+/// How often what a command uses is looked at.
+pub(super) const INTERVAL: Duration = Duration::from_millis(20);
+/// How many times its memory one process may ask for between two looks, and at least how much more.
+const MEMORY_TIMES: u64 = 4;
+const MEMORY_MORE: u64 = 256 << 20;
+/// How many seconds longer than all of its time one process may run, which the kernel counts in whole ones.
+const CPU_MORE: u64 = 1;
 
 /// A bound that a command reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reached {
-    /// Processor time of one process, in milliseconds.
+    /// Processor time of all processes together, in milliseconds.
     Cpu(u64),
     /// Bytes of memory, of all processes together.
     Memory(u64),
@@ -38,9 +40,11 @@ pub enum Reached {
 /// What the kernel is told.
 pub(super) fn resources(limits: &Limits) -> Vec<Limit> {
     let hard = |resource, value: u64| Limit { resource, soft: value, hard: value };
-    // The signal comes at the soft limit of processor time, in whole seconds; who lives on with it is killed a second later.
-    let cpu = limits.cpu.map(|ms| ms.div_ceil(1000)).map(|s| Limit { resource: Resource::RLIMIT_CPU, soft: s, hard: s.saturating_add(1) });
-    let memory = limits.memory.map(|bytes| hard(Resource::RLIMIT_DATA, bytes.saturating_mul(HEADROOM)));
+    // Its signal comes at the soft limit; who lives on with that is killed a second later.
+    let seconds = limits.cpu.map(|ms| ms.div_ceil(1000).saturating_add(CPU_MORE));
+    let cpu = seconds.map(|soft| Limit { resource: Resource::RLIMIT_CPU, soft, hard: soft.saturating_add(1) });
+    let more = |bytes: u64| bytes.saturating_mul(MEMORY_TIMES).max(bytes.saturating_add(MEMORY_MORE));
+    let memory = limits.memory.map(|bytes| hard(Resource::RLIMIT_DATA, more(bytes)));
     let files = limits.files.map(|count| hard(Resource::RLIMIT_NOFILE, count));
     let file_size = limits.file_size.map(|bytes| hard(Resource::RLIMIT_FSIZE, bytes));
     [cpu, memory, files, file_size].into_iter().flatten().collect()
@@ -55,10 +59,45 @@ pub(super) fn reached(limits: &Limits, signal: i32) -> Option<Reached> {
     }
 }
 
-/// Bytes of memory that processes and all that came of them hold: of their own, and shared without a file.
-pub(super) fn memory(roots: impl IntoIterator<Item = Pid>) -> u64 {
-    let own = |pid: i32| fs::read_to_string(format!("/proc/{pid}/status")).map_or(0, |status| resident(&status));
-    sweep::with_descendants(roots.into_iter().map(Pid::as_raw)).into_iter().map(own).sum()
+/// Whether something of what a command uses has to be looked at.
+pub(super) fn is_looked_at(limits: &Limits) -> bool {
+    limits.cpu.is_some() || limits.memory.is_some()
+}
+
+/// What processes use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    /// Milliseconds of processor time, that of children that have ended among it.
+    cpu: u64,
+    /// Bytes of memory of their own, or shared without a file.
+    memory: u64,
+}
+
+impl Usage {
+    /// Of processes and all that came of them.
+    pub fn of(roots: impl IntoIterator<Item = Pid>) -> Usage {
+        let mut usage = Usage::default();
+        for pid in sweep::with_descendants(roots.into_iter().map(Pid::as_raw)) {
+            let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+            usage.cpu = usage.cpu.saturating_add(processor_time(&read("stat")));
+            usage.memory = usage.memory.saturating_add(resident(&read("status")));
+        }
+        usage
+    }
+
+    /// The bound that it is over.
+    pub fn over(self, limits: &Limits) -> Option<Reached> {
+        let cpu = limits.cpu.filter(|limit| self.cpu > *limit).map(Reached::Cpu);
+        cpu.or(limits.memory.filter(|limit| self.memory > *limit).map(Reached::Memory))
+    }
+}
+
+/// `utime`, `stime`, `cutime` and `cstime` of /proc/PID/stat (proc_pid_stat(5)), in milliseconds.
+fn processor_time(stat: &str) -> u64 {
+    // Hundredths of a second on every architecture that Linux still has (USER_HZ).
+    const TICK: u64 = 10;
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(4).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>().saturating_mul(TICK)
 }
 
 /// `RssAnon` and `RssShmem` of /proc/PID/status (proc_pid_status(5); kernel 4.5), in bytes.
@@ -76,7 +115,12 @@ mod tests {
     fn what_a_process_holds_is_read_from_its_status() {
         assert_eq!(resident("Name:\tx\nRssAnon:\t      12 kB\nRssFile:\t 900 kB\nRssShmem:\t       3 kB\n"), 15 * 1024);
         assert_eq!(resident("garbage"), 0);
-        assert!(memory([nix::unistd::getpid()]) > 100_000);
+        assert_eq!(processor_time("7 (a) b) S 1 2 3 4 5 6 7 8 9 10 100 20 3 4 0 0"), 1270);
+        assert_eq!(processor_time(""), 0);
+        let usage = Usage::of([nix::unistd::getpid()]);
+        assert!(usage.memory > 100_000);
+        assert_eq!(usage.over(&Limits::default()), None);
+        assert_eq!(usage.over(&Limits { memory: Some(1000), ..Limits::default() }), Some(Reached::Memory(1000)));
     }
 
     #[test]

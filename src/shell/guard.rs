@@ -418,16 +418,14 @@ fn told_of(stage: &Stage, end: &StageEnd, bounds: &Bounds) -> Vec<String> {
     let command = stage.argv.first().map_or("", |word| word.text.as_str());
     let mut messages: Vec<String> = end.stopped.iter().map(|program| message::stopped(command, program)).collect();
     let shown = Safe(command.as_bytes());
-    messages.extend(match (&end.outcome, bounds.limits.files) {
-        (StageOutcome::NotFound, _) => Some(format!("{shown}: allowed, but not installed on this host")),
-        (StageOutcome::NotExecutable(reason) | StageOutcome::Failed(reason), _) => {
+    messages.extend(match &end.outcome {
+        StageOutcome::NotFound => Some(format!("{shown}: allowed, but not installed on this host")),
+        StageOutcome::NotExecutable(reason) | StageOutcome::Failed(reason) => {
             Some(format!("{shown}: could not be started: {}", Safe(reason.as_bytes())))
         }
         // Nothing but the program itself knows which of its calls failed.
-        (StageOutcome::Exited { code: 1.., .. } | StageOutcome::Killed { .. }, Some(files)) => {
-            Some(format!("{shown} failed; its rule lets it have {files} open files ({})", Safe(bounds.rule.to_string().as_bytes())))
-        }
-        (StageOutcome::NotRun | StageOutcome::Exited { .. } | StageOutcome::Killed { .. }, _) => None,
+        StageOutcome::Exited { code: 1.., .. } | StageOutcome::Killed { .. } => message::limited(command, &bounds.limits, &bounds.rule),
+        StageOutcome::NotRun | StageOutcome::Exited { .. } => None,
     });
     messages
 }

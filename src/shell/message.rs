@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::exec::{Ended, Reached};
+use crate::policy::confinement::Limits;
 use crate::policy::{Denied, RuleRef};
 use crate::syntax::SyntaxError;
 use crate::words::diagnostic::mark;
@@ -74,6 +75,14 @@ pub fn ended(ended: Ended, rule: Option<&RuleRef>) -> Option<String> {
         Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Interrupted => return None,
     };
     Some(format!("{text}{}", by(rule)))
+}
+
+/// A command that failed, where its rule bounds what a program asks the kernel for; `None` where it does not.
+pub fn limited(command: &str, limits: &Limits, rule: &RuleRef) -> Option<String> {
+    let bounds = [limits.files.map(|count| format!("{count} open files")), limits.memory.map(|bytes| format!("{bytes} bytes of memory"))];
+    let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+    let text = || format!("{} failed; its rule lets it have {}{}", Safe(command.as_bytes()), bounds.join(" and "), by(Some(rule)));
+    (!bounds.is_empty()).then(text)
 }
 
 /// A program that a command was stopped from starting.
