@@ -46,9 +46,7 @@ pub enum Inet {
     #[default]
     Idle,
     /// `connect` and every send that can name an address are asked of the listener. Without `datagrams`, those sockets are as in `Idle`.
-    Asked {
-        datagrams: bool,
-    },
+    Asked { datagrams: bool },
     /// Connections and datagrams to anywhere, and no waiting for connections.
     Outbound,
     Any,
