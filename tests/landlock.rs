@@ -322,6 +322,33 @@ fn a_policy_names_places_of_its_own() {
 }
 
 #[test]
+fn the_other_names_of_a_hidden_file_are_hidden_too() {
+    let Some(_alone) = alone() else { return };
+    for (secret, name) in [("/var/app/.netrc", "/var/log/app/deep/netrc"), ("/var/lib/elsewhere/letter", "/var/app/letter")] {
+        put(secret, 0o644);
+        fs::create_dir_all(Path::new(name).parent().unwrap()).unwrap();
+        fs::hard_link(secret, name).unwrap();
+    }
+    for path in ["/var/log/app/deep/other", "/var/app/other", "/var/app/twin"] {
+        put(path, 0o644);
+    }
+    fs::hard_link("/var/app/twin", "/var/app/brother").unwrap();
+    let confinement = Confinement { read: vec!["/var/app".to_owned()], ..Confinement::built_in(Base::Inspect) };
+    for (path, held) in [
+        ("/var/log/app/deep/netrc", "EACCES"),
+        ("/var/app/letter", "EACCES"),
+        ("/var/log/app/deep/other", "ok"),
+        ("/var/app/other", "ok"),
+        ("/var/app/twin", "ok"),
+        ("/var/app/brother", "ok"),
+    ] {
+        let attempt = [("read", path.to_owned())];
+        assert_eq!(Task::new(Who::Account).confine(&confinement).attempt(&attempt).run()[path], held, "{path}");
+        assert_eq!(Task::new(Who::Account).free().attempt(&attempt).run()[path], "ok", "{path} without a ruleset");
+    }
+}
+
+#[test]
 fn a_place_with_too_much_in_it_is_an_error_that_says_what_to_do() {
     let Some(_alone) = alone() else { return };
     fs::create_dir_all("/run/many").unwrap();
