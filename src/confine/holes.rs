@@ -193,8 +193,8 @@ impl<'a, 'b> Walk<'a, 'b> {
     /// Whether anything in a hidden directory could be read. Looks at all of it, for files that have names elsewhere too.
     fn exposes(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<bool, String> {
         if self.mounts.has_point(Path::new(OsStr::from_bytes(&self.path))) {
-            // Perhaps a file system that hangs.
-            return Ok(true);
+            // Perhaps a file system that hangs: nothing in it is asked for.
+            return Ok(self.reaches(parent, name, AccessFlags::R_OK) || self.reaches(parent, name, AccessFlags::X_OK));
         }
         let directory = match self.open(parent, name) {
             Ok(directory) => directory,

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{Mode, fstat, fstatat};
+use nix::sys::stat::{Mode, fstatat};
 
 use super::holes::{Links, kind_of};
 use super::mounts::Mounts;
@@ -62,11 +62,10 @@ impl OtherNames {
     fn search(&mut self, wanted: &HashMap<Number, &Path>, places: &[Place], mounts: &Mounts) -> Result<(), String> {
         let mut scout = Scout::new(None);
         scout.refill(limits::LINK_ENTRIES);
-        for place in places.iter().filter(|place| place.directory) {
-            let Ok(stat) = fstat(&place.handle) else { continue };
-            if !wanted.keys().any(|(device, _)| *device == stat.st_dev) {
-                continue;
-            }
+        // An overlay gives its files other devices than its directories, so every place is looked through but those of the kernel.
+        let kernel = |place: &Place| place.path.starts_with("/proc") || place.path.starts_with("/sys");
+        let inodes: HashSet<u64> = wanted.keys().map(|(_, inode)| *inode).collect();
+        for place in places.iter().filter(|place| place.directory && !kernel(place)) {
             let mut ahead = vec![place.path.clone()];
             while let Some(path) = ahead.pop() {
                 let Ok(directory) = open(&place.handle, path.strip_prefix(&place.path).unwrap_or(&path)) else { continue };
@@ -75,8 +74,7 @@ impl OtherNames {
                     let below = || path.join(OsStr::from_bytes(entry.name.to_bytes()));
                     if kind_of(&directory, &entry) == Kind::Directory && !mounts.has_point(&below()) {
                         ahead.push(below());
-                    } else if wanted.contains_key(&(stat.st_dev, entry.inode)) {
-                        // A directory entry may have the number of what is mounted over.
+                    } else if inodes.contains(&entry.inode) {
                         let found = fstatat(&directory, entry.name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
                         let number = found.map(|found| (found.st_dev, found.st_ino)).unwrap_or_default();
                         if wanted.contains_key(&number) {

@@ -2,7 +2,8 @@
 //! other processes, and what stands in for them (raw devices, core dumps, images of containers).
 //!
 //! The list errs on the side of hiding: an operator who misses something finds it named in a refusal and writes `unhide`, whereas a key
-//! that has been read cannot be unread. Dot files are hidden wherever they are, because service accounts have homes in odd places. Not
+//! that has been read cannot be unread. In /var/log it names files that few may read and not their directories: what everybody may read
+//! there and is hidden all the same costs all of /var/log its rotation (`confine::holes`). Dot files are hidden wherever they are, because service accounts have homes in odd places. Not
 //! hidden, by decision: `/proc/*/maps` and `cmdline` (diagnosis needs them, and they hold no secret by design), the journal, the
 //! policy's own sources (whoever is held to them may know them).
 
@@ -152,7 +153,9 @@ pub const HIDDEN: &[Group] = &[
             "/var/lib/systemd/random-seed",
             "/run/systemd/ask-password",
             "/var/cache/debconf/passwords.dat*",
-            "/var/log/installer",
+            "/var/log/installer/*user-data*",
+            "/var/log/installer/cdebconf/questions*",
+            "/var/log/installer/curtin-install*",
             "/var/log/anaconda",
             "/root/*-ks.cfg",
         ],
