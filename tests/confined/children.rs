@@ -3,6 +3,8 @@
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
+use postern::policy::confinement::{Base, Confinement};
+
 use crate::harness::{Scratch, Shell, Stage, command, is_root, line, perl, report};
 
 /// The fields of /proc/self/status of a command.
@@ -28,24 +30,27 @@ fn a_command_has_three_descriptors_and_no_more() {
 
 #[test]
 fn a_command_has_no_privilege_and_cannot_get_any() {
-    let (held, free) = (status_of(command), status_of(|argv| command(argv).free(true)));
+    let free = |argv: &[&str]| command(argv).confined(Confinement::built_in(Base::Open));
+    let (held, free) = (status_of(command), status_of(free));
     for field in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
         assert_eq!(held(field), "0000000000000000", "{field}");
-        assert_eq!(free(field), "0000000000000000", "{field} with any exec");
+        assert_eq!(free(field), "0000000000000000", "{field} under open");
     }
     if is_root() {
         assert_eq!(held("CapBnd"), "0000000000000000");
     }
     assert_eq!((held("NoNewPrivs"), held("Seccomp")), ("1".to_owned(), "2".to_owned()));
-    assert_eq!((free("NoNewPrivs"), free("Seccomp")), ("1".to_owned(), "0".to_owned()), "no filter where any exec is allowed");
+    assert_eq!((free("NoNewPrivs"), free("Seccomp")), ("1".to_owned(), "0".to_owned()), "no filter under open");
     assert_eq!(held("Umask"), "0077");
 }
 
 #[test]
 fn what_is_reported_is_what_is_in_force() {
-    let outcome = report(line(&[command(&["true"]), command(&["true"]).free(true)]));
+    let open = command(&["true"]).confined(Confinement::built_in(Base::Open));
+    let outcome = report(line(&[command(&["true"]), command(&["true"]).free(true), open]));
     let always = ["no_new_privs", "no_capabilities", "no_core"];
-    assert_eq!(outcome.protections, [[[&always[..], &["one_exec"]].concat(), always.to_vec()]]);
+    let held = ["calls", "reads", "writes", "network", "sockets", "signals"];
+    assert_eq!(outcome.protections, [[[&always[..], &["one_exec"], &held].concat(), [&always[..], &held].concat(), always.to_vec()]]);
 }
 
 #[test]

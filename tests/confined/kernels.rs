@@ -11,7 +11,8 @@ const ATTACKS: &str = r#"
     use Fcntl; use Socket; $| = 1;
     my ($dir, $shell, $bystander) = ("DIR", getppid, PID);
     sub works { my ($name, $done) = @_; print "$name\n" if $done }
-    works("reads", open(my $f, "<", "$dir/customer") && <$f>);
+    my $f;
+    works("reads", open($f, "<", "$dir/customer") && defined <$f>);
     works("writes", open($f, ">>", "$dir/customer"));
     works("creates", open($f, ">", "$dir/new"));
     works("removes", unlink "$dir/spare");

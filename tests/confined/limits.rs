@@ -202,7 +202,7 @@ fn processes_that_are_stopped_before_they_begin_hold_nothing_up() {
 fn a_long_command_does_not_collect_dead_orphans() {
     // Each grandchild ends as the shell's own child; nobody else will reap it.
     let program = "for (1..50) { fork or do { fork; exit }; wait } select undef, undef, undef, 0.3;
-        my $shell = getppid; my $dead = grep { open F, $_ and <F> =~ /\\) Z $shell / } glob '/proc/[0-9]*/stat'; exit $dead > 5";
+        my $shell = getppid; my $dead = grep { open F, $_ and <F> =~ /\\) Z $shell / } glob '/proc/[0-9]*/stat'; exit($dead > 5)";
     let outcome = report(line(&[perl(program)]));
     assert_eq!(outcome.status, 0, "{outcome:?}");
 }

@@ -34,8 +34,8 @@ int main(int count, char **words) {
         struct sock_filter program[] = {LOAD(nr), IF(444, 2, 0), IF(445, 1, 0), IF(446, 0, 1), FAIL(ENOSYS), ANSWER(SECCOMP_RET_ALLOW)};
         done = INSTALL(program, 0);
     } else if (strcmp(words[1], "notify") == 0) {
-        struct sock_filter program[] = {LOAD(nr), IF(SYS_seccomp, 0, 7), LOAD(args[0]), IF(SECCOMP_GET_NOTIF_SIZES, 4, 0),
-                                        IF(SECCOMP_GET_ACTION_AVAIL, 3, 0), IF(SECCOMP_SET_MODE_FILTER, 0, 3), LOAD(args[1]),
+        struct sock_filter program[] = {LOAD(nr), IF(SYS_seccomp, 0, 6), LOAD(args[0]), IF(SECCOMP_GET_NOTIF_SIZES, 3, 0),
+                                        IF(SECCOMP_SET_MODE_FILTER, 0, 3), LOAD(args[1]),
                                         ANY(SECCOMP_FILTER_FLAG_NEW_LISTENER, 0, 1), FAIL(EINVAL), ANSWER(SECCOMP_RET_ALLOW)};
         done = INSTALL(program, 0);
     } else if (strcmp(words[1], "listener") == 0) {
