@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use nix::unistd::{Pid, getpgrp, getpid, getppid};
+
 use super::kernel::Kernel;
 use super::protection::Protection;
 use super::supervisor::Oversight;
@@ -105,7 +107,7 @@ fn calls(confinement: &Confinement, kernel: &Kernel) -> Calls {
     let signals = match (kernel.landlock >= 6, kernel.listener) {
         (true, _) => Signals::Free,
         (false, true) => Signals::Asked,
-        (false, false) => Signals::NotTo(vec![nix::unistd::getpid().as_raw(), nix::unistd::getppid().as_raw()]),
+        (false, false) => Signals::NotTo([getpid(), getppid(), getpgrp()].map(Pid::as_raw).to_vec()),
     };
     Calls {
         listener: kernel.listener,

@@ -27,6 +27,8 @@ const ICMP: [u32; 2] = [libc::IPPROTO_ICMP as u32, libc::IPPROTO_ICMPV6 as u32];
 
 /// Levels of setsockopt(2): options of IP, joining multicast groups among them, which makes the host itself send.
 const IP_LEVELS: [u32; 2] = [libc::IPPROTO_IP as u32, libc::IPPROTO_IPV6 as u32];
+/// None of these on an idle socket: UDP's own would take packets before the socket's filter does (`UDP_ENCAP`).
+const IDLE_LEVELS: [u32; 3] = [libc::IPPROTO_IP as u32, libc::IPPROTO_IPV6 as u32, libc::IPPROTO_UDP as u32];
 /// Options that join a group (linux/in.h, linux/in6.h): `IPV6_ADD_MEMBERSHIP`, `IPV6_JOIN_ANYCAST`, `IP_ADD_MEMBERSHIP`,
 /// `IP_ADD_SOURCE_MEMBERSHIP`, `MCAST_JOIN_GROUP`, `MCAST_JOIN_SOURCE_GROUP`. Of those that mean something else at the other level
 /// (`IP_RECVORIGDSTADDR`, `IPV6_XFRM_POLICY`) a command needs none.
@@ -145,7 +147,7 @@ impl Builder<'_> {
     /// Options of IP: none on sockets that are idle, no joining of groups on others.
     pub(super) fn setsockopt(&mut self) {
         if self.calls.inet == Inet::Idle {
-            return self.refuse_values(1, &IP_LEVELS);
+            return self.refuse_values(1, &IDLE_LEVELS);
         }
         let (options, allow) = (self.program.label(), self.to(ALLOW));
         self.program.load(Word::Low(1));
