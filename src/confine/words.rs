@@ -72,9 +72,9 @@ impl Plan {
         let ports = &self.confinement.network;
         match (self.confinement.base, ports.is_empty()) {
             (Base::Open, _) => "any".to_owned(),
-            (Base::Network, true) => "to anywhere; nothing reaches it from there".to_owned(),
+            (Base::Network, true) => "to anywhere; it waits for no connection".to_owned(),
             (_, true) => "none".to_owned(),
-            (_, false) => format!("to {} of any host; nothing reaches it from there", ports.join(", ")),
+            (_, false) => format!("to {} of any host; it waits for no connection", ports.join(", ")),
         }
     }
 
@@ -110,8 +110,8 @@ impl Plan {
 /// Bounds, each with what it is a bound of; `None` without any.
 fn limits(limits: &Limits) -> Option<String> {
     let bounds = [
-        limits.cpu.map(|milliseconds| format!("{}s of processor time a process", milliseconds / 1000)),
-        limits.memory.map(|bytes| format!("{} of memory a process", size(bytes))),
+        limits.cpu.map(|milliseconds| format!("{}s of processor time", milliseconds / 1000)),
+        limits.memory.map(|bytes| format!("{} of memory", size(bytes))),
         limits.processes.map(|count| format!("{count} processes at a time")),
         limits.files.map(|count| format!("{count} open files a process")),
         limits.file_size.map(|bytes| format!("{} in a file", size(bytes))),
@@ -181,7 +181,7 @@ mod tests {
                     "hides: keys, credentials, other processes, raw devices: postern-policy(5); /srv/db/keys; but not /etc/ssl/private/public",
                     "writes: /srv/out and what is below; the terminal and /dev/null",
                     "starts: /usr/bin/less; no other program",
-                    "network: to tcp:443, udp:53 of any host; nothing reaches it from there",
+                    "network: to tcp:443, udp:53 of any host; it waits for no connection",
                     "sockets: systemd, the system bus, containers, databases and the like: postern-policy(5); /run/mine",
                     "signals: what it started itself",
                     "limits: 10s of processor time a process, 1GiB of memory a process, 20 processes at a time, 64 open files a process, \
