@@ -184,7 +184,7 @@ mod tests {
                     "network: to tcp:443, udp:53 of any host; it waits for no connection",
                     "sockets: systemd, the system bus, containers, databases and the like: postern-policy(5); /run/mine",
                     "signals: what it started itself",
-                    "limits: 10s of processor time a process, 1GiB of memory a process, 20 processes at a time, 64 open files a process, \
+                    "limits: 10s of processor time, 1GiB of memory, 20 processes at a time, 64 open files a process, \
                      1000 bytes in a file",
                     "holds: no_new_privs, no_capabilities, no_core, exec_list, calls, reads, writes, network, sockets, signals, limits",
                 ],
