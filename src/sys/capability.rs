@@ -1,5 +1,7 @@
 //! Capabilities (capabilities(7)): asked of this process, and given up for good by the child.
 
+use std::ffi::CStr;
+
 use super::raw;
 
 /// `_LINUX_CAPABILITY_VERSION_3` (capget(2)): two words per set.
@@ -44,9 +46,23 @@ pub fn can_bound() -> bool {
     own().is_ok_and(|(effective, _)| effective & (1 << SETPCAP) != 0)
 }
 
-/// Empties the bounding set and keeps root from being special; needs [`can_bound`]. Async-signal-safe.
-pub(super) fn bound() -> Result<(), i32> {
-    for capability in 0..64 {
+/// The capabilities that a program is marked with, as a set of bits: the permitted ones of `security.capability` (capabilities(7), linux/capability.h,
+/// `struct vfs_cap_data`). None where that cannot be read.
+pub(super) fn of_program(program: &CStr) -> u64 {
+    let mut data = [0_u8; 24];
+    // SAFETY: both names end in NUL, and the buffer is as long as is said.
+    let length = unsafe { libc::getxattr(program.as_ptr(), c"security.capability".as_ptr(), data.as_mut_ptr().cast(), data.len()) };
+    let word = |at: usize| data.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
+    // The version and flags, then permitted and inheritable of the low half, then of the high one.
+    if length < 20 { 0 } else { u64::from(word(12)) << 32 | u64::from(word(4)) }
+}
+
+/// Empties the bounding set but for `kept`, and keeps root from being special; needs [`can_bound`]. Async-signal-safe.
+///
+/// What a program is marked with has to be kept: the kernel refuses to execute a marked one (ping) that could not have it. It does not
+/// get it, because of `no_new_privs`.
+pub(super) fn bound(kept: u64) -> Result<(), i32> {
+    for capability in (0..64).filter(|capability| kept & (1 << capability) == 0) {
         match prctl(libc::PR_CAPBSET_DROP, capability, 0) {
             // Behind the last one that this kernel knows.
             Err(libc::EINVAL) if capability > 0 => break,

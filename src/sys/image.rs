@@ -4,7 +4,7 @@
 //! random offset in it, over 70 bits together. It is new for every command and gone once the command has started. The message with which
 //! the child hands over the listener of its filter lies there too: a filter that asks about every `sendmsg` lets that one through.
 
-use std::ffi::{CString, NulError, OsStr};
+use std::ffi::{CStr, CString, NulError, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -61,6 +61,12 @@ impl Image {
     /// The three arguments of `execve`.
     pub fn pointers(&self) -> [usize; 3] {
         [self.path, self.argv, self.environment]
+    }
+
+    /// The path.
+    pub(super) fn program(&self) -> &CStr {
+        // SAFETY: `new` put a string with its NUL there, in the living image, which nobody changes.
+        unsafe { CStr::from_ptr(self.path as *const _) }
     }
 
     /// The address of the message.

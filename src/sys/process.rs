@@ -87,7 +87,8 @@ struct Parts {
     ruleset: Option<Rc<OwnedFd>>,
     listens: bool,
     limits: Vec<Limit>,
-    bound: bool,
+    /// What stays in the bounding set; `None` where that cannot be changed.
+    bounding: Option<u64>,
     stack: Stack,
 }
 
@@ -230,6 +231,7 @@ impl Prepared {
         let filter = spec.calls.as_ref().map(|calls| Filter::new(calls, Some(cookie))).transpose()?;
         let core = Limit { resource: Resource::RLIMIT_CORE, soft: CORE, hard: CORE };
         let limits = spec.limits.into_iter().chain([core]).map(lowered).collect::<Result<_, _>>()?;
+        let bounding = capability::can_bound().then(|| capability::of_program(image.program()));
         Ok(Prepared(Rc::new(Parts {
             image,
             filter,
@@ -239,7 +241,7 @@ impl Prepared {
             ruleset: spec.ruleset,
             listens: spec.calls.is_some_and(|calls| calls.listener),
             limits,
-            bound: capability::can_bound(),
+            bounding,
             stack: Stack::new()?,
         })))
     }
@@ -352,7 +354,7 @@ impl Task {
         self.at(Step::Ruleset, || self.parts.ruleset.as_ref().map_or(Ok(()), |ruleset| landlock::restrict(ruleset.as_raw_fd())))?;
         self.at(Step::Descriptors, || self.settle_descriptors())?;
         self.at(Step::Limits, || self.set_limits())?;
-        self.at(Step::BoundingSet, || if self.parts.bound { capability::bound() } else { Ok(()) })?;
+        self.at(Step::BoundingSet, || self.parts.bounding.map_or(Ok(()), capability::bound))?;
         self.at(Step::Identity, || self.parts.identity.as_ref().map_or(Ok(()), Identity::assume_in_thread))?;
         self.at(Step::Capabilities, capability::clear)?;
         self.at(Step::ParentDeath, || self.die_with_parent())?;

@@ -45,6 +45,25 @@ fn a_command_has_no_privilege_and_cannot_get_any() {
 }
 
 #[test]
+fn a_program_that_is_marked_with_capabilities_runs_without_them() {
+    if !is_root() {
+        return;
+    }
+    let scratch = Scratch::private();
+    let program = scratch.path("marked");
+    std::fs::copy("/usr/bin/cat", &program).unwrap();
+    let marked = std::process::Command::new("setcap").arg("cap_net_raw,cap_sys_time+ep").arg(&program).status().unwrap();
+    assert!(marked.success());
+    let out = Scratch::new();
+    let argv = [program.to_str().unwrap(), "/proc/self/status"];
+    let outcome = report(line(&[command(&argv).into(&out.path("status"))]));
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    for field in ["CapPrm", "CapEff", "CapAmb"] {
+        assert!(out.read("status").contains(&format!("{field}:\t0000000000000000\n")), "{field}: {}", out.read("status"));
+    }
+}
+
+#[test]
 fn what_is_reported_is_what_is_in_force() {
     let open = command(&["true"]).confined(Confinement::built_in(Base::Open));
     let outcome = report(line(&[command(&["true"]), command(&["true"]).free(true), open]));

@@ -130,8 +130,8 @@ fn sockets_are_held() {
     check(
         &Calls { listener: true, ..Calls::default() },
         &[
-            ("socket", &[unix, stream, 0], EACCES, 0),
-            ("socket", &[unix, datagram, 0], EACCES, 0),
+            ("socket", &[unix, stream, 0], EAFNOSUPPORT, 0),
+            ("socket", &[unix, datagram, 0], EAFNOSUPPORT, 0),
             ("socketpair", &[unix, datagram, 0, pair], EACCES, 0),
             ("socketpair", &[unix, stream | i64::from(libc::SOCK_CLOEXEC), 0, pair], 0, 0),
             ("socket", &[inet, stream, 0], EACCES, 0),
