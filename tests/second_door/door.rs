@@ -76,8 +76,13 @@ impl Door {
 
     /// With its records in the place where they are by default.
     pub fn with_default_records(user: User, confine: &str) -> Door {
+        Door::with_default_records_and(user, confine, "")
+    }
+
+    /// Such a one with further rules.
+    pub fn with_default_records_and(user: User, confine: &str, more: &str) -> Door {
         let door = Door::unmade(user, confine, Some("/var/log/postern"));
-        door.write(&format!("  - {{ {}, confine: {confine} }}\n", door.rule()));
+        door.write(&format!("  - {{ {}, confine: {confine} }}\n{more}", door.rule()));
         door
     }
 
