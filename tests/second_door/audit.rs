@@ -4,12 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::door::{Door, EVERYBODY, User};
-use crate::host::ready;
+use crate::host::{ATTACK, ready};
 use crate::process::Running;
 use crate::prove::answers_of;
 use crate::sandbox::await_some;
 
-/// Every attack on the file; what removes it comes last.
+/// Every attack on the file, after one that gives it the rights which it is made without; what removes it comes last.
 const ATTACKS: [&str; 11] = [
     "chmod-path {}",
     "read {}",
@@ -32,11 +32,14 @@ fn attempt(user: User, confine: &str) -> Vec<(String, String, String)> {
         let before = files(&door);
         let mut running = Running::start(&mut door.shell(&["-c", "attack -"]));
         let file = await_some(|| "the session's records", || files(&door).into_iter().find(|file| !before.contains(file)));
-        running.send(&attack.replace("{}", file.to_str().unwrap()));
+        running.send(&format!("chmod-path {{}} , {attack}").replace("{}", file.to_str().unwrap()));
         drop(running.stdin.take());
         let finished = running.finish();
         let text = fs::read_to_string(&file).unwrap_or_default();
-        let answer = answers_of(&finished.out()).first().cloned().unwrap_or_default().0;
+        let answers = answers_of(&finished.out());
+        // Under protection neither may work.
+        let through = answers.iter().filter(|_| confine != "open").find(|(answer, _)| answer == "yes");
+        let answer = through.or(answers.last()).cloned().unwrap_or_default().0;
         results.push((attack.to_owned(), if finished.out().contains("session.start") { "yes".to_owned() } else { answer }, text));
     }
     results
@@ -67,4 +70,26 @@ fn records_are_out_of_reach_of_what_they_record() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_command_that_may_write_opens_them_for_no_other() {
+    if !ready() {
+        return;
+    }
+    // The lent user's records are root's, and so are root's: their rights are not the second door's.
+    let rule = format!("  - {{ run: 'writer **', path: {ATTACK}, confine: {{ base: inspect, write: [/tmp] }} }}\n");
+    for (confine, through) in [("open", true), ("inspect", false)] {
+        let door = Door::with_default_records_and(User::Account, confine, &rule);
+        let before = files(&door);
+        let mut session = Running::start(&mut door.shell(&[]));
+        let file = await_some(|| "the session's records", || files(&door).into_iter().find(|file| !before.contains(file)));
+        let file = file.display();
+        // By the first the rights are changed, if they are; by the second it is not read, and nor by the third.
+        session.send(&format!("writer chmod-path {file}\nwriter read {file}\nattack read {file}\nattack doze 0 , stat /no/such/file\n"));
+        session.expect("= no ENOENT");
+        drop(session.stdin.take());
+        let out = session.finish().out();
+        assert_eq!(out.contains("session.start"), through, "under {confine}: {out}");
+    }
 }

@@ -1,6 +1,7 @@
 //! A shell with a policy that lets the attack program run with any arguments.
 
 use std::fs::{self, Permissions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -75,8 +76,13 @@ impl Door {
 
     /// With its records in the place where they are by default.
     pub fn with_default_records(user: User, confine: &str) -> Door {
+        Door::with_default_records_and(user, confine, "")
+    }
+
+    /// Such a one with further rules.
+    pub fn with_default_records_and(user: User, confine: &str, more: &str) -> Door {
         let door = Door::unmade(user, confine, Some("/var/log/postern"));
-        door.write(&format!("  - {{ {}, confine: {confine} }}\n", door.rule()));
+        door.write(&format!("  - {{ {}, confine: {confine} }}\n{more}", door.rule()));
         door
     }
 
@@ -125,9 +131,14 @@ impl Door {
         command
     }
 
-    /// Runs one line.
+    /// Runs one line; once more if the machine was too busy for the shell to find what is hidden, in which case nothing ran.
     pub fn line(&self, line: &str) -> Run {
-        let finished = run(&mut self.shell(&["-c", line]), b"");
+        let mut finished = run(&mut self.shell(&["-c", line]), b"");
+        if finished.status == 125 && finished.err().contains("what is to be hidden: no answer within") {
+            let _ =
+                writeln!(io::stderr().lock(), "BUSY: {:?} was refused a command for want of time: {}", self.user, finished.err().trim());
+            finished = run(&mut self.shell(&["-c", line]), b"");
+        }
         Run { finished, records: self.records() }
     }
 

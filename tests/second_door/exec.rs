@@ -1,5 +1,7 @@
 //! Other programs.
 
+use std::fs;
+use std::os::unix::fs::chown;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -75,10 +77,41 @@ fn a_list_of_programs_admits_those_and_no_other() {
     #[cfg(target_arch = "x86_64")]
     attacks.extend([prints("int80 /usr/bin/uname", "Linux").if_kernel(), prints("x32 /usr/bin/uname", "Linux").if_kernel()]);
     prove("programs that are not on the list", &attacks, &EVERYBODY, LISTED, ANY);
+    // The same with a name that leads to the one and then to the other.
+    for user in EVERYBODY {
+        let place = format!("/tmp/race-{user:?}");
+        fs::create_dir_all(&place).unwrap();
+        chown(&place, Some(user.uid()), Some(user.uid())).unwrap();
+        let race = [prints(&format!("exec-race-link {place} /usr/bin/id /usr/bin/uname"), "Linux")];
+        let (held, free) = (format!("exec: [/usr/bin/id], write: [{place}] }}"), format!("exec: any, write: [{place}] }}"));
+        let [held, free] = [held, free].map(|rest| format!("{{ base: inspect, {rest}"));
+        prove("a race of names", &race, &[user], &held, Free::Confined(&free));
+    }
     // Naming the loader changes nothing: with it any file would be a program. Either the policy or the shell says so.
     let door = Door::new(User::Account, &format!("{{ base: inspect, exec: [{LOADER}] }}"));
     let run = door.line(&format!("attack execve {LOADER} /usr/bin/id"));
     assert!(!run.out().contains("uid="), "the loader on the list: {}{}", run.out(), run.err());
+}
+
+#[test]
+fn who_outlives_the_command_starts_nothing_either() {
+    if !ready() {
+        return;
+    }
+    for user in EVERYBODY {
+        let attempt = |confine: &str, line: &str| {
+            let door = Door::with(user, confine, "  - cat\n");
+            let run = door.line(line);
+            (run.out().contains("uid="), run.err())
+        };
+        let stopped = "posternsh: attack was stopped from starting /usr/bin/id\n";
+        // In the one the command is still there, in the other another command of its line.
+        for (line, told) in [("attack orphan /usr/bin/id , doze 0.4", true), ("attack orphan /usr/bin/id | cat", false)] {
+            assert_eq!(attempt("{ base: inspect, exec: any }", line), (true, String::new()), "the control, {user:?}: {line}");
+            let (started, message) = attempt("inspect", line);
+            assert!(!started && (message == stopped || !told && message.is_empty()), "{user:?}: {line}: {started}, {message:?}");
+        }
+    }
 }
 
 #[test]

@@ -255,7 +255,7 @@ fn a_log_is_followed_through_its_rotation() {
     let log = "/var/log/rotating.log";
     fs::write(log, "first\n").unwrap();
     let door = Door::with_rules(User::Account, "  - { run: 'tail **', confine: inspect }\n");
-    let mut command: Command = door.shell(&["-c", &format!("tail -n +1 -F {log}")]);
+    let mut command: Command = door.shell(&["-c", &format!("tail -s 0.1 -n +1 -F {log}")]);
     let follower = Running::start(&mut command);
     follower.expect("first\n");
     fs::rename(log, "/var/log/rotating.log.1").unwrap();

@@ -22,7 +22,7 @@ pub const DISK: &str = "/run/second-door/disk";
 /// The account, which has the shell, and the user that root's shell lends.
 pub const ACCOUNT: &str = "door";
 pub const LENT: &str = "lent";
-const UIDS: [(&str, u32); 2] = [(ACCOUNT, 12345), (LENT, 12346)];
+const UIDS: [(&str, u32); 2] = [(ACCOUNT, 43121), (LENT, 43122)];
 
 /// World-readable, so that nothing but the second door keeps them: one or more of each group of the built-in hidden list. None lies directly in
 /// `/var/log`, which would then not be granted as a directory, and no log that is rotated there could be followed.
@@ -44,7 +44,7 @@ pub const HIDDEN: [&str; 31] = [
     "/etc/foo/.aws/credentials",
     "/etc/foo/.pgpass",
     "/etc/foo/.bash_history",
-    "/run/user/12345/token",
+    "/run/user/43121/token",
     "/etc/NetworkManager/system-connections/wifi",
     "/etc/netplan/01.yaml",
     "/etc/foo/credentials.json",
@@ -61,8 +61,12 @@ pub const HIDDEN: [&str; 31] = [
 ];
 
 /// Root's alone, in `/var/log`.
-pub const HIDDEN_FROM_ROOT: [&str; 4] =
-    ["/var/log/btmp", "/var/log/installer/answers", "/var/log/postern.jsonl", "/var/log/postern/19700101-000000-00000000.jsonl"];
+pub const HIDDEN_FROM_ROOT: [&str; 4] = [
+    "/var/log/btmp",
+    "/var/log/installer/cdebconf/questions.dat",
+    "/var/log/postern.jsonl",
+    "/var/log/postern/19700101-000000-00000000.jsonl",
+];
 
 /// Outside of what `inspect` reads.
 pub const OUTSIDE: [&str; 5] = ["/srv/customer/data", "/home/door/diary", "/home/lent/diary", "/tmp/of-others", "/var/lib/database/table"];

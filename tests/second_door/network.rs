@@ -176,6 +176,16 @@ fn sockets_serve_for_what_they_are_asked() {
 }
 
 #[test]
+fn a_socket_for_ioctls_takes_no_options_of_protocols() {
+    let Some(around) = around() else { return };
+    // UDP_ENCAP (ESP, L2TP), UDP_GRO, and joining a group by its general name.
+    let options = ["17 100 2", "17 100 3", "17 104 1", "0 2 4"].map(|words| said(format!("option {words}")).if_kernel());
+    for base in ["inspect", "service"] {
+        prove_on(&around.ground(), "options", &options, &EVERYBODY, base, OPEN);
+    }
+}
+
+#[test]
 fn ifconfig_works() {
     if !ready() {
         return;
@@ -223,7 +233,7 @@ fn a_port_of_the_rule_is_reached_and_no_other() {
         said("listen ::1 0"),
     ]);
     let ground = around.ground();
-    for base in ["inspect", "network"] {
+    for (base, racers) in [("inspect", &EVERYBODY[..]), ("network", &ACCOUNT_ONLY)] {
         let held = format!("{{ base: {base}, network: ['tcp:{tcp}'] }}");
         works(&ground, "the port", &to_tcp, &EVERYBODY, &held);
         prove_on(&ground, "other ports", &to_other_tcp, &EVERYBODY, &held, OPEN);
@@ -232,7 +242,7 @@ fn a_port_of_the_rule_is_reached_and_no_other() {
         // Nobody listens on the one that is allowed, so that whatever arrives has reached the other.
         let silent = format!("{{ base: {base}, network: ['tcp:1'] }}");
         let race = reaches(format!("race-tcp 127.0.0.1 1 {other_tcp} {{token}}")).control(format!("tcp 127.0.0.1 {other_tcp} {{token}}"));
-        prove_on(&ground, "a race", &[race], &EVERYBODY, &silent, OPEN);
+        prove_on(&ground, "a race", &[race], racers, &silent, OPEN);
 
         let held = format!("{{ base: {base}, network: ['udp:{udp}'] }}");
         works(&ground, "the port", &to_udp, &EVERYBODY, &held);
@@ -240,7 +250,7 @@ fn a_port_of_the_rule_is_reached_and_no_other() {
         prove_on(&ground, "streams", &[to_tcp.clone(), to_other_tcp.clone()].concat(), &ACCOUNT_ONLY, &held, OPEN);
         let swap = reaches(format!("race-socket {SOCKETS} 127.0.0.1 {other_udp} {{token}}"))
             .control(format!("udp 127.0.0.1 {other_udp} {{token}}"));
-        prove_on(&ground, "a race of sockets", &[swap], &EVERYBODY, &held, OPEN);
+        prove_on(&ground, "a race of sockets", &[swap], racers, &held, OPEN);
         prove_on(&ground, "local sockets", &around.local(), &ACCOUNT_ONLY, &held, OPEN);
     }
     works(&ground, "both", &[to_udp, to_tcp].concat(), &ACCOUNT_ONLY, &format!("{{ base: inspect, network: ['{tcp}', '{udp}'] }}"));

@@ -1,12 +1,15 @@
 //! The terminal that a command shares with its shell.
 
+use std::fs::File;
+use std::io::Write as _;
+
 use crate::door::{ACCOUNT_ONLY, Door, EVERYBODY, User};
 use crate::host::{ATTACK, ready};
 use crate::prove::answers_of;
 use crate::pty::Terminal;
 
 /// Of these a control must work on a terminal like this.
-const HOSTILE: [&str; 6] = ["type x", "type-wide x", "type-own x", "ioctl 5423", "ioctl 540c", "ioctl 540d"];
+const HOSTILE: [&str; 5] = ["type x", "type-wide x", "type-own x", "ioctl 5423", "ioctl 540c"];
 /// These are of consoles, of serial lines, or of root's: whatever they would say, the filter says EPERM.
 const ELSEWHERE: [&str; 9] =
     ["ioctl 541c", "ioctl 10000541c", "ioctl 541d", "ioctl 5437", "ioctl 541f", "ioctl 4b47", "ioctl 4b49", "ioctl 8902", "steal-terminal"];
@@ -56,6 +59,10 @@ fn a_line_that_is_typed_into_the_next_prompt_does_not_run() {
         // The letters that echo would print are not in what is typed, nor in what the terminal echoes.
         terminal.line("attack type 'echo in\"ject\"ed^'");
         terminal.expect(if typed { "= yes" } else { "= no " });
+        if typed {
+            // What is typed by hand while it runs would be lost.
+            terminal.expect("\ninjected");
+        }
         terminal.expect("> ");
         terminal.line("echo the-end");
         terminal.expect("\nthe-end");
@@ -73,5 +80,33 @@ fn a_terminal_is_what_it_was() {
     // TIOCGWINSZ, TCGETS, and writing to it.
     for user in ACCOUNT_ONLY {
         assert_eq!(through(user, "inspect", &["ioctl 5413", "ioctl 5401", "write-to /dev/tty hello"]), ["yes", "yes", "yes"]);
+    }
+}
+
+#[test]
+fn another_terminal_of_the_same_user_is_out_of_reach() {
+    if !ready() {
+        return;
+    }
+    for user in EVERYBODY {
+        let other = nix::pty::openpty(None, None).unwrap();
+        let path = nix::unistd::ttyname(&other.slave).unwrap();
+        std::os::unix::fs::chown(&path, Some(user.uid()), None).unwrap();
+        let mut master = File::from(other.master);
+        let mut attempt = |confine: &str| {
+            // Somebody types a password there.
+            master.write_all(b"typed-elsewhere\n").unwrap();
+            let path = path.display();
+            let attacks = [format!("read {path}"), format!("write-to {path} forged-output"), format!("open {path}")];
+            let door = Door::new(user, confine);
+            let mut terminal = Terminal::start(door.shell(&["-c", &format!("attack {}", attacks.join(" , "))]));
+            terminal.end();
+            let text = terminal.text();
+            let answers: Vec<String> = answers_of(&text).into_iter().map(|(answer, _)| answer).collect();
+            (answers, text.contains("typed-elsewhere"))
+        };
+        let yes = vec!["yes".to_owned(); 3];
+        assert_eq!(attempt("open"), (yes, true), "the control, {user:?}");
+        assert_eq!(attempt("inspect"), (vec!["no EACCES".to_owned(); 3], false), "{user:?}");
     }
 }

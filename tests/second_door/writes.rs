@@ -11,7 +11,7 @@ use crate::prove::{Attack, Free, Ground, NO_GROUND, Sign, answers_of, attack, ch
 const OPEN: Free<'static> = Free::Confined("open");
 
 /// Contents and names: Landlock's part.
-const CONTENTS: [&str; 22] = [
+const CONTENTS: [&str; 21] = [
     "write",
     "update",
     "append",
@@ -33,7 +33,6 @@ const CONTENTS: [&str; 22] = [
     "rmdir",
     "fifo",
     "mknod",
-    "bind-path",
 ];
 
 /// What a scene shows, and what only the call itself tells: the owner is the same as before, and attributes are not in a state.
@@ -52,6 +51,9 @@ fn contents() -> Vec<Attack> {
     CONTENTS.map(changes).into()
 }
 
+/// Takes a socket too, which is another thing that a rule says.
+const BIND: &str = "bind-path";
+
 /// Where a user may write by the rights of files alone.
 fn places(user: User) -> [&'static str; 4] {
     let own = match user {
@@ -67,7 +69,7 @@ fn no_file_is_changed() {
     if !ready() {
         return;
     }
-    let attacks = [contents(), attributes()].concat();
+    let attacks = [contents(), attributes(), vec![changes(BIND)]].concat();
     for user in EVERYBODY {
         for place in places(user) {
             let ground = Ground { place, listeners: None };
@@ -121,9 +123,13 @@ fn what_a_rule_may_write_is_all_that_it_writes() {
         let held = format!("{{ base: inspect, write: [{}] }}", allowed.display());
         let ground = Ground { place: allowed.to_str().unwrap(), listeners: None };
         works(&ground, "files where the rule writes", &contents(), &[user], &held);
+        let with_sockets = format!("{{ base: inspect, write: [{}], sockets: [/run/second-door/none] }}", allowed.display());
+        works(&ground, "a socket where the rule writes", &[changes(BIND)], &[user], &with_sockets);
+        fails(&ground, "a socket without `sockets`", &[changes(BIND)], &[user], &held);
+        fails(&NO_GROUND, "a socket elsewhere", &[changes(BIND)], &[user], &with_sockets);
         for place in places(user) {
             let ground = Ground { place, listeners: None };
-            prove_on(&ground, "files elsewhere", &contents(), &[user], &held, OPEN);
+            prove_on(&ground, "files elsewhere", &[contents(), vec![changes(BIND)]].concat(), &[user], &held, OPEN);
         }
     }
 }

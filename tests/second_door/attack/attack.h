@@ -1,7 +1,8 @@
 /* Hostile code in a confined child: `attack ATTEMPT [WORD...] [, ATTEMPT [WORD...]]...`. With `-` alone the words come from standard input.
  *
  * Each attempt is made by a child of its own, so that one that is killed does not end the others. For each, this is printed: a line `@`, what
- * the attempt itself prints, and a line `= yes`, `= no ERRNO` or `= killed SIGNAL`. */
+ * the attempt itself prints, and a line `= yes`, `= no ERRNO` or `= killed SIGNAL`. The status at the end is 1 if one of them was refused
+ * descriptors or memory, which is how programs fail at that. `alone ATTEMPT [WORD...]` makes one without a child, and ends as it does. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -181,6 +181,50 @@ static int by_race(char **words)
     return 0;
 }
 
+/* DIRECTORY ALLOWED FORBIDDEN: the same with a name, which leads to the one and then to the other. */
+static int by_link_race(char **words)
+{
+    char name[256], next[256];
+    snprintf(name, sizeof name, "%s/name", words[0]);
+    snprintf(next, sizeof next, "%s/next", words[0]);
+    pid_t other = fork();
+    if (other < 0)
+        return errno;
+    for (int turn = 0; other == 0; turn++)
+        if (symlink(words[1 + turn % 2], next) < 0 || rename(next, name) < 0)
+            _exit(1);
+    for (int count = 0; count < 150; count++) {
+        pid_t child = fork();
+        if (child == 0) {
+            usleep(count * 7 % 400);
+            execve(name, (char *[]){ words[1], NULL }, nothing);
+            _exit(1);
+        }
+        waitpid(child, NULL, 0);
+    }
+    kill(other, SIGKILL);
+    waitpid(other, NULL, 0);
+    unlink(next);
+    return 0;
+}
+
+/* PATH: by a process that keeps all descriptors and lives on when its parent, and perhaps the whole command, has ended. */
+static int by_orphan(char **words)
+{
+    if (fork() != 0)
+        return 0;
+    setsid();
+    for (int number = 1; number < 65; number++)
+        signal(number, SIG_IGN);
+    if (fork() == 0) {
+        usleep(100000);
+        execve(words[0], words, nothing);
+        call(SYS_execveat, AT_FDCWD, words[0], words, nothing, 0);
+        usleep(100000);
+    }
+    _exit(0);
+}
+
 /* COUNT PATH: so often that whoever keeps count of it must have a bound. */
 static int by_flood(char **words)
 {
@@ -199,7 +243,8 @@ const struct attack exec_attacks[] = {
     { "execve", by_execve, 1 }, { "execvp", by_execvp, 1 }, { "execveat", by_execveat, 1 }, { "exec-descriptor", by_descriptor, 1 },
     { "fexecve", by_fexecve, 1 }, { "exec-proc", by_own_descriptor, 1 }, { "exec-memfd", by_memfd, 1 }, { "spawn", by_spawn, 1 },
     { "vfork", by_vfork, 1 }, { "exec-thread", by_thread, 1 }, { "system", by_system, 1 }, { "popen", by_popen, 1 },
-    { "exec-guess", by_guess, 1 }, { "exec-race", by_race, 2 }, { "exec-flood", by_flood, 2 },
+    { "exec-guess", by_guess, 1 }, { "exec-race", by_race, 2 }, { "exec-race-link", by_link_race, 3 },
+    { "orphan", by_orphan, 1 }, { "exec-flood", by_flood, 2 },
 #ifdef __x86_64__
     { "int80", by_int80, 1 }, { "x32", by_x32, 1 },
 #endif

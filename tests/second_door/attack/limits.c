@@ -90,6 +90,8 @@ static int by_spinning(char **words)
 /* The same by processes of which none is alive for long: a limit of each would never be reached. */
 static int by_sharing(char **words)
 {
+    /* On a busy machine this takes far longer. */
+    alarm(20);
     for (double left = atof(words[0]); left > 0; left -= 0.2) {
         pid_t child = fork();
         if (child == 0) {
@@ -120,6 +122,13 @@ static int by_mapping(char **words)
     memset(piece, 1, size);
     return 0;
 }
+/* Megabytes that are asked for and not used: none of them counts, but for the kernel. */
+static int by_reserving(char **words)
+{
+    size_t size = (size_t)atoi(words[0]) << 20;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    return mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED ? errno : 0;
+}
 static int by_opening(char **words)
 {
     for (int left = atoi(words[0]); left > 0; left--)
@@ -136,6 +145,11 @@ static int by_filling(char **words)
         if (write(file, piece, sizeof piece) < 0)
             return errno;
     return 0;
+}
+static int by_filling_on(char **words)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    return by_filling(words);
 }
 /* BYTES */
 static int by_talking(char **words)
@@ -156,6 +170,7 @@ static int by_dozing(char **words)
 const struct attack limit_attacks[] = {
     { "daemons", by_daemons, 1 }, { "chains", by_chains, 1 }, { "stopped", by_stopping, 1 }, { "reapers", by_adopting, 1 },
     { "bomb", by_bomb, 1 }, { "spin", by_spinning, 1 }, { "spin-shared", by_sharing, 1 }, { "grab", by_grabbing, 1 },
-    { "map", by_mapping, 1 }, { "open-many", by_opening, 1 }, { "fill", by_filling, 2 }, { "talk", by_talking, 1 }, { "doze", by_dozing, 1 },
+    { "map", by_mapping, 1 }, { "open-many", by_opening, 1 }, { "fill", by_filling, 2 },
+    { "fill-ignoring", by_filling_on, 2 }, { "reserve", by_reserving, 1 }, { "talk", by_talking, 1 }, { "doze", by_dozing, 1 },
     { 0 },
 };

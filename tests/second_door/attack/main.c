@@ -25,11 +25,15 @@ static void report(int status)
         printf("\n= no %s\n", strerrorname_np(WEXITSTATUS(status)) ? strerrorname_np(WEXITSTATUS(status)) : "?");
 }
 
+/* Whether an attempt met a bound of the kernel's. */
+static int bounded;
+
 /* One attempt; false if there is no such thing, which must not look like one that failed. */
 static int one(char **words)
 {
+    int alone = words[0] && strcmp(words[0], "alone") == 0, count = 0;
+    words += alone;
     const struct attack *attack = words[0] ? find(words[0]) : NULL;
-    int count = 0;
     while (words[0] && words[count + 1])
         count++;
     if (!attack || count < attack->words) {
@@ -38,6 +42,8 @@ static int one(char **words)
     }
     printf("\n@\n");
     fflush(stdout);
+    if (alone)
+        exit(attack->make(words + 1));
     pid_t child = fork();
     if (child == 0) {
         /* One that hangs is one that failed. */
@@ -51,6 +57,7 @@ static int one(char **words)
         printf("\n= no %s\n", strerrorname_np(errno));
     else
         report(status);
+    bounded |= child > 0 && WIFEXITED(status) && (WEXITSTATUS(status) == EMFILE || WEXITSTATUS(status) == ENOMEM);
     fflush(stdout);
     return 1;
 }
@@ -92,5 +99,5 @@ int main(int count, char **words)
             return 2;
         words = end + more;
     }
-    return 0;
+    return bounded;
 }

@@ -206,6 +206,13 @@ static int by_joining(char **words)
     return socket_ < 0 ? errno : outcome(setsockopt(socket_, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group));
 }
 
+/* LEVEL OPTION VALUE: an option of a UDP socket. */
+static int by_option(char **words)
+{
+    int value = atoi(words[2]), socket_ = socket(AF_INET, SOCK_DGRAM, 0);
+    return socket_ < 0 ? errno : outcome(setsockopt(socket_, atoi(words[0]), atoi(words[1]), &value, sizeof value));
+}
+
 /* FAMILY TYPE PROTOCOL, in numbers. */
 static int by_socket(char **words) { return outcome(socket(atoi(words[0]), atoi(words[1]), atoi(words[2]))); }
 static int by_alg(char **words)
@@ -459,7 +466,7 @@ const struct attack network_attacks[] = {
     { "udp", by_sendto, 3 }, { "udp-sendmsg", by_sendmsg, 3 }, { "udp-sendmmsg", by_sendmmsg, 3 }, { "udp-send", by_connected_send, 3 },
     { "udp-write", by_connected_write, 3 }, { "udp-connect-sendmsg", by_connected_sendmsg, 3 }, { "udp-cork", by_corked, 3 },
     { "udp-reconnect", by_reconnecting, 3 }, { "udplite", by_udplite, 3 }, { "udp-receive", by_receiving, 2 }, { "join", by_joining, 1 },
-    { "socket", by_socket, 3 }, { "alg", by_alg, 0 },
+    { "option", by_option, 3 }, { "socket", by_socket, 3 }, { "alg", by_alg, 0 },
     { "unix", by_unix, 2 }, { "unix-packets", by_unix_packets, 2 }, { "unix-datagram", by_unix_datagram, 2 },
     { "unix-sendto", by_unix_sendto, 2 }, { "unix-sendmsg", by_unix_sendmsg, 2 }, { "unix-sendmmsg", by_unix_sendmmsg, 2 },
     { "pair-sendto", by_pair_sendto, 2 }, { "pair-flags", by_pair_flags, 2 }, { "pair-connect", by_pair_connect, 2 },

@@ -84,11 +84,11 @@ static int by_proc_pidfd(char **words)
     int handle = open(path, O_RDONLY | O_DIRECTORY);
     return arrived(target, atoi(words[1]), handle < 0 ? errno : outcome(call(SYS_pidfd_send_signal, handle, atoi(words[1]), NULL, 0)));
 }
-/* Its group, and everything. */
+/* Its group, if its number is to be had here (0 would be our own), and everything. */
 static int by_group(char **words)
 {
-    pid_t target = process(words[0]);
-    return arrived(target, atoi(words[1]), outcome(kill(-getpgid(target), atoi(words[1]))));
+    pid_t target = process(words[0]), group = getpgid(target);
+    return arrived(target, atoi(words[1]), group <= 0 ? ESRCH : outcome(kill(-group, atoi(words[1]))));
 }
 static int by_all(char **words) { return arrived(process(words[0]), atoi(words[1]), outcome(kill(-1, atoi(words[1])))); }
 /* The kernel sends it when a pipe becomes ready. */
@@ -207,7 +207,11 @@ static int by_limit(char **words)
     return outcome(prlimit(process(words[0]), RLIMIT_FSIZE, &none, NULL));
 }
 static int by_nice(char **words) { return outcome(setpriority(PRIO_PROCESS, process(words[0]), 19)); }
-static int by_nice_group(char **words) { return outcome(setpriority(PRIO_PGRP, getpgid(process(words[0])), 19)); }
+static int by_nice_group(char **words)
+{
+    pid_t group = getpgid(process(words[0]));
+    return group <= 0 ? ESRCH : outcome(setpriority(PRIO_PGRP, group, 19));
+}
 /* Without a number anywhere: everybody of this user. PROCESS is then no better off than before. */
 static int by_nice_user(char **words)
 {
@@ -217,10 +221,12 @@ static int by_nice_user(char **words)
     return getpriority(PRIO_PROCESS, process(words[0])) > before ? 0 : EPERM;
 }
 static int by_io_priority(char **words) { return outcome(call(SYS_ioprio_set, 1, process(words[0]), 3 << 13)); }
+/* PROCESS LEVEL: everybody of this user. */
 static int by_io_priority_user(char **words)
 {
-    call(SYS_ioprio_set, 3, getuid(), 2 << 13 | 7);
-    return call(SYS_ioprio_get, 1, process(words[0])) == (2 << 13 | 7) ? 0 : EPERM;
+    int priority = 2 << 13 | atoi(words[1]);
+    call(SYS_ioprio_set, 3, getuid(), priority);
+    return call(SYS_ioprio_get, 1, process(words[0])) == priority ? 0 : EPERM;
 }
 static int by_affinity(char **words)
 {
@@ -256,7 +262,11 @@ static int by_typing(char **words)
 }
 /* The kernel looks at 32 bits of the request only. */
 static int by_wide_typing(char **words) { return outcome(call(SYS_ioctl, 0, 0x100000000ul | TIOCSTI, words[0])); }
-static int by_own_typing(char **words) { return outcome(ioctl(open("/dev/tty", O_RDWR | O_NOCTTY), TIOCSTI, words[0])); }
+static int by_own_typing(char **words)
+{
+    int terminal = open("/dev/tty", O_RDWR | O_NOCTTY);
+    return terminal < 0 ? errno : outcome(ioctl(terminal, TIOCSTI, words[0]));
+}
 /* REQUEST in hexadecimal, with a pointer to some zeros. */
 static int by_ioctl(char **words)
 {
@@ -278,7 +288,7 @@ const struct attack process_attacks[] = {
     { "pidfd-getfd", by_descriptor, 1 }, { "kcmp", by_kcmp, 1 }, { "move-pages-of", by_move_pages, 1 },
     { "robust-list", by_robust_list, 1 }, { "read-proc", by_reading, 2 }, { "write-proc", by_writing, 3 }, { "open-proc", by_opening, 2 },
     { "link-proc", by_readlink, 2 }, { "prlimit", by_limit, 1 }, { "nice", by_nice, 1 }, { "nice-group", by_nice_group, 1 },
-    { "nice-user", by_nice_user, 1 }, { "ioprio", by_io_priority, 1 }, { "ioprio-user", by_io_priority_user, 1 },
+    { "nice-user", by_nice_user, 1 }, { "ioprio", by_io_priority, 1 }, { "ioprio-user", by_io_priority_user, 2 },
     { "affinity", by_affinity, 1 }, { "scheduler", by_scheduler, 1 }, { "sched-param", by_parameter, 1 }, { "sched-attr", by_attributes, 1 },
     { "type", by_typing, 1 }, { "type-wide", by_wide_typing, 1 }, { "type-own", by_own_typing, 1 }, { "ioctl", by_ioctl, 1 },
     { "steal-terminal", by_stealing, 0 },
