@@ -129,7 +129,7 @@ impl Rulesets {
     /// The ruleset for a plan, as the file system is now; `None` where the plan has none.
     ///
     /// # Errors
-    /// There is more to look through than [`limits::HIDDEN_ENTRIES`], a file system does not answer within [`limits::PATH_DEADLINE`], or
+    /// There is more to look through than [`limits::HIDDEN_ENTRIES`], a file system does not answer within [`limits::RULESET_DEADLINE`], or
     /// the kernel has no descriptors or memory.
     pub fn ruleset(&mut self, plan: &Plan, subject: Subject<'_>) -> Result<Option<Rc<OwnedFd>>, FilesError> {
         if !plan.files {
@@ -232,7 +232,7 @@ impl Request {
             Ok((ruleset, watched)) => Answer { bytes: vec![u8::from(watched)], descriptor: Some(ruleset) },
             Err(reason) => Answer { bytes: reason.into_bytes(), descriptor: None },
         };
-        let answer = answer_with(limits::PATH_DEADLINE, self.identity.as_ref(), watch.map(Watch::as_fd), work);
+        let answer = answer_with(limits::RULESET_DEADLINE, self.identity.as_ref(), watch.map(Watch::as_fd), work);
         let answer = answer.map_err(|elapsed| format!("looking for what is to be hidden: {elapsed}"))?;
         let reason = || String::from_utf8_lossy(&answer.bytes).into_owned();
         Ok((answer.descriptor.ok_or_else(reason)?, answer.bytes == [1]))

@@ -17,6 +17,9 @@ pub const STUCK_HELPERS: usize = 8;
 /// Symbolic links followed in one path, as in Linux (`path_resolution(7)`).
 pub const SYMLINKS: usize = 40;
 
+/// Finding out what is hidden where a policy reads, for all of its places together: many lookups, on a host that may be busy.
+pub const RULESET_DEADLINE: Duration = Duration::from_secs(5);
+
 /// How long a process may take from its beginning to its program's: the program is read from a disk that may be slow.
 pub const START_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a command that was told to end (the client went away, SIGTERM) has before it is killed.

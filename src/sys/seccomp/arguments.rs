@@ -96,6 +96,7 @@ impl Builder<'_> {
             Class::Setpriority => self.of_itself(PRIO_PROCESS),
             Class::IoprioSet => self.of_itself(IOPRIO_WHO_PROCESS),
             Class::Scheduling => self.allow_values(0, &[0]),
+            Class::Utimensat => self.utimensat(),
             Class::Open => self.open(1),
             Class::Openat => self.open(2),
             Class::Personality => self.allow_values(0, &PERSONALITIES),
@@ -227,6 +228,13 @@ impl Builder<'_> {
         self.program.jump_unless(Test::AnyOf(libc::O_TRUNC as u32), allow);
         self.program.mask(libc::O_ACCMODE as u32);
         self.one_of(&[libc::O_WRONLY as u32, libc::O_RDWR as u32], allow, refuse);
+    }
+
+    /// Of a descriptor, where there is no path.
+    fn utimensat(&mut self) {
+        let refuse = self.to(NOT_PERMITTED);
+        self.unless_null(1, refuse);
+        self.program.answer(ALLOW);
     }
 
     /// The kernel's own clocks, which ask for the capability; those of devices are set by whoever could open them, before Linux 6.15.

@@ -9,7 +9,8 @@ pub struct Calls {
     pub unix: Unix,
     pub inet: Inet,
     pub signals: Signals,
-    /// Whether modes, owners, times and extended attributes of files can be changed: Landlock does not hold them.
+    /// Whether modes, owners, times and extended attributes can be changed of files that are open, which Landlock has had a say in. By
+    /// their names they never can: of that Landlock knows nothing, and a record of the session could be made readable.
     pub attributes: bool,
     /// Whether the filter must keep files from being cut short, because Landlock does not (before ABI 3).
     pub guard_truncation: bool,

@@ -192,6 +192,8 @@ impl Builder<'_> {
             Class::Setpgid if !matches!(calls.signals, Signals::NotTo(_)) => Action::Answer(ALLOW),
             Class::Fcntl if calls.signals == Signals::Free => Action::Answer(ALLOW),
             Class::Attributes => free(calls.attributes, NOT_PERMITTED),
+            Class::NamedAttributes => Action::Answer(NOT_PERMITTED),
+            Class::Utimensat if !calls.attributes => Action::Answer(NOT_PERMITTED),
             Class::Truncate => free(!calls.guard_truncation, NOT_PERMITTED),
             Class::Open | Class::Openat if !calls.guard_truncation => Action::Answer(ALLOW),
             // Its flags are in memory.

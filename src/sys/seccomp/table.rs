@@ -40,8 +40,11 @@ pub(super) enum Class {
     IoprioSet,
     /// Of a process that the first argument names.
     Scheduling,
-    /// Changes modes, owners, times or extended attributes of files.
+    /// Changes modes, owners or extended attributes of files that are open.
     Attributes,
+    /// The same, and times, of files by their names.
+    NamedAttributes,
+    Utimensat,
     Truncate,
     Open,
     Openat,
@@ -220,11 +223,13 @@ calls! {
     Setpriority { setpriority 141 140 }
     IoprioSet { ioprio_set 251 30 }
     Scheduling { sched_setparam 142 118, sched_setscheduler 144 119, sched_setaffinity 203 122, sched_setattr 314 274 }
-    Attributes {
-        chmod 90 -, fchmod 91 52, chown 92 -, fchown 93 55, lchown 94 -, utime 132 -, setxattr 188 5, lsetxattr 189 6, fsetxattr 190 7,
-        removexattr 197 14, lremovexattr 198 15, fremovexattr 199 16, utimes 235 -, fchownat 260 54, futimesat 261 -, fchmodat 268 53,
-        utimensat 280 88, fchmodat2 452 452, setxattrat 463 463, removexattrat 466 466, file_setattr 469 469,
+    Attributes { fchmod 91 52, fchown 93 55, fsetxattr 190 7, fremovexattr 199 16 }
+    NamedAttributes {
+        chmod 90 -, chown 92 -, lchown 94 -, utime 132 -, setxattr 188 5, lsetxattr 189 6, removexattr 197 14, lremovexattr 198 15,
+        utimes 235 -, fchownat 260 54, futimesat 261 -, fchmodat 268 53, fchmodat2 452 452, setxattrat 463 463, removexattrat 466 466,
+        file_setattr 469 469,
     }
+    Utimensat { utimensat 280 88 }
     Truncate { truncate 76 45 }
     Open { open 2 - }
     Openat { openat 257 56 }
