@@ -15,7 +15,9 @@
 //!   and never put into it.
 //! - A change within the tick of the clock in which the directory was read. Those that changed within [`YOUNG`] are left out.
 //! - A change that keeps the time of change. The kernel sets that from its clock, and nobody can set it back but with the clock. Images of
-//!   file systems do have times as somebody wrote them, the same in one image and the next: whole seconds. Those are left out.
+//!   file systems have times as somebody wrote them, perhaps the same in one image and the next: whole seconds. Those are believed only on
+//!   the ext4 that the index itself was written to by a kernel, which its own time of change shows: what is changed there later differs,
+//!   and another image has not this index. An overlay is none, for what is below it may be exchanged.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io::Read;
@@ -27,6 +29,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+use nix::sys::statfs::{EXT4_SUPER_MAGIC, fstatfs};
 use sha2::{Digest, Sha256};
 
 use super::holes::kind_of;
@@ -59,12 +62,21 @@ impl From<&FileStat> for Stamp {
 }
 
 impl Stamp {
+    fn device(&self) -> i64 {
+        self.0[0]
+    }
+
+    /// Whether the time of change is a kernel's.
+    fn is_exact(&self) -> bool {
+        self.0[5] != 0
+    }
+
     /// Whether a change from `now` on would show.
     fn settled(&self, now: SystemTime) -> bool {
         let Stamp([.., seconds, nanoseconds]) = self;
         let changed = u64::try_from(*seconds).ok().zip(u32::try_from(*nanoseconds).ok());
         let changed = changed.map(|(seconds, nanoseconds)| UNIX_EPOCH + Duration::new(seconds, nanoseconds));
-        *nanoseconds != 0 && changed.and_then(|changed| now.duration_since(changed).ok()).is_some_and(|age| age >= YOUNG)
+        changed.and_then(|changed| now.duration_since(changed).ok()).is_some_and(|age| age >= YOUNG)
     }
 }
 
@@ -81,6 +93,8 @@ pub(super) struct Item {
 #[derive(Debug)]
 pub(super) struct Index {
     bytes: Vec<u8>,
+    /// The device of the file system on which whole seconds are believed.
+    native: Option<i64>,
     /// In the order of their paths.
     directories: Vec<Known>,
 }
@@ -97,12 +111,14 @@ impl Index {
     /// The index in a state directory, if there is one that is root's alone and whole.
     pub fn open(state: &Path) -> Option<Index> {
         let file = Directory::open(state, Owner::Root).and_then(|state| state.open_file(paths::INDEX, Owner::Root)).ok()?;
+        let (stamp, kind) = (Stamp::from(&fstat(&file).ok()?), fstatfs(&file).ok()?.filesystem_type());
+        let native = (kind == EXT4_SUPER_MAGIC && stamp.is_exact()).then_some(stamp.device());
         let mut bytes = Vec::with_capacity(usize::try_from(file.metadata().ok()?.len()).ok()?.min(limits::INDEX_BYTES));
         file.take(limits::INDEX_BYTES as u64 + 1).read_to_end(&mut bytes).ok()?;
-        Index::decode(bytes)
+        Index::decode(bytes, native)
     }
 
-    fn decode(bytes: Vec<u8>) -> Option<Index> {
+    fn decode(bytes: Vec<u8>, native: Option<i64>) -> Option<Index> {
         let (check, body) = bytes.strip_prefix(MAGIC)?.split_at_checked(CHECK)?;
         if bytes.len() > limits::INDEX_BYTES || Sha256::digest(body)[..] != *check {
             return None;
@@ -118,14 +134,15 @@ impl Index {
             directories.push(Known { path, stamp: Stamp(stamp), items: reader.counted()? });
         }
         let sorted = directories.is_sorted_by(|one, other| bytes.get(one.path.clone()) < bytes.get(other.path.clone()));
-        sorted.then_some(Index { bytes, directories })
+        sorted.then_some(Index { bytes, native, directories })
     }
 
     /// What a directory holds, if it is known and `stat` says that it is as it was.
     pub fn held(&self, path: &[u8], stat: impl FnOnce() -> nix::Result<FileStat>) -> Option<(Stamp, Vec<Item>)> {
         let at = self.directories.binary_search_by(|known| self.bytes.get(known.path.clone()).cmp(&Some(path)));
         let known = self.directories.get(at.ok()?)?;
-        if known.stamp != Stamp::from(&stat().ok()?) {
+        let believed = known.stamp.is_exact() || self.native == Some(known.stamp.device());
+        if !believed || known.stamp != Stamp::from(&stat().ok()?) {
             return None;
         }
         Some((known.stamp, self.items(known)?))
