@@ -95,7 +95,7 @@ impl Bench {
     fn new() -> Bench {
         // NOEXEC for one spelling of the program, so that both ways can be had.
         let _ = fs::write("/etc/sudoers.d/postern-bench", "root ALL=(ALL) NOPASSWD: ALL, NOPASSWD: NOEXEC: /bin/../bin/true\n");
-        let mut confiner = Confiner::new(Kernel::of_host(), Strength::BestEffort, Rulesets::for_session());
+        let mut confiner = Confiner::new(Kernel::of_host(), Strength::BestEffort, Rulesets::for_session(None));
         confiner.set_apart();
         let directory = Rc::new(open("/", OFlag::O_PATH, Mode::empty()).unwrap());
         let null = open("/dev/null", OFlag::O_RDWR, Mode::empty()).unwrap();

@@ -248,7 +248,7 @@ fn a_secret_that_comes_later_is_out_of_reach_of_the_next_command() {
     let confinement = Confinement::built_in(Base::Inspect);
     let plan = Plan::of(&confinement, &kernel(landlock::abi()));
     for identity in [None, Some(&account)] {
-        let mut rulesets = Rulesets::for_session();
+        let mut rulesets = Rulesets::for_session(None);
         let subject = Subject { program: Path::new("/bin/cat"), identity, home: "/nonexistent", terminal: None };
         let mut next = || rulesets.ruleset(&plan, subject).unwrap().unwrap();
         // The directory of the new key, and no other place, may be of interest.
@@ -359,7 +359,7 @@ fn a_place_with_too_much_in_it_is_an_error_that_says_what_to_do() {
     let ruleset = |confinement: &Confinement| {
         let plan = Plan::of(confinement, &kernel(landlock::abi()));
         let subject = Subject { program: Path::new("/bin/cat"), identity: None, home: "/nonexistent", terminal: None };
-        Rulesets::for_one_line().ruleset(&plan, subject).map(drop).map_err(|error| error.to_string())
+        Rulesets::for_one_line(None).ruleset(&plan, subject).map(drop).map_err(|error| error.to_string())
     };
     let sealed = Confinement { read: words(&["/run/many"]), ..Confinement::built_in(Base::Sealed) };
     let error = ruleset(&sealed).unwrap_err();

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::arguments::Arguments;
 use super::changes::Changes;
-use super::output::{count, report, say};
+use super::output::{complain, count, report, say};
 use super::state::State;
 use super::{Failure, Status, install};
+use crate::confine::index;
 use crate::policy::Applied;
 use crate::policy::applied::encode;
 use crate::policy::compile::{Source, compile};
@@ -27,6 +28,9 @@ pub fn apply(arguments: &Arguments) -> Result<Status, Failure> {
     report(&compiled.warnings);
     let bytes = encode(&compiled).map_err(|error| Failure::Other(error.to_string()))?;
     let policy = Applied::open(Box::new(bytes.clone())).map_err(|damaged| Failure::Other(damaged.to_string()))?;
+    if owner == Owner::Root {
+        write_index(&state);
+    }
     let before = state.applied();
     if before.as_ref().is_some_and(|before| before.digest() == policy.digest()) {
         say(format_args!("nothing has changed: policy {} is in force already", policy.digest()));
@@ -37,6 +41,13 @@ pub fn apply(arguments: &Arguments) -> Result<Status, Failure> {
     say(format_args!("policy {} is in force", policy.digest()));
     say(format_args!("{} added, {} removed", count(changes.added, "rule"), count(changes.removed, "rule")));
     Ok(Status::Done)
+}
+
+/// Writes down what there is in /etc of this host, which the policy does not depend on.
+fn write_index(state: &State) {
+    if let Err(error) = index::make().and_then(|bytes| Ok(state.set_index(&bytes)?)) {
+        complain(format_args!("postern: warning: no index of /etc, without which the first command of a session starts later: {error}"));
+    }
 }
 
 /// `postern rollback`.

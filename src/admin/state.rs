@@ -18,10 +18,11 @@ use super::output::complain;
 use crate::access::in_force::open_one;
 use crate::policy::Applied;
 use crate::sys::file::{Directory, FileError, Lock, Owner};
-use crate::words::paths::{APPLIED, EMPTY_HOME, PREVIOUS};
+use crate::words::paths::{APPLIED, EMPTY_HOME, INDEX, PREVIOUS};
 
 const NEW_APPLIED: &str = ".applied.new";
 const NEW_PREVIOUS: &str = ".previous.new";
+const NEW_INDEX: &str = ".index.new";
 
 /// The state directory, held by this process alone.
 pub struct State {
@@ -65,6 +66,13 @@ impl State {
         let kept = if keep { self.directory.rename(NEW_PREVIOUS, PREVIOUS) } else { Ok(()) };
         self.settle(kept);
         Ok(())
+    }
+
+    /// Replaces the index of /etc.
+    pub fn set_index(&self, bytes: &[u8]) -> Result<(), FileError> {
+        self.directory.remove(NEW_INDEX)?;
+        self.directory.write_new(NEW_INDEX, bytes)?;
+        self.directory.rename(NEW_INDEX, INDEX)
     }
 
     /// Waits until the disk has a change that is made already.

@@ -25,6 +25,7 @@ use std::rc::Rc;
 use nix::unistd::{Uid, ttyname};
 
 use super::holes::{Walk, Who};
+use super::index::{self, Index};
 use super::links::OtherNames;
 use super::mounts::Mounts;
 use super::patterns::Patterns;
@@ -52,6 +53,8 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 pub struct Rulesets {
     made: Vec<(Request, Rc<OwnedFd>)>,
     freshness: Freshness,
+    /// Where there may be an index.
+    state: Option<PathBuf>,
 }
 
 /// How rulesets that were made are known to be up to date.
@@ -113,17 +116,19 @@ pub fn terminal() -> Option<PathBuf> {
 impl Rulesets {
     /// For the commands of one line, which are planned in one go: a ruleset is made once. Costs a third of one that is watched over, and the
     /// end of the process does not wait for the kernel to take watches down, which takes it some milliseconds.
-    pub fn for_one_line() -> Rulesets {
-        Rulesets::default()
+    ///
+    /// `state` is the state directory in which `postern apply` may have left an index of /etc; without one all of that is listed.
+    pub fn for_one_line(state: Option<&Path>) -> Rulesets {
+        Rulesets { state: state.map(Path::to_owned), ..Rulesets::default() }
     }
 
-    /// For a session: rulesets are kept, and made anew when something changed.
-    pub fn for_session() -> Rulesets {
+    /// For a session: rulesets are kept, and made anew when something changed. `state` as in [`Rulesets::for_one_line`].
+    pub fn for_session(state: Option<&Path>) -> Rulesets {
         let freshness = match (Watch::new(), mounts()) {
             (Ok(watch), Ok((table, mounts))) => Freshness::Watched(Box::new(Watched { watch, table, mounts })),
             _ => Freshness::Unknown,
         };
-        Rulesets { made: Vec::new(), freshness }
+        Rulesets { freshness, ..Rulesets::for_one_line(state) }
     }
 
     /// The ruleset for a plan, as the file system is now; `None` where the plan has none.
@@ -162,9 +167,10 @@ impl Rulesets {
     }
 
     fn make(&mut self, request: Request) -> Result<Rc<OwnedFd>, String> {
+        let state = self.state.as_deref();
         let (ruleset, watched) = match &self.freshness {
-            Freshness::Watched(watched) => request.build_in_time(&watched.mounts, Some(&watched.watch))?,
-            _ => request.build_in_time(&mounts()?.1, None)?,
+            Freshness::Watched(watched) => request.build_in_time(&watched.mounts, Some(&watched.watch), state)?,
+            _ => request.build_in_time(&mounts()?.1, None, state)?,
         };
         let ruleset = Rc::new(ruleset);
         if watched || !matches!(self.freshness, Freshness::Watched(_)) {
@@ -221,14 +227,14 @@ impl Request {
 
     /// The ruleset, and whether all that it depends on is watched. Somebody else's, and one for which a file system is asked that may hang,
     /// is made by a helper.
-    fn build_in_time(&self, mounts: &Mounts, watch: Option<&Watch>) -> Result<(OwnedFd, bool), String> {
+    fn build_in_time(&self, mounts: &Mounts, watch: Option<&Watch>, state: Option<&Path>) -> Result<(OwnedFd, bool), String> {
         let own = [&self.confinement.read, &self.confinement.roots, &self.confinement.write];
         let at_hand = own.into_iter().all(Vec::is_empty) && !mounts.any_below("/etc");
         if self.identity.is_none() && at_hand {
-            return self.build(mounts, watch);
+            return self.build(mounts, watch, state);
         }
         // One byte, whether it is watched; or the reason.
-        let work = |kept: Option<OwnedFd>| match self.build(mounts, kept.map(Watch::from).as_ref()) {
+        let work = |kept: Option<OwnedFd>| match self.build(mounts, kept.map(Watch::from).as_ref(), state) {
             Ok((ruleset, watched)) => Answer { bytes: vec![u8::from(watched)], descriptor: Some(ruleset) },
             Err(reason) => Answer { bytes: reason.into_bytes(), descriptor: None },
         };
@@ -238,10 +244,12 @@ impl Request {
         Ok((answer.descriptor.ok_or_else(reason)?, answer.bytes == [1]))
     }
 
-    fn build(&self, mounts: &Mounts, watch: Option<&Watch>) -> Result<(OwnedFd, bool), String> {
+    fn build(&self, mounts: &Mounts, watch: Option<&Watch>, state: Option<&Path>) -> Result<(OwnedFd, bool), String> {
         let mut scout = Scout::new(watch);
         let mut patterns = Patterns::hidden(&self.confinement, &self.home)?;
         let places = places(&self.confinement, &self.home, &mut scout)?;
+        scout.index =
+            state.filter(|_| places.iter().any(|place| place.directory && place.path.starts_with(index::TOP))).and_then(Index::open);
         let (mut links, mut denied) = (OtherNames::default(), HashSet::new());
         for _ in 0..ROUNDS {
             let ruleset = self.ruleset(&mut scout)?;
@@ -341,9 +349,9 @@ mod tests {
                 rulesets.ruleset(&plan, subject).unwrap();
                 start.elapsed()
             };
-            let once = times(200, || time(&mut Rulesets::for_one_line()));
-            let first = times(50, || time(&mut Rulesets::for_session()));
-            let mut rulesets = Rulesets::for_session();
+            let once = times(200, || time(&mut Rulesets::for_one_line(None)));
+            let first = times(50, || time(&mut Rulesets::for_session(None)));
+            let mut rulesets = Rulesets::for_session(None);
             time(&mut rulesets);
             let again = times(1000, || time(&mut rulesets));
             println!("{base} for {identity:?}: for one line {once:?}, first of a session {first:?}, again {again:?}");

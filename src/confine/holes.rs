@@ -22,10 +22,11 @@ use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{AccessFlags, faccessat};
 
+use super::index::Item;
 use super::mounts::Mounts;
 use super::patterns::{Ahead, Patterns};
 use super::places::Place;
-use super::scout::Scout;
+use super::scout::{Directory, Scout};
 use crate::sys::directory::{Entry, Kind};
 use crate::sys::landlock::{Rights, Ruleset};
 use crate::words::limits;
@@ -73,28 +74,33 @@ pub(super) struct Walk<'a, 'b> {
     pub holes: Vec<PathBuf>,
     /// By device and inode.
     pub links: HashMap<(u64, u64), Links>,
-    /// Where the walk is.
+    /// The place.
+    root: Option<BorrowedFd<'a>>,
+    /// Where the walk is, and how much of that is the place's path.
     path: Vec<u8>,
+    start: usize,
     rights: Rights,
     depth: usize,
 }
 
 impl<'a, 'b> Walk<'a, 'b> {
     pub fn new(patterns: &'a Patterns, mounts: &'a Mounts, ruleset: &'a Ruleset, scout: &'a mut Scout<'b>, who: Who) -> Walk<'a, 'b> {
-        let (holes, links, path) = (Vec::new(), HashMap::new(), Vec::new());
-        Walk { patterns, mounts, ruleset, scout, who, holes, links, path, rights: Rights::default(), depth: 0 }
+        let (holes, links, path, rights) = (Vec::new(), HashMap::new(), Vec::new(), Rights::default());
+        Walk { patterns, mounts, ruleset, scout, who, holes, links, root: None, path, start: 0, rights, depth: 0 }
     }
 
     /// Grants a place, but for what is hidden in it.
     ///
     /// # Errors
     /// In words: more entries than [`limits::HIDDEN_ENTRIES`], or no descriptors or memory.
-    pub fn place(&mut self, place: &Place) -> Result<(), String> {
+    pub fn place(&mut self, place: &'a Place) -> Result<(), String> {
         let ahead = place.ahead(self.patterns);
+        self.root = Some(place.handle.as_fd());
         self.path = place.path.as_os_str().as_bytes().to_vec();
+        self.start = self.path.len();
         self.rights = place.rights;
         let verdict = match (place.directory, ahead.is_hidden()) {
-            (true, _) => self.directory(place.handle.as_fd(), c".", &ahead)?,
+            (true, _) => self.directory(&Directory::Place(place.handle.as_fd()), c".", &ahead)?,
             (false, true) => self.hole(),
             (false, false) => {
                 if place.named {
@@ -111,7 +117,7 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 
     /// Judges a directory, and grants its children if not all of it can be granted.
-    fn directory(&mut self, parent: BorrowedFd<'_>, name: &CStr, ahead: &Ahead) -> Result<Verdict, String> {
+    fn directory(&mut self, parent: &Directory<'_>, name: &CStr, ahead: &Ahead) -> Result<Verdict, String> {
         let (hidden, unhides) = (ahead.is_hidden(), self.patterns.shows_below(ahead));
         if self.patterns.shows_all_below(ahead) || !hidden && !self.patterns.hides_below(ahead) {
             return Ok(Verdict::Whole);
@@ -119,53 +125,52 @@ impl<'a, 'b> Walk<'a, 'b> {
         if hidden && !unhides {
             return Ok(if self.exposes(parent, name)? { self.hole() } else { Verdict::Closed });
         }
-        match self.open(parent, name) {
-            Ok(directory) => self.children(directory, ahead),
+        match self.list(parent, name)? {
+            Ok((directory, items)) => self.children(&directory, items, ahead),
             Err(Errno::EACCES) if !self.reaches(parent, name, AccessFlags::X_OK) => Ok(Verdict::Closed),
             // It can be searched for names that are not known here.
             Err(errno) => self.failed(errno),
         }
     }
 
-    fn children(&mut self, directory: OwnedFd, ahead: &Ahead) -> Result<Verdict, String> {
-        let entries = match self.scout.list(&directory) {
-            Err(errno) => return self.failed(errno),
-            Ok(listed) => listed.map_err(|spent| spent.at(&self.path))?,
-        };
+    fn children(&mut self, directory: &Directory<'_>, items: Vec<Item>, ahead: &Ahead) -> Result<Verdict, String> {
         let mut whole = Vec::new();
         let mut complete = !ahead.is_hidden();
-        for entry in entries {
-            let kind = kind_of(&directory, &entry);
-            let next = match kind {
-                Kind::Directory => self.patterns.step(ahead, entry.name.to_bytes()),
-                _ => self.patterns.end(ahead, entry.name.to_bytes()),
+        for item in items {
+            let next = match item.kind {
+                Kind::Directory => self.patterns.step(ahead, item.name.to_bytes()),
+                _ => self.patterns.end(ahead, item.name.to_bytes()),
             };
-            let verdict = self.below(&entry, |walk| walk.entry(directory.as_fd(), &entry.name, kind, &next))?;
+            let verdict = self.below(&item, |walk| walk.item(directory, &item, &next))?;
             complete &= verdict != Verdict::Hole;
-            if verdict == Verdict::Whole && !next.is_hidden() && kind != Kind::Link {
-                whole.push((entry.name, kind == Kind::Directory));
+            if verdict == Verdict::Whole && !next.is_hidden() && item.kind != Kind::Link {
+                whole.push((item.name, item.kind == Kind::Directory));
             }
         }
         if complete {
             return Ok(Verdict::Whole);
         }
-        whole.iter().try_for_each(|(name, is_directory)| self.allow_child(&directory, name, *is_directory))?;
+        if let Ok(directory) = directory.handle() {
+            whole.iter().try_for_each(|(name, is_directory)| self.allow_child(directory, name, *is_directory))?;
+        }
         Ok(Verdict::Hole)
     }
 
-    fn entry(&mut self, parent: BorrowedFd<'_>, name: &CStr, kind: Kind, ahead: &Ahead) -> Result<Verdict, String> {
-        match kind {
+    fn item(&mut self, parent: &Directory<'_>, item: &Item, ahead: &Ahead) -> Result<Verdict, String> {
+        match item.kind {
             Kind::Unknown | Kind::Link => Ok(Verdict::Whole),
-            Kind::Directory => self.directory(parent, name, ahead),
-            Kind::File => Ok(self.file(parent, name, ahead.is_hidden())),
-            Kind::Device if !ahead.shown => Ok(self.hide_file(parent, name)),
-            _ if ahead.is_hidden() => Ok(self.hide_file(parent, name)),
+            Kind::Directory => self.directory(parent, &item.name, ahead),
+            Kind::File if item.single && !ahead.is_hidden() => Ok(Verdict::Whole),
+            Kind::File => Ok(self.file(parent, &item.name, ahead.is_hidden())),
+            Kind::Device if !ahead.shown => Ok(self.hide_file(parent, &item.name)),
+            _ if ahead.is_hidden() => Ok(self.hide_file(parent, &item.name)),
             _ => Ok(Verdict::Whole),
         }
     }
 
-    fn file(&mut self, parent: BorrowedFd<'_>, name: &CStr, hidden: bool) -> Verdict {
-        let Ok(stat) = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW) else { return Verdict::Closed };
+    fn file(&mut self, parent: &Directory<'_>, name: &CStr, hidden: bool) -> Verdict {
+        let Ok(directory) = parent.handle() else { return self.hole() };
+        let Ok(stat) = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) else { return Verdict::Closed };
         if !hidden && stat.st_nlink == 1 {
             return Verdict::Whole;
         }
@@ -177,13 +182,14 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 
     /// A file that is not to be read: a hole if it could be.
-    fn hide_file(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Verdict {
+    fn hide_file(&mut self, parent: &Directory<'_>, name: &CStr) -> Verdict {
         if !self.reaches(parent, name, AccessFlags::R_OK) {
             return Verdict::Closed;
         }
         // A name that it is given elsewhere shows here.
         if self.scout.watches()
-            && let Ok(file) = openat(parent, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
+            && let Ok(file) =
+                parent.handle().and_then(|parent| openat(parent, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()))
         {
             self.scout.watch(file.as_fd());
         }
@@ -191,26 +197,22 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 
     /// Whether anything in a hidden directory could be read. Looks at all of it, for files that have names elsewhere too.
-    fn exposes(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<bool, String> {
+    fn exposes(&mut self, parent: &Directory<'_>, name: &CStr) -> Result<bool, String> {
         if self.mounts.has_point(Path::new(OsStr::from_bytes(&self.path))) {
             // Perhaps a file system that hangs: nothing in it is asked for.
             return Ok(self.reaches(parent, name, AccessFlags::R_OK) || self.reaches(parent, name, AccessFlags::X_OK));
         }
-        let directory = match self.open(parent, name) {
-            Ok(directory) => directory,
+        let (directory, items) = match self.list(parent, name)? {
+            Ok(listed) => listed,
             Err(Errno::EACCES) => return Ok(self.reaches(parent, name, AccessFlags::X_OK) && !self.is_closed_drop_box()),
             Err(errno) => return self.failed(errno).map(|verdict| verdict == Verdict::Hole),
         };
-        let entries = match self.scout.list(&directory) {
-            Err(errno) => return self.failed(errno).map(|verdict| verdict == Verdict::Hole),
-            Ok(listed) => listed.map_err(|spent| spent.at(&self.path))?,
-        };
         let mut exposes = false;
-        for entry in entries {
-            exposes |= self.below(&entry, |walk| match kind_of(&directory, &entry) {
+        for item in items {
+            exposes |= self.below(&item, |walk| match item.kind {
                 Kind::Link | Kind::Unknown => Ok(false),
-                Kind::Directory => walk.exposes(directory.as_fd(), &entry.name),
-                _ => Ok(walk.file(directory.as_fd(), &entry.name, true) == Verdict::Hole),
+                Kind::Directory => walk.exposes(&directory, &item.name),
+                _ => Ok(walk.file(&directory, &item.name, true) == Verdict::Hole),
             })?;
         }
         Ok(exposes)
@@ -222,12 +224,12 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 
     /// Does something one level further down.
-    fn below<T>(&mut self, entry: &Entry, work: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+    fn below<T>(&mut self, item: &Item, work: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
         let length = self.path.len();
         if self.path != b"/" {
             self.path.push(b'/');
         }
-        self.path.extend_from_slice(entry.name.to_bytes());
+        self.path.extend_from_slice(item.name.to_bytes());
         self.depth += 1;
         let done = work(self);
         self.depth -= 1;
@@ -235,16 +237,36 @@ impl<'a, 'b> Walk<'a, 'b> {
         done
     }
 
-    fn open(&self, parent: BorrowedFd<'_>, name: &CStr) -> nix::Result<OwnedFd> {
+    /// The directory where the walk is, and what is in it. The inner error is that of the file system.
+    fn list(&mut self, parent: &Directory<'_>, name: &CStr) -> Result<nix::Result<(Directory<'a>, Vec<Item>)>, String> {
+        // What is mounted on a name does not show in the directory.
+        let path = Some(self.path.as_slice()).filter(|path| !self.mounts.any_directly_in(Path::new(OsStr::from_bytes(path))));
+        let relative = name_in_place(&self.path, self.start);
+        let known = path.zip(self.root).and_then(|(path, root)| self.scout.known(root, &relative, path));
+        let listed = match known {
+            Some(known) => Ok(known),
+            None => match self.open(parent, name) {
+                Ok(directory) => self.scout.items(&directory, path).map(|items| items.map(|items| (Directory::Opened(directory), items))),
+                Err(errno) => Err(errno),
+            },
+        };
+        match listed {
+            Ok(listed) => listed.map(Ok).map_err(|spent| spent.at(&self.path)),
+            Err(errno) => Ok(Err(errno)),
+        }
+    }
+
+    fn open(&self, parent: &Directory<'_>, name: &CStr) -> nix::Result<OwnedFd> {
         if self.depth > limits::HIDDEN_DEPTH {
             return Err(Errno::ENAMETOOLONG);
         }
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        openat(parent, name, flags, Mode::empty())
+        openat(parent.handle()?, name, flags, Mode::empty())
     }
 
     /// Whether whom this is for has a right by the ordinary rights of the file system, or could give it to themselves.
-    fn reaches(&self, parent: BorrowedFd<'_>, name: &CStr, right: AccessFlags) -> bool {
+    fn reaches(&self, parent: &Directory<'_>, name: &CStr, right: AccessFlags) -> bool {
+        let Ok(parent) = parent.handle() else { return true };
         let owns = || fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| stat.st_uid == self.who.uid);
         match faccessat(parent, name, right, AtFlags::AT_EACCESS | AtFlags::AT_SYMLINK_NOFOLLOW) {
             _ if !self.who.held => true,
@@ -280,7 +302,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         }
     }
 
-    fn allow_child(&self, directory: &OwnedFd, name: &CString, is_directory: bool) -> Result<(), String> {
+    fn allow_child(&self, directory: BorrowedFd<'_>, name: &CString, is_directory: bool) -> Result<(), String> {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         match openat(directory, name.as_c_str(), flags, Mode::empty()) {
             Ok(child) => self.allow(child.as_fd(), is_directory),
@@ -310,6 +332,13 @@ pub(super) fn kind_of(directory: &OwnedFd, entry: &Entry) -> Kind {
         Ok(SFlag::S_IFBLK | SFlag::S_IFCHR) => Kind::Device,
         Ok(_) => Kind::Other,
     }
+}
+
+/// A path relative to the place that its first bytes lead to.
+fn name_in_place(path: &[u8], start: usize) -> CString {
+    let name = path.get(start..).unwrap_or_default();
+    let name = name.strip_prefix(b"/").unwrap_or(name);
+    CString::new(if name.is_empty() { b"." } else { name }).unwrap_or_default()
 }
 
 fn path_of(bytes: &[u8]) -> PathBuf {

@@ -8,6 +8,7 @@
 pub mod confiner;
 pub mod files;
 mod holes;
+pub mod index;
 pub mod kernel;
 mod links;
 mod mounts;

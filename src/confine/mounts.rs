@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Mounts {
     all: Vec<Mount>,
     points: HashSet<PathBuf>,
+    /// The directories that those are in.
+    above: HashSet<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -28,13 +30,19 @@ struct Mount {
 impl Mounts {
     pub fn parse(text: &[u8]) -> Mounts {
         let all: Vec<Mount> = text.split(|byte| *byte == b'\n').filter_map(Mount::parse).collect();
-        let points = all.iter().map(|mount| mount.point.clone()).collect();
-        Mounts { all, points }
+        let points: HashSet<PathBuf> = all.iter().map(|mount| mount.point.clone()).collect();
+        let above = points.iter().filter_map(|point| point.parent()).map(Path::to_owned).collect();
+        Mounts { all, points, above }
     }
 
     /// Whether something is mounted just there.
     pub fn has_point(&self, path: &Path) -> bool {
         self.points.contains(path)
+    }
+
+    /// Whether something is mounted on a name in a directory.
+    pub fn any_directly_in(&self, directory: &Path) -> bool {
+        self.above.contains(directory)
     }
 
     /// Whether something is mounted below a directory.
@@ -127,5 +135,6 @@ mod tests {
         let mounts = Mounts::parse(&std::fs::read("/proc/self/mountinfo").unwrap());
         assert!(mounts.has_point(Path::new("/")) && mounts.has_point(Path::new("/proc")) && mounts.any_below("/"));
         assert!(!mounts.has_point(Path::new("/proc/self")));
+        assert!(mounts.any_directly_in(Path::new("/")) && !mounts.any_directly_in(Path::new("/proc/self")));
     }
 }

@@ -1,10 +1,13 @@
 //! Patterns of paths, prepared for walks: which of them are still alive in a directory, and what the next name makes of them.
 //!
 //! `policy::glob` judges one path by one pattern; a walk asks 130 of them about each of a thousand names. Here a directory carries the few
-//! patterns that can still match below it, each with the place that it has come to, and most names are settled by comparing bytes.
+//! patterns that can still match below it, each with the place that it has come to, and what a name must begin or end with to be of interest
+//! to any of them: most names are settled by two bytes.
 
+use std::cell::OnceCell;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
 
 use crate::policy::Confinement;
 use crate::policy::glob;
@@ -37,11 +40,38 @@ enum Name {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ahead {
     /// Pattern, and the name of it that comes next.
-    states: Vec<(usize, usize)>,
+    states: Rc<Vec<(usize, usize)>>,
+    /// Which names can make a difference to them.
+    filter: OnceCell<Rc<Filter>>,
     /// It is hidden, unless it is shown.
     pub hidden: bool,
     /// It is taken from what is hidden, with all that is below it.
     pub shown: bool,
+}
+
+/// Tells most of the names that match none of the patterns.
+#[derive(Debug, Default)]
+struct Filter {
+    first: Bytes,
+    last: Bytes,
+    /// Patterns and their names that the bytes do not tell of.
+    others: Vec<(usize, usize)>,
+    /// Whether a name that matches nothing leaves the patterns where they are.
+    steady: bool,
+}
+
+/// A set of bytes.
+#[derive(Debug, Default)]
+struct Bytes([u64; 4]);
+
+impl Bytes {
+    fn add(&mut self, byte: u8) {
+        self.0.iter_mut().skip(usize::from(byte >> 6)).take(1).for_each(|word| *word |= 1 << (byte & 63));
+    }
+
+    fn has(&self, byte: Option<&u8>) -> bool {
+        byte.is_some_and(|byte| self.0.get(usize::from(byte >> 6)).is_some_and(|word| word & (1 << (byte & 63)) != 0))
+    }
 }
 
 impl Patterns {
@@ -100,10 +130,10 @@ impl Patterns {
     pub fn step(&self, here: &Ahead, name: &[u8]) -> Ahead {
         let mut next = self.advance(here, name, true);
         if next.shown {
-            next.states.clear();
+            next.keep(|_| false);
         } else if next.hidden {
             // What is below is hidden already, unless it is shown.
-            next.states.retain(|(index, _)| self.shows(*index));
+            next.keep(|index| self.shows(index));
         }
         next
     }
@@ -114,11 +144,15 @@ impl Patterns {
     }
 
     fn advance(&self, here: &Ahead, name: &[u8], deeper: bool) -> Ahead {
-        let mut next = Ahead { states: Vec::new(), hidden: here.hidden, shown: here.shown };
-        for &(index, at) in &here.states {
-            let Some(ahead) = self.0.get(index).and_then(|pattern| pattern.names.get(at..)) else { continue };
-            // `**` that is not at the end stands for this name and for none.
-            let any = ahead.iter().take_while(|name| matches!(name, Name::Any)).count().min(ahead.len() - 1);
+        let filter = here.filter.get_or_init(|| Rc::new(self.filter(&here.states)));
+        let (hidden, shown) = (here.hidden, here.shown);
+        if (filter.steady || !deeper) && !self.may_match(filter, name) {
+            let same = || Ahead { states: Rc::clone(&here.states), filter: OnceCell::from(Rc::clone(filter)), hidden, shown };
+            return if deeper { same() } else { Ahead { hidden, shown, ..Ahead::default() } };
+        }
+        let mut next = Ahead { hidden, shown, ..Ahead::default() };
+        for &(index, at) in here.states.iter() {
+            let Some((any, ahead)) = self.ahead(index, at) else { continue };
             if any > 0 {
                 self.reach(&mut next, index, at, deeper);
             }
@@ -127,6 +161,33 @@ impl Patterns {
             }
         }
         next
+    }
+
+    /// What a pattern has ahead of it, and how many of that are a `**` that is not at the end: it stands for the next name and for none.
+    fn ahead(&self, index: usize, at: usize) -> Option<(usize, &[Name])> {
+        let ahead = self.0.get(index)?.names.get(at..)?;
+        Some((ahead.iter().take_while(|name| matches!(name, Name::Any)).count().min(ahead.len().checked_sub(1)?), ahead))
+    }
+
+    fn filter(&self, states: &[(usize, usize)]) -> Filter {
+        let mut filter = Filter { steady: true, ..Filter::default() };
+        for &(index, at) in states {
+            let Some((any, ahead)) = self.ahead(index, at) else { continue };
+            // From one `**` to the next.
+            filter.steady &= any > 0;
+            match ahead.get(any).map(Name::edge) {
+                Some(Edge::First(byte)) => filter.first.add(byte),
+                Some(Edge::Last(byte)) => filter.last.add(byte),
+                _ => filter.others.push((index, at + any)),
+            }
+        }
+        filter
+    }
+
+    fn may_match(&self, filter: &Filter, name: &[u8]) -> bool {
+        let item = |(index, at): &(usize, usize)| self.0.get(*index).and_then(|pattern| pattern.names.get(*at));
+        let other = || filter.others.iter().filter_map(item).any(|item| item.matches(name));
+        filter.first.has(name.first()) || filter.last.has(name.last()) || other()
     }
 
     /// A pattern has come to one of its names, or to its end. States are in the order of their patterns.
@@ -138,7 +199,7 @@ impl Patterns {
             true => {
                 let known = || ahead.states.iter().rev().take_while(|state| state.0 == index).any(|state| state.1 == at);
                 if deeper && !known() {
-                    ahead.states.push((index, at));
+                    Rc::make_mut(&mut ahead.states).push((index, at));
                 }
             }
         }
@@ -151,7 +212,7 @@ impl Patterns {
     /// The same without the patterns that could match anywhere at all (`/**/…`).
     pub fn without_everywhere(&self, mut ahead: Ahead) -> Ahead {
         let everywhere = |index: usize| self.0.get(index).is_some_and(|pattern| matches!(pattern.names.first(), Some(Name::Any)));
-        ahead.states.retain(|(index, _)| self.shows(*index) || !everywhere(*index));
+        ahead.keep(|index| self.shows(index) || !everywhere(index));
         ahead
     }
 
@@ -187,16 +248,30 @@ impl Ahead {
 
     /// Of a path with two names: what either of them says.
     pub fn and(mut self, other: Ahead) -> Ahead {
-        let new = other.states.into_iter().filter(|state| !self.states.contains(state)).collect::<Vec<_>>();
-        self.states.extend(new);
-        self.states.sort_unstable();
-        Ahead { states: self.states, hidden: self.hidden || other.hidden, shown: self.shown || other.shown }
+        let states = Rc::make_mut(&mut self.states);
+        states.extend(other.states.iter());
+        states.sort_unstable();
+        states.dedup();
+        Ahead { states: self.states, filter: OnceCell::new(), hidden: self.hidden || other.hidden, shown: self.shown || other.shown }
+    }
+
+    /// Drops all patterns but some.
+    fn keep(&mut self, wanted: impl Fn(usize) -> bool) {
+        Rc::make_mut(&mut self.states).retain(|(index, _)| wanted(*index));
+        self.filter = OnceCell::new();
     }
 
     /// Whether a pattern can still match below.
     pub fn goes_on(&self) -> bool {
         !self.states.is_empty()
     }
+}
+
+/// What a name must have to match.
+enum Edge {
+    First(u8),
+    Last(u8),
+    None,
 }
 
 impl Name {
@@ -211,6 +286,16 @@ impl Name {
             (_, Some(inner)) if plain(inner) && !inner.is_empty() => Name::Holds(bytes(inner)),
             _ => Name::Glob(name.to_owned()),
         }
+    }
+
+    /// A byte that all names that match have.
+    fn edge(&self) -> Edge {
+        let (first, last) = match self {
+            Name::Exact(text) => (text.first(), None),
+            Name::Around(before, behind) => (before.first(), behind.last()),
+            _ => (None, None),
+        };
+        first.map(|byte| Edge::First(*byte)).or(last.map(|byte| Edge::Last(*byte))).unwrap_or(Edge::None)
     }
 
     fn matches(&self, name: &[u8]) -> bool {

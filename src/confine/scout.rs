@@ -1,12 +1,18 @@
-//! Lists directories within a budget, and has them watched, so that a change of what was seen is heard of.
+//! Lists directories within a budget, from the index where that still holds, and has them watched, so that a change of what was seen is
+//! heard of. What is watched has to be opened; else what the index knows is opened only when something in it is asked for.
 
-use std::ffi::OsStr;
+use std::cell::OnceCell;
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{fstat, fstatat};
 
+use super::holes::kind_of;
+use super::index::{Index, Item, Stamp};
 use crate::sys::directory::{Entry, Lister};
 use crate::sys::watch::Watch;
 use crate::words::limits;
@@ -16,6 +22,8 @@ pub(super) struct Scout<'a> {
     watch: Option<&'a Watch>,
     /// Whether all that was seen is watched.
     pub watched: bool,
+    /// What there was in /etc.
+    pub index: Option<Index>,
     lister: Lister,
     /// Entries that may still be looked at.
     left: usize,
@@ -23,7 +31,7 @@ pub(super) struct Scout<'a> {
 
 impl Scout<'_> {
     pub fn new(watch: Option<&Watch>) -> Scout<'_> {
-        Scout { watch, watched: watch.is_some(), lister: Lister::default(), left: limits::HIDDEN_ENTRIES }
+        Scout { watch, watched: watch.is_some(), index: None, lister: Lister::default(), left: limits::HIDDEN_ENTRIES }
     }
 
     /// Whether anything is watched at all.
@@ -48,11 +56,79 @@ impl Scout<'_> {
     pub fn list(&mut self, directory: &OwnedFd) -> nix::Result<Result<Vec<Entry>, Spent>> {
         // Before it is read: what changes from here on is heard of.
         self.watch(directory.as_fd());
+        self.read(directory)
+    }
+
+    /// The same as items. `path` is where the directory is, if the index may know it.
+    pub fn items(&mut self, directory: &OwnedFd, path: Option<&[u8]>) -> nix::Result<Result<Vec<Item>, Spent>> {
+        self.watch(directory.as_fd());
+        let index = self.index.as_ref().filter(|_| self.watches());
+        if let Some((_, items)) = index.zip(path).and_then(|(index, path)| index.held(path, || fstat(directory))) {
+            return Ok(self.spend(items));
+        }
+        let item = |entry: Entry| Item { kind: kind_of(directory, &entry), name: entry.name, single: false };
+        Ok(self.read(directory)?.map(|entries| entries.into_iter().map(item).collect()))
+    }
+
+    /// A directory and its items, unopened, if nothing is watched and the index knows it as it is. `name` is relative to the place.
+    pub fn known<'p>(&mut self, place: BorrowedFd<'p>, name: &CStr, path: &[u8]) -> Option<Result<(Directory<'p>, Vec<Item>), Spent>> {
+        let index = self.index.as_ref().filter(|_| !self.watches())?;
+        let (stamp, items) = index.held(path, || fstatat(place, name, AtFlags::AT_SYMLINK_NOFOLLOW))?;
+        let directory = Directory::Known(Unopened { place, name: name.to_owned(), stamp, opened: OnceCell::new() });
+        Some(self.spend(items).map(|items| (directory, items)))
+    }
+
+    fn read(&mut self, directory: &OwnedFd) -> nix::Result<Result<Vec<Entry>, Spent>> {
         let entries = self.lister.list(directory.as_fd(), self.left);
         let entries = entries.map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+        Ok(self.spend(entries))
+    }
+
+    fn spend<T>(&mut self, entries: Vec<T>) -> Result<Vec<T>, Spent> {
         let left = self.left.checked_sub(entries.len());
         self.left = left.unwrap_or(0);
-        Ok(left.map(|_| entries).ok_or(Spent))
+        left.map(|_| entries).ok_or(Spent)
+    }
+}
+
+/// A directory on a walk.
+pub(super) enum Directory<'a> {
+    /// The place itself.
+    Place(BorrowedFd<'a>),
+    Opened(OwnedFd),
+    Known(Unopened<'a>),
+}
+
+/// A directory that was found to be as the index says.
+pub(super) struct Unopened<'a> {
+    place: BorrowedFd<'a>,
+    /// Relative to the place.
+    name: CString,
+    stamp: Stamp,
+    opened: OnceCell<nix::Result<OwnedFd>>,
+}
+
+impl Directory<'_> {
+    /// To ask for names in it.
+    ///
+    /// # Errors
+    /// `ESTALE` where it has changed since it was looked at.
+    pub fn handle(&self) -> nix::Result<BorrowedFd<'_>> {
+        match self {
+            Directory::Place(place) => Ok(*place),
+            Directory::Opened(directory) => Ok(directory.as_fd()),
+            Directory::Known(known) => known.opened.get_or_init(|| known.open()).as_ref().map(OwnedFd::as_fd).map_err(|errno| *errno),
+        }
+    }
+}
+
+impl Unopened<'_> {
+    fn open(&self) -> nix::Result<OwnedFd> {
+        let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
+        let directory =
+            openat2(self.place, self.name.as_c_str(), how.resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS))?;
+        let same = self.stamp == Stamp::from(&fstat(&directory)?);
+        if same { Ok(directory) } else { Err(Errno::ESTALE) }
     }
 }
 

@@ -27,6 +27,7 @@ pub mod session;
 
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::process::{ExitCode, exit};
 use std::sync::{Mutex, PoisonError};
 
@@ -37,7 +38,7 @@ use crate::confine::Rulesets;
 use crate::record::Unrecorded;
 use crate::sys::process::protect_memory;
 use crate::sys::prompt;
-use crate::words::Safe;
+use crate::words::{Safe, paths};
 use arguments::{ArgumentError, Arguments, Origin, Task, Way};
 use guard::Guard;
 use in_force::{InForce, PolicyError};
@@ -120,7 +121,9 @@ fn session(arguments: Arguments) -> Result<u8, StartError> {
     let demo = arguments.origin == Origin::Demo;
     let (policy, alert) = InForce::open(&arguments.origin, &person)?;
     let term = std::env::var("TERM").ok();
-    let rulesets = if interactive || way == "login" { Rulesets::for_session() } else { Rulesets::for_one_line() };
+    // It says nothing of a policy, so it serves every one.
+    let state = Some(Path::new(paths::STATE_DIR));
+    let rulesets = if interactive || way == "login" { Rulesets::for_session(state) } else { Rulesets::for_one_line(state) };
     let mut guard = Guard::open(policy, person.clone(), way, io::stdout().is_terminal(), term.clone(), rulesets)?;
     if let Some(reason) = &alert {
         guard.alert(reason);

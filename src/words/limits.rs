@@ -50,6 +50,8 @@ pub const CONTINUES: u32 = 1000;
 pub const HIDDEN_ENTRIES: usize = 100_000;
 /// Directory entries, by number alone, that may be looked at to find the other names of a hidden file.
 pub const LINK_ENTRIES: usize = 1_000_000;
+/// Bytes in the index of /etc.
+pub const INDEX_BYTES: usize = 8 << 20;
 /// Levels of directories below a place that are looked into for what is hidden; what is deeper cannot be read.
 pub const HIDDEN_DEPTH: usize = 100;
 /// Rulesets that a session keeps.

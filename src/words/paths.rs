@@ -13,5 +13,7 @@ pub const STATE_DIR: &str = "/var/lib/postern";
 pub const APPLIED: &str = "applied";
 /// In the state directory: the policy that was in force before.
 pub const PREVIOUS: &str = "previous";
+/// In the state directory: what there is in /etc, so that the shell need not look.
+pub const INDEX: &str = "index";
 /// In the state directory: the empty home directory of commands.
 pub const EMPTY_HOME: &str = "home";

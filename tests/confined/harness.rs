@@ -346,7 +346,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     let directory = std::env::temp_dir();
     let (host, strength) = (Kernel::of_host(), if kernel.is_some() { Strength::BestEffort } else { Strength::All });
     let less = kernel.map(|(landlock, listener)| Kernel { landlock, listener, ..host.clone() });
-    let mut confiner = Confiner::new(less.unwrap_or(host), strength, Rulesets::for_one_line());
+    let mut confiner = Confiner::new(less.unwrap_or(host), strength, Rulesets::for_one_line(None));
     confiner.set_apart();
     let context =
         PlanContext { person: &person, directory: &directory, constants: &BTreeMap::new(), search: &[], term: None, confiner: &confiner };

@@ -88,7 +88,7 @@ pub fn be_the_child() {
     let program = task.argv.first().map_or("/bin/cat".to_owned(), |name| format!("/usr/bin/{name}"));
     let plan = Plan::of(&task.confinement, &kernel(task.abi));
     let subject = Subject { program: Path::new(&program), identity: identity.as_ref(), home: "/nonexistent", terminal: None };
-    let ruleset = Rulesets::for_one_line().ruleset(&plan, subject).unwrap().unwrap();
+    let ruleset = Rulesets::for_one_line(None).ruleset(&plan, subject).unwrap().unwrap();
     if let Some(identity) = identity {
         identity.assume().unwrap();
         // As a program that was executed would be: it can look at its own /proc.

@@ -1,0 +1,282 @@
+//! What there is in /etc, written down by `postern apply`, so that the first ruleset of a session need not list it all again.
+//!
+//! The index only says what a directory holds, for any policy and any account. An entry is used where stat(2) shows the directory just as it
+//! was: device, inode, time of modification and of change, compared for equality, never for order. A directory that differs, or is not in
+//! the index, is read as it is now. Without an index, or with one that is damaged, of another version, too long, or not root's alone, all
+//! of them are. What a stat does not show:
+//!
+//! - Rights. Those of a directory are part of its time of change; those of a file are not, so whether somebody may read what is hidden is
+//!   asked anew for each file (`holes`). An index everybody may read must not name what not everybody may list: such a directory is left
+//!   out, with all that is below it. Where an access control list or a security module lets somebody search a directory and not list it,
+//!   what is not hidden in it is granted with the index and not without, for its names are known.
+//! - Another name of a file. A name in /etc changes the directory that it is in. One elsewhere does not; but what was a plain file of /etc
+//!   with one name was readable before it had another, and hides nothing more. Files that are hidden, or had several names, are asked anew.
+//! - A mount. On a directory it is another directory; directories in which something is mounted on a file are never taken from the index,
+//!   and never put into it.
+//! - A change within the tick of the clock in which the directory was read. Those that changed within [`YOUNG`] are left out.
+//! - A change that keeps the time of change. The kernel sets that from its clock, and nobody can set it back but with the clock. Images of
+//!   file systems have times as somebody wrote them, perhaps the same in one image and the next: whole seconds. Those are believed only on
+//!   the ext4 that the index itself was written to by a kernel, which its own time of change shows: what is changed there later differs,
+//!   and another image has not this index. An overlay is none, for what is below it may be exchanged.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::io::Read;
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+use nix::sys::statfs::{EXT4_SUPER_MAGIC, fstatfs};
+use sha2::{Digest, Sha256};
+
+use super::holes::kind_of;
+use super::mounts::Mounts;
+use super::places::resolve;
+use crate::sys::directory::{Kind, Lister};
+use crate::sys::file::{Directory, FileError, Owner};
+use crate::words::{limits, paths};
+
+/// Names the format and its version.
+const MAGIC: &[u8; 16] = b"postern-index-01";
+/// Bytes of the check (SHA-256) of what is behind it, which follows the magic.
+const CHECK: usize = 32;
+/// What is written down.
+pub(super) const TOP: &str = "/etc";
+/// How long a directory must not have changed to be written down.
+const YOUNG: Duration = Duration::from_secs(2);
+/// Mode bits of a directory that everybody may list and search.
+const LISTED: u32 = 0o555;
+
+/// What tells that a directory is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp([i64; 6]);
+
+impl From<&FileStat> for Stamp {
+    fn from(stat: &FileStat) -> Stamp {
+        let file = [stat.st_dev.cast_signed(), stat.st_ino.cast_signed()];
+        Stamp([file[0], file[1], stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec])
+    }
+}
+
+impl Stamp {
+    fn device(&self) -> i64 {
+        self.0[0]
+    }
+
+    /// Whether the time of change is a kernel's.
+    fn is_exact(&self) -> bool {
+        self.0[5] != 0
+    }
+
+    /// Whether a change from `now` on would show.
+    fn settled(&self, now: SystemTime) -> bool {
+        let Stamp([.., seconds, nanoseconds]) = self;
+        let changed = u64::try_from(*seconds).ok().zip(u32::try_from(*nanoseconds).ok());
+        let changed = changed.map(|(seconds, nanoseconds)| UNIX_EPOCH + Duration::new(seconds, nanoseconds));
+        changed.and_then(|changed| now.duration_since(changed).ok()).is_some_and(|age| age >= YOUNG)
+    }
+}
+
+/// A name in a directory, listed or remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub name: CString,
+    pub kind: Kind,
+    /// It is known to be a file's only name.
+    pub single: bool,
+}
+
+/// An index, read.
+#[derive(Debug)]
+pub(super) struct Index {
+    bytes: Vec<u8>,
+    /// The device of the file system on which whole seconds are believed.
+    native: Option<i64>,
+    /// In the order of their paths.
+    directories: Vec<Known>,
+}
+
+/// A directory in an index.
+#[derive(Debug)]
+struct Known {
+    path: Range<usize>,
+    stamp: Stamp,
+    items: Range<usize>,
+}
+
+impl Index {
+    /// The index in a state directory, if there is one that is root's alone and whole.
+    pub fn open(state: &Path) -> Option<Index> {
+        let file = Directory::open(state, Owner::Root).and_then(|state| state.open_file(paths::INDEX, Owner::Root)).ok()?;
+        let (stamp, kind) = (Stamp::from(&fstat(&file).ok()?), fstatfs(&file).ok()?.filesystem_type());
+        let native = (kind == EXT4_SUPER_MAGIC && stamp.is_exact()).then_some(stamp.device());
+        let mut bytes = Vec::with_capacity(usize::try_from(file.metadata().ok()?.len()).ok()?.min(limits::INDEX_BYTES));
+        file.take(limits::INDEX_BYTES as u64 + 1).read_to_end(&mut bytes).ok()?;
+        Index::decode(bytes, native)
+    }
+
+    fn decode(bytes: Vec<u8>, native: Option<i64>) -> Option<Index> {
+        let (check, body) = bytes.strip_prefix(MAGIC)?.split_at_checked(CHECK)?;
+        if bytes.len() > limits::INDEX_BYTES || Sha256::digest(body)[..] != *check {
+            return None;
+        }
+        let mut directories: Vec<Known> = Vec::new();
+        let mut reader = Reader { bytes: &bytes, at: MAGIC.len() + CHECK };
+        while reader.at < bytes.len() {
+            let path = reader.counted()?;
+            let mut stamp = [0; 6];
+            for number in &mut stamp {
+                *number = i64::from_le_bytes(reader.array()?);
+            }
+            directories.push(Known { path, stamp: Stamp(stamp), items: reader.counted()? });
+        }
+        let sorted = directories.is_sorted_by(|one, other| bytes.get(one.path.clone()) < bytes.get(other.path.clone()));
+        sorted.then_some(Index { bytes, native, directories })
+    }
+
+    /// What a directory holds, if it is known and `stat` says that it is as it was.
+    pub fn held(&self, path: &[u8], stat: impl FnOnce() -> nix::Result<FileStat>) -> Option<(Stamp, Vec<Item>)> {
+        let at = self.directories.binary_search_by(|known| self.bytes.get(known.path.clone()).cmp(&Some(path)));
+        let known = self.directories.get(at.ok()?)?;
+        let believed = known.stamp.is_exact() || self.native == Some(known.stamp.device());
+        if !believed || known.stamp != Stamp::from(&stat().ok()?) {
+            return None;
+        }
+        Some((known.stamp, self.items(known)?))
+    }
+
+    fn items(&self, known: &Known) -> Option<Vec<Item>> {
+        let mut rest = self.bytes.get(known.items.clone())?;
+        let mut items = Vec::new();
+        while let [letter, behind @ ..] = rest {
+            let name = CStr::from_bytes_until_nul(behind).ok()?;
+            let (_, (kind, single)) = LETTERS.iter().find(|(known, _)| known == letter)?;
+            items.push(Item { name: name.to_owned(), kind: *kind, single: *single });
+            rest = behind.get(name.count_bytes() + 1..)?;
+        }
+        Some(items)
+    }
+}
+
+/// How kinds of names are written, those of files with and without others.
+const LETTERS: [(u8, (Kind, bool)); 6] = [
+    (b'f', (Kind::File, true)),
+    (b'm', (Kind::File, false)),
+    (b'd', (Kind::Directory, false)),
+    (b'l', (Kind::Link, false)),
+    (b'v', (Kind::Device, false)),
+    (b'o', (Kind::Other, false)),
+];
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn array<const LENGTH: usize>(&mut self) -> Option<[u8; LENGTH]> {
+        let (array, _) = self.bytes.get(self.at..)?.split_first_chunk()?;
+        self.at += LENGTH;
+        Some(*array)
+    }
+
+    /// So many bytes as the number before them says.
+    fn counted(&mut self) -> Option<Range<usize>> {
+        let length = usize::try_from(u32::from_le_bytes(self.array()?)).ok()?;
+        let range = self.at..self.at.checked_add(length)?;
+        self.bytes.get(range.clone())?;
+        self.at = range.end;
+        Some(range)
+    }
+}
+
+/// Why there is no index. In words.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+    #[error("{0}")]
+    File(#[from] FileError),
+    #[error("{TOP} has more in it than an index holds")]
+    TooMuch,
+}
+
+impl From<nix::Error> for IndexError {
+    fn from(errno: nix::Error) -> IndexError {
+        IndexError::System(errno.into())
+    }
+}
+
+/// The bytes of an index of /etc as it is now.
+///
+/// # Errors
+/// /etc cannot be read, or holds more than [`limits::HIDDEN_ENTRIES`] entries or an index of more than [`limits::INDEX_BYTES`].
+pub fn make() -> Result<Vec<u8>, IndexError> {
+    let mounts = Mounts::parse(&std::fs::read("/proc/self/mountinfo")?);
+    let mut survey = Survey { mounts, now: SystemTime::now(), lister: Lister::default(), left: limits::HIDDEN_ENTRIES, found: Vec::new() };
+    survey.directory(resolve(Path::new(TOP))?.1, 0)?;
+    survey.found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    let body: Vec<u8> = survey.found.into_iter().flat_map(|(_, bytes)| bytes).collect();
+    let bytes = [&MAGIC[..], &Sha256::digest(&body), &body].concat();
+    if bytes.len() > limits::INDEX_BYTES { Err(IndexError::TooMuch) } else { Ok(bytes) }
+}
+
+struct Survey {
+    mounts: Mounts,
+    now: SystemTime,
+    lister: Lister,
+    /// Entries that may still be looked at.
+    left: usize,
+    /// By path, what is written.
+    found: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Survey {
+    fn directory(&mut self, path: PathBuf, depth: usize) -> Result<(), IndexError> {
+        // What is gone meanwhile, or a file system that does not answer, is not in the index.
+        let Ok(directory) = open(&path) else { return Ok(()) };
+        // Before it is listed: what changes from here on shows.
+        let stat = fstat(&directory)?;
+        if stat.st_mode & LISTED != LISTED {
+            return Ok(());
+        }
+        let Ok(entries) = self.lister.list(directory.as_fd(), self.left) else { return Ok(()) };
+        self.left = self.left.checked_sub(entries.len()).ok_or(IndexError::TooMuch)?;
+        let mut items = Some(Vec::new());
+        for entry in entries {
+            let kind = kind_of(&directory, &entry);
+            let letter = LETTERS.iter().find(|(_, known)| *known == (kind, kind == Kind::File && has_one_name(&directory, &entry.name)));
+            // A kind that the file system does not tell.
+            items = items.zip(letter).map(|(mut items, (letter, _)): (Vec<u8>, _)| {
+                items.push(*letter);
+                items.extend_from_slice(entry.name.to_bytes_with_nul());
+                items
+            });
+            let below = path.join(OsStr::from_bytes(entry.name.to_bytes()));
+            if kind == Kind::Directory && depth < limits::HIDDEN_DEPTH && !self.mounts.has_point(&below) {
+                self.directory(below, depth + 1)?;
+            }
+        }
+        let stamp = Stamp::from(&stat);
+        if let Some(items) = items.filter(|_| stamp.settled(self.now) && !self.mounts.any_directly_in(&path)) {
+            let path = path.as_os_str().as_bytes();
+            let count = |bytes: &[u8]| u32::try_from(bytes.len()).map(u32::to_le_bytes).map_err(|_| IndexError::TooMuch);
+            let stamp: Vec<u8> = stamp.0.iter().flat_map(|number| number.to_le_bytes()).collect();
+            self.found.push((path.to_vec(), [&count(path)?, path, &stamp, &count(&items)?, &items].concat()));
+        }
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let how = OpenHow::new().flags(flags).mode(Mode::empty()).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    openat2(nix::fcntl::AT_FDCWD, path, how)
+}
+
+fn has_one_name(directory: &OwnedFd, name: &CStr) -> bool {
+    fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| stat.st_nlink == 1)
+}
