@@ -18,6 +18,8 @@ use postern::sys::identity::Identity;
 use postern::sys::landlock;
 use serde::{Deserialize, Serialize};
 
+#[path = "landlock/index.rs"]
+mod index;
 #[path = "landlock/probe.rs"]
 mod probe;
 use probe::*;

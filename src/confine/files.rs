@@ -229,7 +229,7 @@ impl Request {
     /// is made by a helper.
     fn build_in_time(&self, mounts: &Mounts, watch: Option<&Watch>, state: Option<&Path>) -> Result<(OwnedFd, bool), String> {
         let own = [&self.confinement.read, &self.confinement.roots, &self.confinement.write];
-        let at_hand = own.into_iter().all(Vec::is_empty) && !mounts.any_below("/etc");
+        let at_hand = own.into_iter().all(Vec::is_empty) && !mounts.any_below(Path::new(index::TOP));
         if self.identity.is_none() && at_hand {
             return self.build(mounts, watch, state);
         }
@@ -248,8 +248,9 @@ impl Request {
         let mut scout = Scout::new(watch);
         let mut patterns = Patterns::hidden(&self.confinement, &self.home)?;
         let places = places(&self.confinement, &self.home, &mut scout)?;
-        scout.index =
-            state.filter(|_| places.iter().any(|place| place.directory && place.path.starts_with(index::TOP))).and_then(Index::open);
+        let of_interest = places.iter().any(|place| place.directory && place.path.starts_with(index::TOP));
+        let index = state.filter(|_| of_interest).and_then(Index::open);
+        scout.index = index.as_ref();
         let (mut links, mut denied) = (OtherNames::default(), HashSet::new());
         for _ in 0..ROUNDS {
             let ruleset = self.ruleset(&mut scout)?;

@@ -79,6 +79,8 @@ pub(super) struct Walk<'a, 'b> {
     /// Where the walk is, and how much of that is the place's path.
     path: Vec<u8>,
     start: usize,
+    /// Whether anything is mounted below it.
+    mounted: bool,
     rights: Rights,
     depth: usize,
 }
@@ -86,7 +88,7 @@ pub(super) struct Walk<'a, 'b> {
 impl<'a, 'b> Walk<'a, 'b> {
     pub fn new(patterns: &'a Patterns, mounts: &'a Mounts, ruleset: &'a Ruleset, scout: &'a mut Scout<'b>, who: Who) -> Walk<'a, 'b> {
         let (holes, links, path, rights) = (Vec::new(), HashMap::new(), Vec::new(), Rights::default());
-        Walk { patterns, mounts, ruleset, scout, who, holes, links, root: None, path, start: 0, rights, depth: 0 }
+        Walk { patterns, mounts, ruleset, scout, who, holes, links, root: None, path, start: 0, mounted: false, rights, depth: 0 }
     }
 
     /// Grants a place, but for what is hidden in it.
@@ -98,6 +100,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         self.root = Some(place.handle.as_fd());
         self.path = place.path.as_os_str().as_bytes().to_vec();
         self.start = self.path.len();
+        self.mounted = self.mounts.any_below(&place.path);
         self.rights = place.rights;
         let verdict = match (place.directory, ahead.is_hidden()) {
             (true, _) => self.directory(&Directory::Place(place.handle.as_fd()), c".", &ahead)?,
@@ -133,7 +136,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         }
     }
 
-    fn children(&mut self, directory: &Directory<'_>, items: Vec<Item>, ahead: &Ahead) -> Result<Verdict, String> {
+    fn children(&mut self, directory: &Directory<'_>, items: Vec<Item<'_>>, ahead: &Ahead) -> Result<Verdict, String> {
         let mut whole = Vec::new();
         let mut complete = !ahead.is_hidden();
         for item in items {
@@ -156,7 +159,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         Ok(Verdict::Hole)
     }
 
-    fn item(&mut self, parent: &Directory<'_>, item: &Item, ahead: &Ahead) -> Result<Verdict, String> {
+    fn item(&mut self, parent: &Directory<'_>, item: &Item<'_>, ahead: &Ahead) -> Result<Verdict, String> {
         match item.kind {
             Kind::Unknown | Kind::Link => Ok(Verdict::Whole),
             Kind::Directory => self.directory(parent, &item.name, ahead),
@@ -224,7 +227,7 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 
     /// Does something one level further down.
-    fn below<T>(&mut self, item: &Item, work: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+    fn below<T>(&mut self, item: &Item<'_>, work: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
         let length = self.path.len();
         if self.path != b"/" {
             self.path.push(b'/');
@@ -238,9 +241,10 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 
     /// The directory where the walk is, and what is in it. The inner error is that of the file system.
-    fn list(&mut self, parent: &Directory<'_>, name: &CStr) -> Result<nix::Result<(Directory<'a>, Vec<Item>)>, String> {
+    fn list(&mut self, parent: &Directory<'_>, name: &CStr) -> Result<nix::Result<(Directory<'a>, Vec<Item<'b>>)>, String> {
         // What is mounted on a name does not show in the directory.
-        let path = Some(self.path.as_slice()).filter(|path| !self.mounts.any_directly_in(Path::new(OsStr::from_bytes(path))));
+        let path =
+            Some(self.path.as_slice()).filter(|path| !self.mounted || !self.mounts.any_directly_in(Path::new(OsStr::from_bytes(path))));
         let relative = name_in_place(&self.path, self.start);
         let known = path.zip(self.root).and_then(|(path, root)| self.scout.known(root, &relative, path));
         let listed = match known {
@@ -302,9 +306,9 @@ impl<'a, 'b> Walk<'a, 'b> {
         }
     }
 
-    fn allow_child(&self, directory: BorrowedFd<'_>, name: &CString, is_directory: bool) -> Result<(), String> {
+    fn allow_child(&self, directory: BorrowedFd<'_>, name: &CStr, is_directory: bool) -> Result<(), String> {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        match openat(directory, name.as_c_str(), flags, Mode::empty()) {
+        match openat(directory, name, flags, Mode::empty()) {
             Ok(child) => self.allow(child.as_fd(), is_directory),
             Err(errno @ (Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)) => Err(errno.desc().to_owned()),
             // It is gone, or out of reach.

@@ -19,7 +19,8 @@
 //!   the ext4 that the index itself was written to by a kernel, which its own time of change shows: what is changed there later differs,
 //!   and another image has not this index. An overlay is none, for what is below it may be exchanged.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::borrow::Cow;
+use std::ffi::{CStr, OsStr};
 use std::io::Read;
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
@@ -82,8 +83,8 @@ impl Stamp {
 
 /// A name in a directory, listed or remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Item {
-    pub name: CString,
+pub(super) struct Item<'a> {
+    pub name: Cow<'a, CStr>,
     pub kind: Kind,
     /// It is known to be a file's only name.
     pub single: bool,
@@ -138,7 +139,7 @@ impl Index {
     }
 
     /// What a directory holds, if it is known and `stat` says that it is as it was.
-    pub fn held(&self, path: &[u8], stat: impl FnOnce() -> nix::Result<FileStat>) -> Option<(Stamp, Vec<Item>)> {
+    pub fn held(&self, path: &[u8], stat: impl FnOnce() -> nix::Result<FileStat>) -> Option<(Stamp, Vec<Item<'_>>)> {
         let at = self.directories.binary_search_by(|known| self.bytes.get(known.path.clone()).cmp(&Some(path)));
         let known = self.directories.get(at.ok()?)?;
         let believed = known.stamp.is_exact() || self.native == Some(known.stamp.device());
@@ -148,13 +149,13 @@ impl Index {
         Some((known.stamp, self.items(known)?))
     }
 
-    fn items(&self, known: &Known) -> Option<Vec<Item>> {
+    fn items(&self, known: &Known) -> Option<Vec<Item<'_>>> {
         let mut rest = self.bytes.get(known.items.clone())?;
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(rest.len() / 16);
         while let [letter, behind @ ..] = rest {
             let name = CStr::from_bytes_until_nul(behind).ok()?;
             let (_, (kind, single)) = LETTERS.iter().find(|(known, _)| known == letter)?;
-            items.push(Item { name: name.to_owned(), kind: *kind, single: *single });
+            items.push(Item { name: Cow::Borrowed(name), kind: *kind, single: *single });
             rest = behind.get(name.count_bytes() + 1..)?;
         }
         Some(items)

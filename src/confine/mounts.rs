@@ -46,8 +46,8 @@ impl Mounts {
     }
 
     /// Whether something is mounted below a directory.
-    pub fn any_below(&self, directory: &str) -> bool {
-        self.points.iter().any(|point| point.starts_with(directory) && point != Path::new(directory))
+    pub fn any_below(&self, directory: &Path) -> bool {
+        self.points.iter().any(|point| point.starts_with(directory) && point != directory)
     }
 
     /// The paths below granted places that show what is not readable elsewhere. `readable` tells whether all of a path is granted.
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn this_host_has_its_mounts() {
         let mounts = Mounts::parse(&std::fs::read("/proc/self/mountinfo").unwrap());
-        assert!(mounts.has_point(Path::new("/")) && mounts.has_point(Path::new("/proc")) && mounts.any_below("/"));
+        assert!(mounts.has_point(Path::new("/")) && mounts.has_point(Path::new("/proc")) && mounts.any_below(Path::new("/")));
         assert!(!mounts.has_point(Path::new("/proc/self")));
         assert!(mounts.any_directly_in(Path::new("/")) && !mounts.any_directly_in(Path::new("/proc/self")));
     }

@@ -2,7 +2,7 @@
 //!
 //! `policy::glob` judges one path by one pattern; a walk asks 130 of them about each of a thousand names. Here a directory carries the few
 //! patterns that can still match below it, each with the place that it has come to, and what a name must begin or end with to be of interest
-//! to any of them: most names are settled by two bytes.
+//! to any of them: most names are settled by four bytes.
 
 use std::cell::OnceCell;
 use std::os::unix::ffi::OsStrExt;
@@ -52,25 +52,32 @@ pub(super) struct Ahead {
 /// Tells most of the names that match none of the patterns.
 #[derive(Debug, Default)]
 struct Filter {
-    first: Bytes,
-    last: Bytes,
-    /// Patterns and their names that the bytes do not tell of.
+    first: Pairs,
+    last: Pairs,
+    /// Patterns and their names that these do not tell of.
     others: Vec<(usize, usize)>,
     /// Whether a name that matches nothing leaves the patterns where they are.
     steady: bool,
 }
 
-/// A set of bytes.
+/// A set of pairs of bytes, which may seem to have more than were added.
 #[derive(Debug, Default)]
-struct Bytes([u64; 4]);
+struct Pairs([u64; 4]);
 
-impl Bytes {
-    fn add(&mut self, byte: u8) {
-        self.0.iter_mut().skip(usize::from(byte >> 6)).take(1).for_each(|word| *word |= 1 << (byte & 63));
+impl Pairs {
+    fn place(pair: [u8; 2]) -> (usize, u64) {
+        let hash = pair[0].rotate_left(3) ^ pair[1];
+        (usize::from(hash >> 6), 1 << (hash & 63))
     }
 
-    fn has(&self, byte: Option<&u8>) -> bool {
-        byte.is_some_and(|byte| self.0.get(usize::from(byte >> 6)).is_some_and(|word| word & (1 << (byte & 63)) != 0))
+    fn add(&mut self, pair: [u8; 2]) {
+        let (at, bit) = Pairs::place(pair);
+        self.0.iter_mut().skip(at).take(1).for_each(|word| *word |= bit);
+    }
+
+    fn has(&self, pair: Option<&[u8; 2]>) -> bool {
+        let place = pair.map(|pair| Pairs::place(*pair));
+        place.is_some_and(|(at, bit)| self.0.get(at).is_some_and(|word| word & bit != 0))
     }
 }
 
@@ -176,8 +183,8 @@ impl Patterns {
             // From one `**` to the next.
             filter.steady &= any > 0;
             match ahead.get(any).map(Name::edge) {
-                Some(Edge::First(byte)) => filter.first.add(byte),
-                Some(Edge::Last(byte)) => filter.last.add(byte),
+                Some(Edge::First(pair)) => filter.first.add(pair),
+                Some(Edge::Last(pair)) => filter.last.add(pair),
                 _ => filter.others.push((index, at + any)),
             }
         }
@@ -187,7 +194,7 @@ impl Patterns {
     fn may_match(&self, filter: &Filter, name: &[u8]) -> bool {
         let item = |(index, at): &(usize, usize)| self.0.get(*index).and_then(|pattern| pattern.names.get(*at));
         let other = || filter.others.iter().filter_map(item).any(|item| item.matches(name));
-        filter.first.has(name.first()) || filter.last.has(name.last()) || other()
+        filter.first.has(name.first_chunk()) || filter.last.has(name.last_chunk()) || other()
     }
 
     /// A pattern has come to one of its names, or to its end. States are in the order of their patterns.
@@ -269,8 +276,8 @@ impl Ahead {
 
 /// What a name must have to match.
 enum Edge {
-    First(u8),
-    Last(u8),
+    First([u8; 2]),
+    Last([u8; 2]),
     None,
 }
 
@@ -288,14 +295,14 @@ impl Name {
         }
     }
 
-    /// A byte that all names that match have.
+    /// What all names that match begin or end with.
     fn edge(&self) -> Edge {
         let (first, last) = match self {
-            Name::Exact(text) => (text.first(), None),
-            Name::Around(before, behind) => (before.first(), behind.last()),
+            Name::Exact(text) => (text.first_chunk(), None),
+            Name::Around(before, behind) => (before.first_chunk(), behind.last_chunk()),
             _ => (None, None),
         };
-        first.map(|byte| Edge::First(*byte)).or(last.map(|byte| Edge::Last(*byte))).unwrap_or(Edge::None)
+        first.map(|pair| Edge::First(*pair)).or(last.map(|pair| Edge::Last(*pair))).unwrap_or(Edge::None)
     }
 
     fn matches(&self, name: &[u8]) -> bool {

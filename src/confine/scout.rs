@@ -1,6 +1,7 @@
 //! Lists directories within a budget, from the index where that still holds, and has them watched, so that a change of what was seen is
 //! heard of. What is watched has to be opened; else what the index knows is opened only when something in it is asked for.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,14 +24,14 @@ pub(super) struct Scout<'a> {
     /// Whether all that was seen is watched.
     pub watched: bool,
     /// What there was in /etc.
-    pub index: Option<Index>,
+    pub index: Option<&'a Index>,
     lister: Lister,
     /// Entries that may still be looked at.
     left: usize,
 }
 
-impl Scout<'_> {
-    pub fn new(watch: Option<&Watch>) -> Scout<'_> {
+impl<'a> Scout<'a> {
+    pub fn new(watch: Option<&'a Watch>) -> Scout<'a> {
         Scout { watch, watched: watch.is_some(), index: None, lister: Lister::default(), left: limits::HIDDEN_ENTRIES }
     }
 
@@ -60,19 +61,19 @@ impl Scout<'_> {
     }
 
     /// The same as items. `path` is where the directory is, if the index may know it.
-    pub fn items(&mut self, directory: &OwnedFd, path: Option<&[u8]>) -> nix::Result<Result<Vec<Item>, Spent>> {
+    pub fn items(&mut self, directory: &OwnedFd, path: Option<&[u8]>) -> nix::Result<Result<Vec<Item<'a>>, Spent>> {
         self.watch(directory.as_fd());
-        let index = self.index.as_ref().filter(|_| self.watches());
+        let index = self.index.filter(|_| self.watches());
         if let Some((_, items)) = index.zip(path).and_then(|(index, path)| index.held(path, || fstat(directory))) {
             return Ok(self.spend(items));
         }
-        let item = |entry: Entry| Item { kind: kind_of(directory, &entry), name: entry.name, single: false };
+        let item = |entry: Entry| Item { kind: kind_of(directory, &entry), name: Cow::Owned(entry.name), single: false };
         Ok(self.read(directory)?.map(|entries| entries.into_iter().map(item).collect()))
     }
 
     /// A directory and its items, unopened, if nothing is watched and the index knows it as it is. `name` is relative to the place.
-    pub fn known<'p>(&mut self, place: BorrowedFd<'p>, name: &CStr, path: &[u8]) -> Option<Result<(Directory<'p>, Vec<Item>), Spent>> {
-        let index = self.index.as_ref().filter(|_| !self.watches())?;
+    pub fn known<'p>(&mut self, place: BorrowedFd<'p>, name: &CStr, path: &[u8]) -> Option<Result<(Directory<'p>, Vec<Item<'a>>), Spent>> {
+        let index = self.index.filter(|_| !self.watches())?;
         let (stamp, items) = index.held(path, || fstatat(place, name, AtFlags::AT_SYMLINK_NOFOLLOW))?;
         let directory = Directory::Known(Unopened { place, name: name.to_owned(), stamp, opened: OnceCell::new() });
         Some(self.spend(items).map(|items| (directory, items)))
