@@ -13,7 +13,7 @@
 //!   with one name was readable before it had another, and hides nothing more. Files that are hidden, or had several names, are asked anew.
 //! - A mount. On a directory it is another directory; directories in which something is mounted on a file are never taken from the index,
 //!   and never put into it.
-//! - A change within the tick of the clock in which the directory was read. Those that changed within [`YOUNG`] are left out.
+//! - A change within the tick of the clock in which the directory was read. Those that changed within two seconds are left out.
 //! - A change that keeps the time of change. The kernel sets that from its clock, and nobody can set it back but with the clock. Images of
 //!   file systems have times as somebody wrote them, perhaps the same in one image and the next: whole seconds. Those are believed only on
 //!   the ext4 that the index itself was written to by a kernel, which its own time of change shows: what is changed there later differs,
