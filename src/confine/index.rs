@@ -13,7 +13,7 @@
 //!   with one name was readable before it had another, and hides nothing more. Files that are hidden, or had several names, are asked anew.
 //! - A mount. On a directory it is another directory; directories in which something is mounted on a file are never taken from the index,
 //!   and never put into it.
-//! - A change within the tick of the clock in which the directory was read. Those that changed within [`YOUNG`] are left out.
+//! - A change within the tick of the clock in which the directory was read. Those that changed within two seconds are left out.
 //! - A change that keeps the time of change. The kernel sets that from its clock, and nobody can set it back but with the clock. Images of
 //!   file systems have times as somebody wrote them, perhaps the same in one image and the next: whole seconds. Those are believed only on
 //!   the ext4 that the index itself was written to by a kernel, which its own time of change shows: what is changed there later differs,
@@ -280,4 +280,64 @@ fn open(path: &Path) -> nix::Result<OwnedFd> {
 
 fn has_one_name(directory: &OwnedFd, name: &CStr) -> bool {
     fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| stat.st_nlink == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAMP: [i64; 6] = [1, 2, 1_000_000_000, 0, 1_000_000_000, 5];
+
+    /// An index of directories that hold one plain file each.
+    fn index(directories: &[(&str, [i64; 6])], native: Option<i64>) -> Option<Index> {
+        let counted = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_le_bytes()[..], bytes].concat();
+        let stamp = |stamp: &[i64; 6]| stamp.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>();
+        let write = |(path, of): &(&str, [i64; 6])| [counted(path.as_bytes()), stamp(of), counted(b"ffile\0")].concat();
+        let body: Vec<u8> = directories.iter().flat_map(write).collect();
+        Index::decode([&MAGIC[..], &Sha256::digest(&body), &body].concat(), native)
+    }
+
+    fn stat(stamp: [i64; 6]) -> FileStat {
+        let mut stat = fstat(std::fs::File::open("/").unwrap()).unwrap();
+        (stat.st_dev, stat.st_ino) = (stamp[0].cast_unsigned(), stamp[1].cast_unsigned());
+        (stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec) = (stamp[2], stamp[3], stamp[4], stamp[5]);
+        stat
+    }
+
+    #[test]
+    fn a_directory_is_known_while_all_of_its_stamp_is_the_same() {
+        let known = index(&[("/etc", STAMP), ("/etc/x", STAMP)], None).unwrap();
+        let items = |path: &str, stamp| known.held(path.as_bytes(), || Ok(stat(stamp))).map(|(_, items)| items);
+        let file = Item { name: Cow::Borrowed(c"file"), kind: Kind::File, single: true };
+        assert_eq!((items("/etc/x", STAMP), items("/etc/y", STAMP), items("/et", STAMP)), (Some(vec![file]), None, None));
+        for at in 0..STAMP.len() {
+            for by in [1, -1] {
+                let mut other = STAMP;
+                other[at] += by;
+                assert_eq!(items("/etc/x", other), None, "number {at} by {by}");
+            }
+        }
+        assert!(index(&[("/etc/x", STAMP), ("/etc", STAMP)], None).is_none(), "out of order");
+    }
+
+    #[test]
+    fn whole_seconds_are_believed_where_the_index_was_written_by_a_kernel() {
+        let whole = [1, 2, 1_000_000_000, 5, 1_000_000_000, 0];
+        for (stamp, native, believed) in
+            [(whole, None, false), (whole, Some(1), true), (whole, Some(3), false), (STAMP, None, true), (STAMP, Some(3), true)]
+        {
+            let known = index(&[("/etc", stamp)], native).unwrap();
+            assert_eq!(known.held(b"/etc", || Ok(stat(stamp))).is_some(), believed, "{stamp:?} beside {native:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_young_or_of_the_future_is_not_settled() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000_002);
+        for (seconds, nanoseconds, settled) in
+            [(1_000_000_000, 0, true), (1_000_000_000, 1, false), (1_000_000_002, 0, false), (1_000_000_003, 0, false), (-1, 0, false)]
+        {
+            assert_eq!(Stamp([1, 2, 0, 0, seconds, nanoseconds]).settled(now), settled, "{seconds}.{nanoseconds}");
+        }
+    }
 }

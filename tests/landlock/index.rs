@@ -202,7 +202,6 @@ fn an_index_that_cannot_be_believed_is_none() {
     write_index();
     let inspect = Confinement::built_in(Base::Inspect);
     // An index that lies: it calls the hidden file of this directory plain, and has the check that fits.
-    let whole = fs::read(INDEX).unwrap();
     let lie = |name: &str| {
         let mut bytes = fs::read(INDEX).unwrap();
         let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
@@ -249,7 +248,6 @@ fn an_index_that_cannot_be_believed_is_none() {
         assert!(!reads(), "{name}");
     }
     let _ = fs::remove_dir_all(STATE);
-    drop(whole);
 }
 
 #[test]
@@ -264,4 +262,26 @@ fn what_has_just_changed_is_not_written_down() {
     compare("young, when it is old", &inspect);
     write_index();
     assert!(in_index("/etc/tree/plain") && in_index("/etc/tree"));
+}
+
+#[test]
+fn a_policy_that_is_applied_leaves_an_index() {
+    let Some(_alone) = alone() else { return };
+    put("/run/postern-policy/policy.yaml", 0o644);
+    fs::write("/run/postern-policy/policy.yaml", "postern: 1\nallow:\n  - id\n").unwrap();
+    let apply = || Command::new(env!("CARGO_BIN_EXE_postern")).args(["apply", "/run/postern-policy"]).output().unwrap();
+    let (index, state) = ("/var/lib/postern/index", Path::new("/var/lib/postern"));
+    for time in ["first", "second, when nothing has changed"] {
+        let _ = fs::remove_file(index);
+        let output = apply();
+        assert!(output.status.success() && output.stderr.is_empty(), "{time}: {output:?}");
+        assert_eq!(fs::metadata(index).unwrap().permissions().mode() & 0o7777, 0o644, "{time}");
+        assert!(fs::read(index).unwrap().starts_with(b"postern-index-"), "{time}");
+    }
+    // Something that cannot be replaced: the policy is in force all the same.
+    fs::remove_file(index).unwrap();
+    fs::create_dir_all(format!("{index}/full")).unwrap();
+    let output = apply();
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("warning: no index of /etc"), "{output:?}");
+    fs::remove_dir_all(state).unwrap();
 }
