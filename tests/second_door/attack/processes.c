@@ -272,7 +272,13 @@ static int by_attributes(char **words)
 }
 
 /* Its group. Whoever is in it stops or hangs up all of it by reading from the terminal. */
-static int by_joining(char **words) { return outcome(setpgid(0, getpgid(process(words[0])))); }
+static int join(pid_t who, const char *word)
+{
+    pid_t group = getpgid(process(word));
+    /* 0 would be its own. */
+    return group <= 0 ? ESRCH : outcome(setpgid(who, group));
+}
+static int by_joining(char **words) { return join(0, words[0]); }
 static int by_joined_child(char **words)
 {
     pid_t child = fork();
@@ -280,7 +286,7 @@ static int by_joined_child(char **words)
         pause();
         _exit(0);
     }
-    int error = outcome(setpgid(child, getpgid(process(words[0]))));
+    int error = join(child, words[0]);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     return error;
