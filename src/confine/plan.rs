@@ -119,8 +119,8 @@ fn calls(confinement: &Confinement, kernel: &Kernel) -> Calls {
         unix,
         inet,
         signals,
-        attributes: !confinement.write.is_empty(),
         guard_truncation: kernel.landlock < 3 && confinement.write.is_empty(),
         count_processes: kernel.listener && confinement.limits.processes.is_some(),
+        count_memory: confinement.limits.memory.is_some(),
     }
 }

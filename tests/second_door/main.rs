@@ -16,6 +16,7 @@ mod host;
 mod kernel;
 mod limits;
 mod listeners;
+mod neighbours;
 mod network;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../ssh/process.rs"]

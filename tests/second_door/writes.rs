@@ -1,11 +1,11 @@
 //! What can be changed.
 
-use std::fs;
-use std::os::unix::fs::chown;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use crate::door::{Door, EVERYBODY, ROOT_ONLY, User};
-use crate::host::{SECRET, ready, secret};
+use crate::host::{BASE, SECRET, ready, secret};
 use crate::prove::{Attack, Free, Ground, NO_GROUND, Sign, answers_of, attack, changes, fails, prove, prove_on, said, works};
 
 const OPEN: Free<'static> = Free::Confined("open");
@@ -124,14 +124,34 @@ fn what_a_rule_may_write_is_all_that_it_writes() {
         let ground = Ground { place: allowed.to_str().unwrap(), listeners: None };
         works(&ground, "files where the rule writes", &contents(), &[user], &held);
         let with_sockets = format!("{{ base: inspect, write: [{}], sockets: [/run/second-door/none] }}", allowed.display());
+        prove_on(&ground, "attributes where the rule writes", &attributes(), &[user], &held, OPEN);
         works(&ground, "a socket where the rule writes", &[changes(BIND)], &[user], &with_sockets);
         fails(&ground, "a socket without `sockets`", &[changes(BIND)], &[user], &held);
         fails(&NO_GROUND, "a socket elsewhere", &[changes(BIND)], &[user], &with_sockets);
         for place in places(user) {
             let ground = Ground { place, listeners: None };
-            prove_on(&ground, "files elsewhere", &[contents(), vec![changes(BIND)]].concat(), &[user], &held, OPEN);
+            prove_on(&ground, "files elsewhere", &[contents(), attributes(), vec![changes(BIND)]].concat(), &[user], &held, OPEN);
         }
     }
+}
+
+/// Of a file that root owns and everybody can open, as far as a descriptor for reading is enough.
+#[test]
+fn root_makes_no_program_set_user_id() {
+    if !ready() {
+        return;
+    }
+    let program = Path::new(BASE).join("a-program");
+    for (confine, through) in [("open", true), ("inspect", false), ("{ base: inspect, write: [/tmp] }", false)] {
+        fs::write(&program, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        let run = Door::new(User::Root, confine).line(&format!("attack set-user-id {}", program.display()));
+        let mode = fs::metadata(&program).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, if through { 0o4755 } else { 0o755 }, "under {confine}: {}", run.out());
+        assert_eq!(answers_of(&run.out())[0].0, if through { "yes" } else { "no EPERM" }, "under {confine}");
+    }
+    // Nor a new one, where it may write: its own kind of mode, but no capability to keep it.
+    prove("a new program", &[said("new-set-user-id {scene}")], &ROOT_ONLY, "{ base: inspect, write: [/tmp] }", Free::Bare);
 }
 
 /// A directory with keys and a place to write, all the user's own.

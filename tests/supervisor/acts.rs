@@ -17,6 +17,7 @@ pub fn act(name: &str, words: &[String], say: Say<'_>) {
         "swap the socket" => connections::swap(words, say),
         "hang" => connections::hang(words, say),
         "send" => sends::send(words, say),
+        "send under a timer" => sends::under_a_timer(words, say),
         "send along a pair" => sends::along_a_pair(words, say),
         "ask netlink" => sends::netlink(words, say),
         "rewrite while sending" => sends::rewrite(words, say),

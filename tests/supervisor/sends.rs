@@ -6,7 +6,7 @@ use postern::confine::Oversight;
 
 use crate::acts::Say;
 use crate::connections::{a_while, internet, port, rewriting, socket};
-use crate::harness::{Act, Run, alone, is_root, told};
+use crate::harness::{Act, Run, alone, is_root, skip, told};
 
 const ASKED: [i64; 4] = [libc::SYS_connect, libc::SYS_sendto, libc::SYS_sendmsg, libc::SYS_sendmmsg];
 
@@ -117,6 +117,39 @@ pub fn along_a_pair(_: &[String], say: Say<'_>) {
     rights[12..16].copy_from_slice(&libc::SCM_RIGHTS.to_ne_bytes());
     rights[16..20].copy_from_slice(&pair[1].to_ne_bytes());
     say(told(unsafe { libc::sendmsg(pair[0], &message(&[], &mut [part(b"x")], &rights), 0) } as i64));
+}
+
+/// `COUNT PORT`: so many datagrams, while a signal comes more often than they go.
+pub fn under_a_timer(words: &[String], say: Say<'_>) {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let (socket, address) = (socket(libc::AF_INET, libc::SOCK_DGRAM), internet(libc::AF_INET, port(&words[1])));
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
+    action.sa_flags = libc::SA_RESTART;
+    let often = libc::timeval { tv_sec: 0, tv_usec: 700 };
+    let timer = libc::itimerval { it_interval: often, it_value: often };
+    unsafe { libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut()) };
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) };
+    let sent = (0..words[0].parse().unwrap())
+        .filter(|_| unsafe { libc::sendto(socket, b"x".as_ptr().cast(), 1, 0, address.as_ptr().cast(), address.len() as u32) } == 1);
+    say(sent.count().to_string());
+}
+
+/// A call that a signal interrupts is made again: the shell must not have made it by then.
+#[test]
+fn a_datagram_is_sent_once_whatever_signals_come() {
+    let _alone = alone();
+    let (socket, port) = listener();
+    // As many as fit into the receiver's buffer, and some room for more.
+    let run = run("send under a timer", &["200", &port], &[&format!("udp:{port}")]);
+    let came = came(&socket).len();
+    // WAIT_KILLABLE_RECV is there since Linux 5.19.
+    let release = nix::sys::utsname::uname().unwrap().release().to_string_lossy().into_owned();
+    let version: Vec<u32> = release.split(['.', '-']).map_while(|part| part.parse().ok()).collect();
+    if version < vec![5, 19] {
+        return skip("a signal doubles calls that are asked about: this kernel does not have WAIT_KILLABLE_RECV");
+    }
+    assert_eq!((run.lines, came), (vec!["200".to_owned()], 200));
 }
 
 /// Asks for the links, then takes one down, which needs a capability.

@@ -4,7 +4,7 @@
 //! that compared all of `ioctl`'s request let `TIOCSTI` through with a bit set above it (CVE-2019-10063). Of a pointer both halves count.
 
 use super::calls::Signals;
-use super::filter::{ALLOW, Builder, NO_ACCESS, NOT_PERMITTED};
+use super::filter::{ALLOW, AS_IF_DONE, Builder, NO_ACCESS, NOT_PERMITTED};
 use super::table::Class;
 use super::{Label, Test, Word};
 
@@ -19,13 +19,15 @@ const CLONE_REFUSED: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_PARENT) as u32;
 
 /// Requests of ioctl(2) that reach through a terminal, from the first to the last of each: what is typed into it (TIOCSTI, and TIOCLINUX and
-/// the keymaps of a console, KD*), whose it is (TIOCSCTTY, TIOCEXCL, TIOCVHANGUP, VT_*), what it is (TIOCSETD, TIOCSSERIAL), where the
-/// console's messages go (TIOCCONS). And whom a descriptor signals (FIOSETOWN, SIOCSPGRP).
-const IOCTL_REFUSED: [(u32, u32); 11] = [
+/// the keymaps of a console, KD*), whose it is (TIOCSCTTY, TIOCEXCL, TIOCVHANGUP, VT_*), what it is (TIOCSETD, TIOCSSERIAL), how large it is
+/// (TIOCSWINSZ, which stays when the command is gone), where the console's messages go (TIOCCONS). And whom a descriptor signals (FIOSETOWN,
+/// SIOCSPGRP).
+const IOCTL_REFUSED: [(u32, u32); 12] = [
     (0x4b00, 0x4bff),
     (0x540c, 0x540c),
     (0x540e, 0x540e),
     (0x5412, 0x5412),
+    (0x5414, 0x5414),
     (0x541c, 0x541d),
     (0x541f, 0x541f),
     (0x5423, 0x5423),
@@ -58,6 +60,10 @@ const IOCTL_ATTRIBUTES: [(u32, u32); 15] = [
 
 /// `F_SETOWN`, `F_SETOWN_EX` (linux/fcntl.h).
 const SETOWN: [u32; 2] = [8, 15];
+/// `F_SETLEASE`, and `F_SETDELEG` of Linux 6.19: whoever opens the file next is held up for `/proc/sys/fs/lease-break-time`.
+const LEASES: [u32; 2] = [1024, 1040];
+/// `RLIMIT_CORE` (asm-generic/resource.h).
+const CORE: u32 = 4;
 /// `PRIO_PROCESS` (linux/resource.h).
 const PRIO_PROCESS: u32 = 0;
 /// `IOPRIO_WHO_PROCESS` (linux/ioprio.h).
@@ -90,13 +96,13 @@ impl Builder<'_> {
             Class::Setsockopt => self.setsockopt(),
             Class::Signal => self.signal(),
             Class::Setpgid => self.setpgid(),
-            Class::Fcntl => self.refuse_values(1, &SETOWN),
+            Class::Fcntl => self.fcntl(),
             Class::Ioctl => self.ioctl(),
             Class::Prlimit => self.prlimit(),
+            Class::Setrlimit => self.setrlimit(),
             Class::Setpriority => self.of_itself(PRIO_PROCESS),
             Class::IoprioSet => self.of_itself(IOPRIO_WHO_PROCESS),
             Class::Scheduling => self.allow_values(0, &[0]),
-            Class::Utimensat => self.utimensat(),
             Class::Open => self.open(1),
             Class::Openat => self.open(2),
             Class::Personality => self.allow_values(0, &PERSONALITIES),
@@ -185,17 +191,25 @@ impl Builder<'_> {
         self.refuse_values(0, &targets);
     }
 
-    /// Whoever joins the shell's group reaches it with `kill(0)`.
+    /// A group of the process's own only. Whoever joins that of the shell, or of another job of the terminal, reaches it with `kill(0)`, and
+    /// has the kernel stop or hang up all of it by reading from the terminal or by ending.
     fn setpgid(&mut self) {
-        let Signals::NotTo(pids) = &self.calls.signals else { return self.program.answer(ALLOW) };
-        let groups: Vec<u32> = pids.iter().copied().map(i32::cast_unsigned).collect();
-        self.refuse_values(1, &groups);
+        let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
+        self.program.load(Word::Low(0));
+        self.program.keep();
+        self.program.load(Word::Low(1));
+        self.program.jump_if(Test::Equal(0), allow);
+        self.program.branch(Test::Kept, allow, refuse);
+    }
+
+    fn fcntl(&mut self) {
+        let owners = if self.calls.signals == Signals::Free { &[][..] } else { &SETOWN };
+        self.refuse_values(1, &[&LEASES, owners].concat());
     }
 
     fn ioctl(&mut self) {
         let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
-        let attributes = IOCTL_ATTRIBUTES.into_iter().filter(|_| !self.calls.attributes);
-        let mut refused: Vec<_> = IOCTL_REFUSED.into_iter().chain(attributes).collect();
+        let mut refused: Vec<_> = IOCTL_REFUSED.into_iter().chain(IOCTL_ATTRIBUTES).collect();
         refused.sort_unstable();
         let ranges = refused.into_iter().flat_map(|(first, last)| [(first, refuse), (last + 1, allow)]);
         let ranges: Vec<_> = std::iter::once((0, allow)).chain(ranges).collect();
@@ -203,13 +217,28 @@ impl Builder<'_> {
         self.program.decide(&ranges);
     }
 
-    /// Its own limits, or only to read them.
+    /// To read them, or its own. Of cores it looks as if it were set; but not where the old limit is asked for too, which would be missing.
     fn prlimit(&mut self) {
-        let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
-        self.program.load(Word::Low(0));
-        self.program.jump_if(Test::Equal(0), allow);
-        self.unless_null(2, refuse);
+        let (allow, refuse, own) = (self.to(ALLOW), self.to(NOT_PERMITTED), self.program.label());
+        let changed = self.program.label();
+        self.unless_null(2, changed);
         self.program.answer(ALLOW);
+        self.program.place(changed);
+        self.program.load(Word::Low(0));
+        self.program.branch(Test::Equal(0), own, refuse);
+        self.program.place(own);
+        self.program.load(Word::Low(1));
+        self.program.jump_unless(Test::Equal(CORE), allow);
+        self.unless_null(3, refuse);
+        self.program.answer(AS_IF_DONE);
+    }
+
+    /// The limit of cores is one byte, for which there is no core. It could be lowered to none, which a program that takes cores
+    /// (`core_pattern`, core(5)) knows no limit by. Programs that do so are protecting secrets, and give up if they cannot.
+    fn setrlimit(&mut self) {
+        let (allow, keep) = (self.to(ALLOW), self.to(AS_IF_DONE));
+        self.program.load(Word::Low(0));
+        self.program.branch(Test::Equal(CORE), keep, allow);
     }
 
     /// `which` says that a process is meant, and 0 is the caller.
@@ -228,13 +257,6 @@ impl Builder<'_> {
         self.program.jump_unless(Test::AnyOf(libc::O_TRUNC as u32), allow);
         self.program.mask(libc::O_ACCMODE as u32);
         self.one_of(&[libc::O_WRONLY as u32, libc::O_RDWR as u32], allow, refuse);
-    }
-
-    /// Of a descriptor, where there is no path.
-    fn utimensat(&mut self) {
-        let refuse = self.to(NOT_PERMITTED);
-        self.unless_null(1, refuse);
-        self.program.answer(ALLOW);
     }
 
     /// The kernel's own clocks, which ask for the capability; those of devices are set by whoever could open them, before Linux 6.15.

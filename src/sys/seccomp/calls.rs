@@ -9,13 +9,12 @@ pub struct Calls {
     pub unix: Unix,
     pub inet: Inet,
     pub signals: Signals,
-    /// Whether modes, owners, times and extended attributes can be changed of files that are open, which Landlock has had a say in. By
-    /// their names they never can: of that Landlock knows nothing, and a record of the session could be made readable.
-    pub attributes: bool,
     /// Whether the filter must keep files from being cut short, because Landlock does not (before ABI 3).
     pub guard_truncation: bool,
     /// Whether the listener is asked before each new process (not thread).
     pub count_processes: bool,
+    /// Whether memory is limited: then there are no files in memory, which no limit counts until they are mapped.
+    pub count_memory: bool,
 }
 
 /// Other programs.
@@ -63,8 +62,7 @@ pub enum Signals {
     Free,
     /// Asked of the listener.
     Asked,
-    /// Not to these processes and the groups that they lead, which nobody joins either, and not to all: all that a filter can do by
-    /// itself.
+    /// Not to these processes and the groups that they lead, and not to all: all that a filter can do by itself.
     NotTo(Vec<i32>),
 }
 

@@ -18,6 +18,8 @@ pub(super) const NOTIFY: u32 = libc::SECCOMP_RET_USER_NOTIF;
 pub(super) const NOT_PERMITTED: u32 = error(libc::EPERM);
 pub(super) const NO_ACCESS: u32 = error(libc::EACCES);
 pub(super) const NOT_THERE: u32 = error(libc::ENOSYS);
+/// The call returns 0, and nothing has been done.
+pub(super) const AS_IF_DONE: u32 = error(0);
 
 /// The answer that is an error.
 pub(super) const fn error(errno: i32) -> u32 {
@@ -189,11 +191,7 @@ impl Builder<'_> {
                 Signals::Asked => Action::Answer(self.asked(NOT_PERMITTED)),
                 Signals::NotTo(_) => Action::Inspect(class),
             },
-            Class::Setpgid if !matches!(calls.signals, Signals::NotTo(_)) => Action::Answer(ALLOW),
-            Class::Fcntl if calls.signals == Signals::Free => Action::Answer(ALLOW),
-            Class::Attributes => free(calls.attributes, NOT_PERMITTED),
-            Class::NamedAttributes => Action::Answer(NOT_PERMITTED),
-            Class::Utimensat if !calls.attributes => Action::Answer(NOT_PERMITTED),
+            Class::MemoryFile => free(!calls.count_memory, NOT_THERE),
             Class::Truncate => free(!calls.guard_truncation, NOT_PERMITTED),
             Class::Open | Class::Openat if !calls.guard_truncation => Action::Answer(ALLOW),
             // Its flags are in memory.

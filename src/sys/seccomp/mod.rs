@@ -53,6 +53,8 @@ pub enum Test {
     AtLeast(u32),
     /// Has it one of these bits?
     AnyOf(u32),
+    /// Is it the one that was kept?
+    Kept,
 }
 
 /// A place to jump to, further down.
@@ -97,6 +99,11 @@ impl Assembler {
 
     pub fn load(&mut self, word: Word) {
         self.push(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, word.offset());
+    }
+
+    /// Keeps the loaded word for [`Test::Kept`].
+    pub fn keep(&mut self) {
+        self.push(libc::BPF_MISC | libc::BPF_TAX, 0);
     }
 
     /// Keeps only these bits of the loaded word.
@@ -147,11 +154,12 @@ impl Assembler {
 
     fn test(&mut self, test: Test) {
         let (operation, value) = match test {
-            Test::Equal(value) => (libc::BPF_JEQ, value),
-            Test::AtLeast(value) => (libc::BPF_JGE, value),
-            Test::AnyOf(bits) => (libc::BPF_JSET, bits),
+            Test::Equal(value) => (libc::BPF_JEQ | libc::BPF_K, value),
+            Test::AtLeast(value) => (libc::BPF_JGE | libc::BPF_K, value),
+            Test::AnyOf(bits) => (libc::BPF_JSET | libc::BPF_K, bits),
+            Test::Kept => (libc::BPF_JEQ | libc::BPF_X, 0),
         };
-        self.push(libc::BPF_JMP | operation | libc::BPF_K, value);
+        self.push(libc::BPF_JMP | operation, value);
     }
 
     fn push(&mut self, code: u32, k: u32) {
@@ -191,13 +199,22 @@ pub(super) unsafe fn install(program: &libc::sock_fprog) -> Result<(), i32> {
 
 /// The same with a listener ([`super::notify`]), whose descriptor is returned, closed on exec. `EBUSY` when a filter above has one. Async-signal-safe.
 ///
+/// A call that the listener has received ends before a signal does, unless that kills: a call that is interrupted is made again, and what the
+/// listener has done for it (a datagram, a connection) would be done twice. Kernels before 5.19 do not have that, and nothing helps there.
+///
 /// # Safety
 /// As for [`install`].
 pub(super) unsafe fn install_with_listener(program: &libc::sock_fprog) -> Result<RawFd, i32> {
     let flags = (libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) as usize;
-    let arguments = [libc::SECCOMP_SET_MODE_FILTER as usize, flags, std::ptr::from_ref(program) as usize, 0, 0];
-    // SAFETY: the caller vouches for the program, which the kernel copies.
-    unsafe { raw::call(libc::SYS_seccomp, arguments) }.map(|fd| fd as RawFd)
+    let install = |flags| {
+        let arguments = [libc::SECCOMP_SET_MODE_FILTER as usize, flags, std::ptr::from_ref(program) as usize, 0, 0];
+        // SAFETY: the caller vouches for the program, which the kernel copies.
+        unsafe { raw::call(libc::SYS_seccomp, arguments) }.map(|fd| fd as RawFd)
+    };
+    match install(flags | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV as usize) {
+        Err(libc::EINVAL) => install(flags),
+        result => result,
+    }
 }
 
 /// Whether this kernel has filters.

@@ -36,15 +36,13 @@ pub(super) enum Class {
     Fcntl,
     Ioctl,
     Prlimit,
+    Setrlimit,
     Setpriority,
     IoprioSet,
     /// Of a process that the first argument names.
     Scheduling,
-    /// Changes modes, owners or extended attributes of files that are open.
-    Attributes,
-    /// The same, and times, of files by their names.
-    NamedAttributes,
-    Utimensat,
+    /// Makes a file in memory.
+    MemoryFile,
     Truncate,
     Open,
     Openat,
@@ -139,7 +137,7 @@ calls! {
         sigaltstack 131 132, mknod 133 -, statfs 137 43, fstatfs 138 44, getpriority 140 141, sched_getparam 143 121,
         sched_getscheduler 145 120, sched_get_priority_max 146 125, sched_get_priority_min 147 126, sched_rr_get_interval 148 127,
         mlock 149 228, munlock 150 229, mlockall 151 230, munlockall 152 231, prctl 157 167, arch_prctl 158 -, adjtimex 159 171,
-        setrlimit 160 164, sync 162 81, gettid 186 178, readahead 187 213, getxattr 191 8, lgetxattr 192 9, fgetxattr 193 10,
+        sync 162 81, gettid 186 178, readahead 187 213, getxattr 191 8, lgetxattr 192 9, fgetxattr 193 10,
         listxattr 194 11, llistxattr 195 12, flistxattr 196 13, time 201 -, futex 202 98, sched_getaffinity 204 123,
         set_thread_area 205 -, io_setup 206 0, io_destroy 207 1, io_getevents 208 4, io_submit 209 2, io_cancel 210 3,
         get_thread_area 211 -, epoll_create 213 -, epoll_ctl_old 214 -, epoll_wait_old 215 -, getdents64 217 61, set_tid_address 218 96,
@@ -152,7 +150,7 @@ calls! {
         epoll_pwait 281 22, signalfd 282 -, timerfd_create 283 85, eventfd 284 -, fallocate 285 47, timerfd_settime 286 86,
         timerfd_gettime 287 87, signalfd4 289 74, eventfd2 290 19, epoll_create1 291 20, dup3 292 24, pipe2 293 59, inotify_init1 294 26,
         preadv 295 69, pwritev 296 70, recvmmsg 299 243, syncfs 306 267, getcpu 309 168, sched_getattr 315 275, renameat2 316 276,
-        getrandom 318 278, memfd_create 319 279, membarrier 324 283, mlock2 325 284, copy_file_range 326 285, preadv2 327 286,
+        getrandom 318 278, membarrier 324 283, mlock2 325 284, copy_file_range 326 285, preadv2 327 286,
         pwritev2 328 287, pkey_mprotect 329 288, pkey_alloc 330 289, pkey_free 331 290, statx 332 291, io_pgetevents 333 292,
         rseq 334 293, uretprobe 335 -, uprobe 336 -, close_range 436 436, faccessat2 439 439, epoll_pwait2 441 441,
         landlock_create_ruleset 444 444, landlock_add_rule 445 445, landlock_restrict_self 446 446, futex_waitv 449 449,
@@ -192,6 +190,13 @@ calls! {
         remap_file_pages 216 234, mbind 237 235, set_mempolicy 238 237, migrate_pages 256 238, vmsplice 278 75, move_pages 279 239,
         fanotify_init 300 262, fanotify_mark 301 263, set_mempolicy_home_node 450 450, lsm_set_self_attr 460 460,
     }
+    // Modes, owners, times and extended attributes of files. Landlock knows nothing of them, and a descriptor is enough that is open for
+    // reading: so root could make a shell set-user-id, and anybody a record of the session readable.
+    Refused {
+        chmod 90 -, fchmod 91 52, chown 92 -, fchown 93 55, lchown 94 -, utime 132 -, setxattr 188 5, lsetxattr 189 6, fsetxattr 190 7,
+        removexattr 197 14, lremovexattr 198 15, fremovexattr 199 16, utimes 235 -, fchownat 260 54, futimesat 261 -, fchmodat 268 53,
+        utimensat 280 88, fchmodat2 452 452, setxattrat 463 463, removexattrat 466 466, file_setattr 469 469,
+    }
     // Gone, or never there, and beside others of this class.
     Refused {
         uselib 134 -, ustat 136 -, sysfs 139 -, _sysctl 156 -, create_module 174 -, get_kernel_syms 177 -, query_module 178 -,
@@ -220,16 +225,11 @@ calls! {
     Fcntl { fcntl 72 25 }
     Ioctl { ioctl 16 29 }
     Prlimit { prlimit64 302 261 }
+    Setrlimit { setrlimit 160 164 }
     Setpriority { setpriority 141 140 }
     IoprioSet { ioprio_set 251 30 }
     Scheduling { sched_setparam 142 118, sched_setscheduler 144 119, sched_setaffinity 203 122, sched_setattr 314 274 }
-    Attributes { fchmod 91 52, fchown 93 55, fsetxattr 190 7, fremovexattr 199 16 }
-    NamedAttributes {
-        chmod 90 -, chown 92 -, lchown 94 -, utime 132 -, setxattr 188 5, lsetxattr 189 6, removexattr 197 14, lremovexattr 198 15,
-        utimes 235 -, fchownat 260 54, futimesat 261 -, fchmodat 268 53, fchmodat2 452 452, setxattrat 463 463, removexattrat 466 466,
-        file_setattr 469 469,
-    }
-    Utimensat { utimensat 280 88 }
+    MemoryFile { memfd_create 319 279 }
     Truncate { truncate 76 45 }
     Open { open 2 - }
     Openat { openat 257 56 }

@@ -220,6 +220,32 @@ static int by_appended_text(char **words)
 static int by_open_for_writing(char **words) { return outcome(open(words[0], O_WRONLY)); }
 static int by_new_path(char **words) { return outcome(open(words[0], O_WRONLY | O_CREAT | O_EXCL, 0600)); }
 static int by_chmod_path(char **words) { return outcome(chmod(words[0], 0600)); }
+static int by_fchmod_path(char **words) { return outcome(fchmod(open(words[0], O_RDONLY), 0600)); }
+static int by_set_user_id(char **words) { return outcome(fchmod(open(words[0], O_RDONLY), 04755)); }
+/* A new program that is set-user-ID, with something in it: the kernel takes the bit away when it is written to. */
+static int by_new_set_user_id(char **words)
+{
+    struct stat found;
+    umask(0);
+    int file = open(in(words, "new"), O_WRONLY | O_CREAT | O_EXCL, 04755);
+    if (file < 0 || write(file, "#!", 2) < 0 || fstat(file, &found) < 0)
+        return errno;
+    return found.st_mode & S_ISUID ? 0 : EPERM;
+}
+/* Whoever opens it for writing waits until it is given back. */
+static int by_lease(char **words) { return outcome(fcntl(readable(words), F_SETLEASE, F_RDLCK)); }
+/* MIB, in a file that is not mapped. */
+static int by_memory_file(char **words)
+{
+    static char block[1 << 20] = { 1 };
+    int file = memfd_create("attack", 0);
+    if (file < 0)
+        return errno;
+    for (int left = atoi(words[0]); left > 0; left--)
+        if (write(file, block, sizeof block) < 0)
+            return errno;
+    return 0;
+}
 static int by_truncate_path(char **words) { return outcome(truncate(words[0], 0)); }
 static int by_utimens_path(char **words) { return outcome(utimensat(AT_FDCWD, words[0], long_ago, 0)); }
 static int by_unlink_path(char **words) { return outcome(unlink(words[0])); }
@@ -297,7 +323,9 @@ const struct attack file_attacks[] = {
     { "utimes", by_utimes, 1 }, { "utime", by_utime, 1 }, { "futimesat", by_futimesat, 1 },
 #endif
     { "write-to", by_text, 2 }, { "append-to", by_appended_text, 2 }, { "open-to-write", by_open_for_writing, 1 },
-    { "create-path", by_new_path, 1 }, { "chmod-path", by_chmod_path, 1 }, { "truncate-path", by_truncate_path, 1 },
+    { "create-path", by_new_path, 1 }, { "chmod-path", by_chmod_path, 1 }, { "fchmod-path", by_fchmod_path, 1 },
+    { "set-user-id", by_set_user_id, 1 }, { "new-set-user-id", by_new_set_user_id, 1 }, { "lease", by_lease, 1 },
+    { "memory-file", by_memory_file, 1 }, { "truncate-path", by_truncate_path, 1 },
     { "utimens-path", by_utimens_path, 1 }, { "unlink-path", by_unlink_path, 1 }, { "move", by_moving, 2 }, { "hardlink", by_linking, 2 },
     { "point-at", by_symlinking, 2 }, { "move-above", by_moving_above, 3 }, { "swap-above", by_exchanging, 3 },
     { "shm", by_shm, 0 }, { "msg", by_msg, 0 }, { "sem", by_sem, 0 }, { "mqueue", by_mqueue, 1 }, { "core", by_core, 1 },

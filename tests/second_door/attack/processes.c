@@ -206,6 +206,25 @@ static int by_limit(char **words)
     const struct rlimit none = { 65536, 65536 };
     return outcome(prlimit(process(words[0]), RLIMIT_FSIZE, &none, NULL));
 }
+/* Its own limit of cores, to none: what /proc says then is what counts. */
+static int core_is_none(void)
+{
+    char line[256], soft[32];
+    FILE *limits = fopen("/proc/self/limits", "r");
+    while (limits && fgets(line, sizeof line, limits))
+        if (sscanf(line, "Max core file size %31s", soft) == 1)
+            return strcmp(soft, "0") == 0 ? 0 : EPERM;
+    return ENODATA;
+}
+static const struct rlimit none = { 0, 0 };
+static int by_no_core(char **words) { (void)words; return setrlimit(RLIMIT_CORE, &none) < 0 ? errno : core_is_none(); }
+static int by_old_no_core(char **words) { (void)words; return call(SYS_setrlimit, RLIMIT_CORE, &none) < 0 ? errno : core_is_none(); }
+static int by_no_core_and_old(char **words)
+{
+    (void)words;
+    struct rlimit old;
+    return prlimit(0, RLIMIT_CORE, &none, &old) < 0 ? errno : core_is_none();
+}
 static int by_nice(char **words) { return outcome(setpriority(PRIO_PROCESS, process(words[0]), 19)); }
 static int by_nice_group(char **words)
 {
@@ -252,6 +271,41 @@ static int by_attributes(char **words)
     return outcome(call(SYS_sched_setattr, process(words[0]), &what, 0));
 }
 
+/* Its group. Whoever is in it stops or hangs up all of it by reading from the terminal. */
+static int join(pid_t who, const char *word)
+{
+    pid_t group = getpgid(process(word));
+    /* 0 would be its own. */
+    return group <= 0 ? ESRCH : outcome(setpgid(who, group));
+}
+static int by_joining(char **words) { return join(0, words[0]); }
+static int by_joined_child(char **words)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    int error = join(child, words[0]);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    return error;
+}
+/* As a shell does with its jobs. */
+static int by_own_groups(char **words)
+{
+    (void)words;
+    pid_t child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    int error = outcome(setpgid(child, child)) | outcome(setpgid(0, 0));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    return error;
+}
+
 /* The terminal on standard input. `^` is the key Enter. */
 static int by_typing(char **words)
 {
@@ -290,6 +344,8 @@ const struct attack process_attacks[] = {
     { "link-proc", by_readlink, 2 }, { "prlimit", by_limit, 1 }, { "nice", by_nice, 1 }, { "nice-group", by_nice_group, 1 },
     { "nice-user", by_nice_user, 1 }, { "ioprio", by_io_priority, 1 }, { "ioprio-user", by_io_priority_user, 2 },
     { "affinity", by_affinity, 1 }, { "scheduler", by_scheduler, 1 }, { "sched-param", by_parameter, 1 }, { "sched-attr", by_attributes, 1 },
+    { "no-core", by_no_core, 0 }, { "no-core-old-call", by_old_no_core, 0 }, { "no-core-and-old", by_no_core_and_old, 0 },
+    { "join-group", by_joining, 1 }, { "child-joins", by_joined_child, 1 }, { "own-groups", by_own_groups, 0 },
     { "type", by_typing, 1 }, { "type-wide", by_wide_typing, 1 }, { "type-own", by_own_typing, 1 }, { "ioctl", by_ioctl, 1 },
     { "steal-terminal", by_stealing, 0 },
     { 0 },

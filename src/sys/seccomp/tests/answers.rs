@@ -1,6 +1,6 @@
 //! Every rule, as a row: what is asked for, a call with its arguments, the answer.
 
-use super::super::filter::{ALLOW, KILL, NO_ACCESS, NOT_PERMITTED, NOT_THERE, NOTIFY};
+use super::super::filter::{ALLOW, AS_IF_DONE, KILL, NO_ACCESS, NOT_PERMITTED, NOT_THERE, NOTIFY};
 use super::*;
 
 #[test]
@@ -70,7 +70,6 @@ fn what_programs_need_of_all_calls_is_there() {
             ("fork", &[], ALLOW),
             ("vfork", &[], ALLOW),
             ("fcntl", &[0, 8, 4711], ALLOW),
-            ("setpgid", &[0, 4711], ALLOW),
             ("openat2", &[], ALLOW),
         ],
     );
@@ -134,7 +133,6 @@ fn signals_stay_away_from_the_shell() {
                 ("fcntl", &[0, 15 | HIGH, 1], NOT_PERMITTED),
                 ("fcntl", &[0, 9], ALLOW),
                 ("fcntl", &[0, 4, 0x2000], ALLOW),
-                ("setpgid", &[0, 4711], ALLOW),
             ],
         );
     }
@@ -155,10 +153,73 @@ fn signals_stay_away_from_the_shell() {
             ("rt_sigqueueinfo", &[815, 9], NOT_PERMITTED),
             ("rt_tgsigqueueinfo", &[815, 815, 9], NOT_PERMITTED),
             ("fcntl", &[0, 8, 4711], NOT_PERMITTED),
-            ("setpgid", &[0, 4711], NOT_PERMITTED),
-            ("setpgid", &[0, 0], ALLOW),
         ],
     );
+}
+
+#[test]
+fn processes_have_groups_of_their_own_only() {
+    for signals in [Signals::Free, Signals::Asked, Signals::NotTo(vec![4711])] {
+        check(
+            &Calls { signals, ..strictest() },
+            &[
+                ("setpgid", &[0, 0], ALLOW),
+                ("setpgid", &[4711, 0], ALLOW),
+                ("setpgid", &[4711, HIGH], ALLOW),
+                ("setpgid", &[4712, 4712], ALLOW),
+                ("setpgid", &[4712 | HIGH, 4712], ALLOW),
+                ("setpgid", &[0, 4711], NOT_PERMITTED),
+                ("setpgid", &[4712, 4711], NOT_PERMITTED),
+                ("setpgid", &[4712, 4711 | HIGH], NOT_PERMITTED),
+                ("setpgid", &[4712, -4712], NOT_PERMITTED),
+            ],
+        );
+    }
+}
+
+#[test]
+fn nobody_is_held_up_by_a_lease() {
+    for signals in [Signals::Free, Signals::Asked, Signals::NotTo(vec![4711])] {
+        check(
+            &Calls { signals, ..strictest() },
+            &[
+                ("fcntl", &[3, 1024, 0], NOT_PERMITTED),
+                ("fcntl", &[3, 1024 | HIGH, 2], NOT_PERMITTED),
+                ("fcntl", &[3, 1040, 0], NOT_PERMITTED),
+                ("fcntl", &[3, 1025], ALLOW),
+                ("fcntl", &[3, 1030, 3], ALLOW),
+                ("fcntl", &[3, 1031, 65536], ALLOW),
+            ],
+        );
+    }
+}
+
+#[test]
+fn the_limit_of_cores_stays_as_it_is() {
+    check(
+        &strictest(),
+        &[
+            ("setrlimit", &[4, 1], AS_IF_DONE),
+            ("setrlimit", &[4 | HIGH, 1], AS_IF_DONE),
+            ("setrlimit", &[7, 1], ALLOW),
+            ("getrlimit", &[4, 1], ALLOW),
+            ("prlimit64", &[0, 4, 1, 0], AS_IF_DONE),
+            ("prlimit64", &[HIGH, 4 | HIGH, HIGH, 0], AS_IF_DONE),
+            ("prlimit64", &[0, 4, 1, 1], NOT_PERMITTED),
+            ("prlimit64", &[0, 4, 1, HIGH], NOT_PERMITTED),
+            ("prlimit64", &[4711, 4, 1, 0], NOT_PERMITTED),
+            ("prlimit64", &[0, 4, 0, 1], ALLOW),
+            ("prlimit64", &[4711, 4, 0, 1], ALLOW),
+            ("prlimit64", &[0, 7, 1, 0], ALLOW),
+        ],
+    );
+}
+
+#[test]
+fn there_are_files_in_memory_only_where_memory_has_no_limit() {
+    for (count_memory, expected) in [(false, ALLOW), (true, NOT_THERE)] {
+        check(&Calls { count_memory, ..strictest() }, &[("memfd_create", &[1, 0], expected), ("memfd_secret", &[0], NOT_THERE)]);
+    }
 }
 
 #[test]
@@ -191,80 +252,78 @@ fn limits_and_priorities_are_changed_of_itself_only() {
 
 #[test]
 fn ioctl_reaches_neither_the_terminals_input_nor_its_owner() {
-    for attributes in [false, true] {
-        check(
-            &Calls { attributes, ..strictest() },
-            &[
-                ("ioctl", &[0, 0x5412, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x5412 | HIGH, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x541c, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x541d, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x5423, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x540e, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x540c, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x5437, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x541f, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x4b47, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x4b49, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x5606, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x8901, 1], NOT_PERMITTED),
-                ("ioctl", &[0, 0x8902, 1], NOT_PERMITTED),
-                // TCGETS, TCSETSW, TIOCGWINSZ, TIOCSPGRP, FIONREAD, TIOCGPGRP, FIOCLEX, SIOCGIFCONF, SIOCETHTOOL, FS_IOC_GETFLAGS.
-                ("ioctl", &[0, 0x5401, 1], ALLOW),
-                ("ioctl", &[0, 0x5403, 1], ALLOW),
-                ("ioctl", &[0, 0x5413, 1], ALLOW),
-                ("ioctl", &[0, 0x5410, 1], ALLOW),
-                ("ioctl", &[0, 0x541b, 1], ALLOW),
-                ("ioctl", &[0, 0x540f, 1], ALLOW),
-                ("ioctl", &[0, 0x5451, 1], ALLOW),
-                ("ioctl", &[0, 0x8912, 1], ALLOW),
-                ("ioctl", &[0, 0x8946, 1], ALLOW),
-                ("ioctl", &[0, 0x8008_6601, 1], ALLOW),
-                ("ioctl", &[0, 0, 1], ALLOW),
-                ("ioctl", &[0, -1, 1], ALLOW),
-            ],
-        );
-    }
+    check(
+        &strictest(),
+        &[
+            ("ioctl", &[0, 0x5412, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x5414, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x5414 | HIGH, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x5412 | HIGH, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x541c, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x541d, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x5423, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x540e, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x540c, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x5437, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x541f, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x4b47, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x4b49, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x5606, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x8901, 1], NOT_PERMITTED),
+            ("ioctl", &[0, 0x8902, 1], NOT_PERMITTED),
+            // TCGETS, TCSETSW, TIOCGWINSZ, TIOCSPGRP, FIONREAD, TIOCGPGRP, FIOCLEX, SIOCGIFCONF, SIOCETHTOOL, FS_IOC_GETFLAGS.
+            ("ioctl", &[0, 0x5401, 1], ALLOW),
+            ("ioctl", &[0, 0x5403, 1], ALLOW),
+            ("ioctl", &[0, 0x5413, 1], ALLOW),
+            ("ioctl", &[0, 0x5410, 1], ALLOW),
+            ("ioctl", &[0, 0x541b, 1], ALLOW),
+            ("ioctl", &[0, 0x540f, 1], ALLOW),
+            ("ioctl", &[0, 0x5451, 1], ALLOW),
+            ("ioctl", &[0, 0x8912, 1], ALLOW),
+            ("ioctl", &[0, 0x8946, 1], ALLOW),
+            ("ioctl", &[0, 0x8008_6601, 1], ALLOW),
+            ("ioctl", &[0, 0, 1], ALLOW),
+            ("ioctl", &[0, -1, 1], ALLOW),
+        ],
+    );
 }
 
 #[test]
-fn attributes_of_files_change_only_where_files_may() {
-    for (attributes, expected) in [(false, NOT_PERMITTED), (true, ALLOW)] {
-        let calls = Calls { attributes, ..strictest() };
-        for name in ["fchmod", "fchown", "fsetxattr", "fremovexattr"] {
-            check(&calls, &[(name, &[1, 1], expected)]);
-        }
-        check(&calls, &[("utimensat", &[3, 0, 0, 0], expected), ("utimensat", &[3, 1, 0, 0], NOT_PERMITTED)]);
-        check(&calls, &[("utimensat", &[3, 1 << 40, 0, 0], NOT_PERMITTED)]);
-        let names = [
-            "chmod",
-            "fchmodat",
-            "fchmodat2",
-            "chown",
-            "lchown",
-            "fchownat",
-            "utime",
-            "utimes",
-            "futimesat",
-            "setxattr",
-            "lsetxattr",
-            "setxattrat",
-            "removexattr",
-            "lremovexattr",
-            "removexattrat",
-            "file_setattr",
-        ];
-        for name in names {
-            check(&calls, &[(name, &[1, 1], NOT_PERMITTED)]);
-        }
-        // FS_IOC_SETFLAGS, FSSETXATTR, SETVERSION, ENABLE_VERITY, BTRFS_IOC_SUBVOL_CREATE.
-        for request in [0x4008_6602, 0x401c_5820, 0x4008_7602, 0x4080_6685, 0x5000_940e, 0x4008_6602 | HIGH] {
-            let filter = Filter::new(&calls, None).unwrap();
-            let ioctl = number("ioctl", Machine::NATIVE).unwrap();
-            assert_eq!(answer(&filter, Machine::NATIVE, ioctl, arguments(&[3, request, 1])), expected, "{request:#x}");
-        }
-        check(&calls, &[("getxattr", &[1], ALLOW), ("file_getattr", &[1], ALLOW), ("umask", &[0o22], ALLOW)]);
+fn attributes_of_files_do_not_change() {
+    let calls = strictest();
+    let names = [
+        "chmod",
+        "fchmod",
+        "fchmodat",
+        "fchmodat2",
+        "chown",
+        "lchown",
+        "fchown",
+        "fchownat",
+        "utime",
+        "utimes",
+        "futimesat",
+        "utimensat",
+        "setxattr",
+        "lsetxattr",
+        "fsetxattr",
+        "setxattrat",
+        "removexattr",
+        "lremovexattr",
+        "fremovexattr",
+        "removexattrat",
+        "file_setattr",
+    ];
+    for name in names {
+        check(&calls, &[(name, &[], NOT_PERMITTED), (name, &[3, 1, 1, 1], NOT_PERMITTED)]);
     }
+    // FS_IOC_SETFLAGS, FSSETXATTR, SETVERSION, ENABLE_VERITY, BTRFS_IOC_SUBVOL_CREATE.
+    for request in [0x4008_6602, 0x401c_5820, 0x4008_7602, 0x4080_6685, 0x5000_940e, 0x4008_6602 | HIGH] {
+        let filter = Filter::new(&calls, None).unwrap();
+        let ioctl = number("ioctl", Machine::NATIVE).unwrap();
+        assert_eq!(answer(&filter, Machine::NATIVE, ioctl, arguments(&[3, request, 1])), NOT_PERMITTED, "{request:#x}");
+    }
+    check(&calls, &[("getxattr", &[1], ALLOW), ("file_getattr", &[1], ALLOW), ("umask", &[0o22], ALLOW)]);
 }
 
 #[test]

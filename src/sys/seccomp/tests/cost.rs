@@ -50,9 +50,9 @@ fn cost_of_a_filter() {
         unix: Unix::Asked,
         inet: Inet::Asked { datagrams: true },
         signals: Signals::NotTo(vec![100, 200]),
-        attributes: false,
         guard_truncation: true,
         count_processes: true,
+        count_memory: true,
     };
     let filters = [
         ("inspect", Filter::new(&Calls { listener: true, signals: Signals::Free, ..Calls::default() }, Some(COOKIE.into()))),

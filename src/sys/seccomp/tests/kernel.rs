@@ -30,6 +30,8 @@ fn outcomes(filter: Option<&Filter>, calls: &[(u32, [u64; 6])]) -> Vec<i32> {
             // SAFETY: as above; arguments are numbers that the kernel refuses as addresses, or addresses of living values.
             unsafe {
                 libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+                // As a command has it.
+                libc::setrlimit(libc::RLIMIT_CORE, &libc::rlimit { rlim_cur: 1, rlim_max: 1 });
                 if program.is_some_and(|program| install(&program).is_err()) {
                     libc::_exit(1);
                 }
@@ -74,7 +76,7 @@ fn what_nobody_needs_is_refused_by_the_filter_and_not_by_the_kernel() {
     if !geteuid().is_root() {
         return skip("not root, for whom alone these calls are not refused anyhow");
     }
-    let refused = |call: &&super::super::table::Call| matches!(call.class, Class::Refused | Class::Attributes);
+    let refused = |call: &&super::super::table::Call| call.class == Class::Refused;
     let names: Vec<_> =
         CALLS.iter().filter(refused).filter_map(|call| Some((call.name, u32::from(call.number(Machine::NATIVE)?)))).collect();
     // Nonsense that cannot do anything, but for the few which take it for something.
@@ -212,6 +214,10 @@ fn arguments_that_do_harm_are_refused() {
             ("ioctl", &[-1, libc::TIOCSTI as i64, 0], EPERM, EBADF),
             ("ioctl", &[-1, libc::TIOCSTI as i64 | 1 << 40, 0], EPERM, EBADF),
             ("ioctl", &[-1, 0x541c, 0], EPERM, EBADF),
+            ("ioctl", &[-1, libc::TIOCSWINSZ as i64, 0], EPERM, EBADF),
+            ("ioctl", &[-1, libc::TIOCGWINSZ as i64, 0], EBADF, EBADF),
+            ("fcntl", &[-1, i64::from(libc::F_SETLEASE), 0], EPERM, EBADF),
+            ("fcntl", &[-1, i64::from(libc::F_GETLEASE), 0], EBADF, EBADF),
             ("ioctl", &[-1, 0x4008_6602, 0], EPERM, EBADF),
             ("ioctl", &[-1, libc::TCGETS as i64, 0], EBADF, EBADF),
             ("personality", &[0x004_0000], EPERM, 0),
@@ -223,6 +229,71 @@ fn arguments_that_do_harm_are_refused() {
             ("shmctl", &[0, 14, 0], EFAULT, EFAULT),
         ],
     );
+}
+
+#[test]
+fn processes_have_groups_of_their_own_only() {
+    let group = i64::from(nix::unistd::getpgrp().as_raw());
+    for signals in [Signals::Free, Signals::Asked, Signals::NotTo(vec![getpid().as_raw()])] {
+        check(
+            &Calls { signals, ..Calls::default() },
+            &[
+                ("setpgid", &[0, group], EPERM, 0),
+                ("setpgid", &[NOBODY, group], EPERM, ESRCH),
+                ("setpgid", &[NOBODY, NOBODY], ESRCH, ESRCH),
+                ("setpgid", &[NOBODY, 0], ESRCH, ESRCH),
+                ("setpgid", &[0, 0], 0, 0),
+            ],
+        );
+    }
+}
+
+/// One byte, as a command has it, and then none, which a program that takes cores knows no limit by.
+#[test]
+fn the_limit_of_cores_stays_as_it_is() {
+    const CORE: i64 = libc::RLIMIT_CORE as i64;
+    let (mut none, mut old) = ([0_u64; 2], [0_u64; 2]);
+    let (none, old) = (address(&mut none), address(&mut old));
+    let found = Shared::new();
+    let filter = Filter::new(&Calls::default(), None).unwrap();
+    let [setrlimit, prlimit] = ["setrlimit", "prlimit64"].map(|call| number(call, Machine::NATIVE).unwrap());
+    let read = (prlimit, arguments(&[0, CORE, 0, found.address()]));
+    for lower in [(setrlimit, arguments(&[CORE, none])), (prlimit, arguments(&[0, CORE, none, 0]))] {
+        assert_eq!((outcomes(Some(&filter), &[lower, read]), found.words()), (vec![0, 0], [1, 1]), "{lower:?}");
+        assert_eq!((outcomes(None, &[lower, read]), found.words()), (vec![0, 0], [0, 0]), "{lower:?} without the filter");
+    }
+    check(&Calls::default(), &[("prlimit64", &[0, CORE, none, old], EPERM, 0), ("setrlimit", &[7, 0], EFAULT, EFAULT)]);
+}
+
+/// Two words that a child can write to.
+struct Shared(*const [u64; 2]);
+
+impl Shared {
+    fn new() -> Shared {
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping, wherever there is room.
+        let place = unsafe { libc::mmap(std::ptr::null_mut(), 16, access, kind, -1, 0) };
+        assert_ne!(place, libc::MAP_FAILED);
+        Shared(place.cast())
+    }
+
+    fn address(&self) -> i64 {
+        self.0 as i64
+    }
+
+    fn words(&self) -> [u64; 2] {
+        // SAFETY: the mapping stays, and has a page; the child that wrote is gone.
+        unsafe { self.0.read_volatile() }
+    }
+}
+
+#[test]
+fn there_are_no_files_in_memory_where_memory_has_a_limit() {
+    let mut name = 0_u8;
+    let name = address(&mut name);
+    for (count_memory, held) in [(true, ENOSYS), (false, 0)] {
+        check(&Calls { count_memory, ..Calls::default() }, &[("memfd_create", &[name, 0], held, 0)]);
+    }
 }
 
 /// With its own listener a command would be the one that is asked, once the shell's is gone.

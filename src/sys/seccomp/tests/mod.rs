@@ -16,7 +16,7 @@ const COOKIE: [u64; 3] = [0x1234_5678_9abc, 0x2345_6789_abc0, 0x3456_789a_bcd8];
 /// What a filter answers, by the rules of BPF, and after how many instructions. The kernel cannot be asked about a call that is wrong in
 /// one word of the cookie only, or of another machine.
 fn run(filter: &Filter, architecture: u32, number: u32, arguments: [u64; 6]) -> (u32, usize) {
-    let (mut at, mut loaded, mut steps) = (0, 0, 0);
+    let (mut at, mut loaded, mut kept, mut steps) = (0, 0, 0, 0);
     loop {
         let libc::sock_filter { code, jt, jf, k } = filter.0[at];
         let jump = |holds: bool| usize::from(if holds { jt } else { jf });
@@ -34,8 +34,13 @@ fn run(filter: &Filter, architecture: u32, number: u32, arguments: [u64; 6]) -> 
                 loaded &= k;
                 0
             }
+            0x07 => {
+                kept = loaded;
+                0
+            }
             0x05 => k as usize,
             0x15 => jump(loaded == k),
+            0x1d => jump(loaded == kept),
             0x35 => jump(loaded >= k),
             0x45 => jump(loaded & k != 0),
             0x06 => return (k, steps),
@@ -67,9 +72,9 @@ fn every_calls() -> Vec<Calls> {
             for inet in [Inet::Idle, Inet::Asked { datagrams: false }, Inet::Asked { datagrams: true }, Inet::Outbound, Inet::Any] {
                 for signals in [Signals::Free, Signals::Asked, Signals::NotTo(vec![100, 200])] {
                     for switches in [0b0000, 0b0001, 0b1110, 0b1111] {
-                        let [listener, attributes, guard_truncation, count_processes] = [1, 2, 4, 8].map(|bit| switches & bit != 0);
+                        let [listener, count_memory, guard_truncation, count_processes] = [1, 2, 4, 8].map(|bit| switches & bit != 0);
                         let signals = signals.clone();
-                        all.push(Calls { listener, exec, unix, inet, signals, attributes, guard_truncation, count_processes });
+                        all.push(Calls { listener, exec, unix, inet, signals, guard_truncation, count_processes, count_memory });
                     }
                 }
             }
