@@ -11,6 +11,7 @@ mod pty;
 use std::thread::sleep;
 
 use house::House;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use pty::{HAND, Terminal};
 
@@ -377,4 +378,76 @@ fn the_terminal_is_as_it_was_however_the_session_ends() {
         terminal.end();
         assert!(terminal.initial == terminal.modes(), "{settings}");
     }
+}
+
+/// A house in which perl may run: `inspect` and `freely` are their names.
+fn house_of_perl() -> House {
+    let house = House::new();
+    let mut policy = std::fs::read_to_string(house.policy()).unwrap();
+    policy.push_str("  - { run: 'perl **', confine: inspect }\n  - { run: 'freely **', path: /usr/bin/perl, confine: open }\n");
+    std::fs::write(house.policy(), policy).unwrap();
+    house
+}
+
+#[test]
+fn a_command_cannot_hold_back_what_comes_after_it() {
+    let house = house_of_perl();
+    for program in ["perl", "freely"] {
+        let mut terminal = session(&house);
+        // TCXONC with TCOOFF.
+        terminal.line(&format!("{program} -e 'ioctl(STDOUT, 0x540a, 0) or die'"));
+        terminal.expect("> ");
+        terminal.run("echo goes on", "\ngoes on\n");
+    }
+}
+
+/// Does not wait any more on 0, 1 and 2.
+const IMPATIENT: &str = "-e 'fcntl($_, 4, 02 | 04000 | 020000) or die for STDIN, STDOUT, STDERR'";
+
+#[test]
+fn a_command_cannot_make_the_shell_impatient() {
+    let house = house_of_perl();
+    for program in ["perl", "freely"] {
+        for term in ["xterm-256color", "dumb"] {
+            let mut command = house.shell(&[]);
+            command.env("TERM", term);
+            let mut terminal = Terminal::start(command);
+            terminal.expect("> ");
+            let shown = "-e 'printf qq(%o\\n), fcntl(STDIN, 3, 0) & 024000'";
+            // In one line, too: the control, and the next command.
+            terminal.line(&format!("{program} {IMPATIENT}; {program} {shown}"));
+            terminal.expect("\n0\n");
+            terminal.expect("> ");
+            sleep(HAND);
+            terminal.run("echo goes on", "\ngoes on\n");
+            terminal.send(CTRL_D);
+            assert_eq!(terminal.end().0, 0, "{program}, {term}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_terminal_stays_as_it_was_too() {
+    let house = house_of_perl();
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let flags = || fcntl(&theirs, FcntlArg::F_GETFL).unwrap();
+    let before = flags();
+    let mut control = std::process::Command::new("perl");
+    control.args(["-e", "fcntl(STDIN, 4, 02 | 04000) or die"]).stdin(theirs.try_clone().map(std::os::fd::OwnedFd::from).unwrap());
+    assert!(control.status().unwrap().success());
+    assert_ne!(flags(), before, "the control");
+    fcntl(&theirs, FcntlArg::F_SETFL(OFlag::from_bits_retain(before))).unwrap();
+    let mut shell = house.shell(&["-c", &format!("perl {IMPATIENT}")]);
+    assert!(shell.stdin(std::os::fd::OwnedFd::from(theirs.try_clone().unwrap())).status().unwrap().success());
+    assert_eq!(flags(), before);
+    drop(ours);
+}
+
+#[test]
+fn a_command_cannot_stop_the_shell_by_signals_of_the_terminal() {
+    let house = house_of_perl();
+    let mut terminal = session(&house);
+    terminal.line("freely -e 'kill($_, getppid()) or die for TTIN, TTOU'");
+    terminal.expect("> ");
+    terminal.run("echo goes on", "\ngoes on\n");
 }

@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, ftruncate};
 
-use super::limit::{self, Reached, Usage};
+use super::limit::{self, Meter, Reached};
 use super::plan::{PipelinePlan, StagePlan};
 use super::run::{Ended, StageEnd, StageOutcome};
 use super::streams::{Purpose, Streams};
@@ -54,6 +54,7 @@ pub(super) fn run(plan: PipelinePlan, around: &mut Surroundings<'_>) -> JobOutco
     if let Some(terminal) = around.terminal {
         terminal.take_back();
     }
+    around.streams.put_back();
     job.drain(around);
     JobOutcome { stages: job.stages.into_iter().map(Stage::end).collect(), ended: job.ended }
 }
@@ -129,6 +130,7 @@ struct Job {
     ended: Option<Ended>,
     /// When what is used is looked at next, where a stage has a limit on it.
     look_at: Option<Instant>,
+    meter: Meter,
     /// When what was told to end is killed.
     kill_at: Option<Instant>,
     /// When what was killed is not waited for any more: the kernel does not let go of it.
@@ -146,6 +148,7 @@ impl Job {
             allowance: plan.output,
             ended: None,
             look_at: None,
+            meter: Meter::new(),
             kill_at: None,
             abandon_at: None,
             continued: 0,
@@ -273,12 +276,13 @@ impl Job {
         }
     }
 
-    /// What has lost its parent counts for every stage: whose it was cannot be told any more.
+    /// Of a stage that has ended too: it may have left something.
     fn look_at_usage(&mut self, around: &Surroundings<'_>) {
         let orphans = around.sweeper.orphans(&self.running().collect::<Vec<_>>());
-        let limited = self.stages.iter().filter(|stage| limit::is_looked_at(&stage.limits));
-        let mut over = limited.filter_map(|stage| Usage::of(orphans.iter().copied().chain([stage.pid()?])).over(&stage.limits));
-        if let Some(reached) = over.next() {
+        let stages: Vec<Option<Pid>> = self.stages.iter().map(Stage::pid).collect();
+        let used = self.meter.look(&stages, &orphans);
+        let over = self.stages.iter().zip(used).find_map(|(stage, usage)| usage.over(&stage.limits));
+        if let Some(reached) = over {
             self.end(Ended::Limit(reached));
         }
     }

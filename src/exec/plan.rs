@@ -19,7 +19,7 @@ use super::script::{self, Executable};
 use super::streams::Streams;
 use crate::access::Person;
 use crate::confine::{Confiner, Lacking, Oversight, Plan, Protection, Subject, files};
-use crate::policy::confinement::Limits;
+use crate::policy::confinement::{Base, Limits};
 use crate::policy::{Allowed, DecidedRedirect, Terms};
 use crate::syntax::{Connector, RedirectKind, Request};
 use crate::sys::descriptor;
@@ -257,7 +257,7 @@ impl Planner<'_> {
                 identity: user.identity.clone(),
                 calls: plan.calls.clone(),
                 ruleset: confiner.ruleset(&plan, subject).map_err(|error| system("its files", error))?,
-                limits: limit::resources(&plan.limits),
+                limits: limit::resources(&plan.limits, terms.confine.base != Base::Open),
             })
             .map_err(|error| system(&terms.program, error))
         };

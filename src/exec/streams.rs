@@ -13,7 +13,7 @@ use nix::unistd::isatty;
 
 use super::relay::{Moved, Relay};
 use super::walk::kind;
-use crate::sys::descriptor;
+use crate::sys::descriptor::{self, StatusFlags};
 
 /// What a line's commands read and write by default.
 pub(super) struct Streams {
@@ -23,6 +23,7 @@ pub(super) struct Streams {
     relays: Relays,
     clients: Vec<Client>,
     counted: [bool; 2],
+    flags: [StatusFlags; 3],
 }
 
 #[derive(Default)]
@@ -69,6 +70,7 @@ impl Streams {
             relays: Relays::default(),
             clients: Vec::new(),
             counted: [!first, !second],
+            flags: [StatusFlags::of(&input)?, StatusFlags::of(&output)?, StatusFlags::of(&error)?],
         };
         streams.watch(output.as_fd(), &stats[0], [true, one])?;
         if !one {
@@ -138,6 +140,11 @@ impl Streams {
     /// Whether output is on its way.
     pub fn is_busy(&self) -> bool {
         [&self.relays.output, &self.relays.error].into_iter().flatten().any(Relay::is_busy)
+    }
+
+    /// Gives the shell's own descriptors the status flags that they had at first: to wait where it reads and writes is one.
+    pub fn put_back(&self) {
+        self.flags.iter().for_each(StatusFlags::put_back);
     }
 
     /// Bytes that passed to output and error; `None` where they are not counted. Where the two are one, all of it is output.

@@ -55,7 +55,7 @@ impl Sweeper {
             for pid in &left {
                 let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
             }
-            if reap_all() == 0 {
+            if reap_all(end) == 0 {
                 // Dying takes a moment, and there is nothing to wait on for processes that are not yet our children.
                 std::thread::sleep(Duration::from_micros(200));
             }
@@ -85,9 +85,11 @@ fn reap(pid: Pid) -> bool {
     !matches!(waitpid(pid, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive))
 }
 
-/// Reaps every child that has ended; how many. One call each, however many are left: looking for each by its number would take the square.
-fn reap_all() -> usize {
-    let ended = || matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive);
+/// Reaps every child that has ended, until `end`; how many. One call each, however many are left: looking for each by its number would take
+/// the square.
+fn reap_all(end: Instant) -> usize {
+    let one = || matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive);
+    let ended = || Instant::now() <= end && one();
     std::iter::from_fn(|| ended().then_some(())).count()
 }
 
@@ -96,24 +98,13 @@ fn has_children() -> bool {
     waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) != Err(Errno::ECHILD)
 }
 
-/// Processes, and everything that hangs below them.
-pub(super) fn with_descendants(roots: impl Iterator<Item = i32>) -> BTreeSet<i32> {
-    let mut next: Vec<i32> = roots.collect();
-    let mut found: BTreeSet<i32> = next.iter().copied().collect();
-    while let Some(pid) = next.pop() {
-        let children = children_of(&pid.to_string()).unwrap_or_default();
-        next.extend(children.into_iter().filter(|child| found.insert(*child)));
-    }
-    found
-}
-
 /// This process's children, or `None` if the kernel does not say (CONFIG_PROC_CHILDREN).
 fn children() -> Option<BTreeSet<i32>> {
     children_of("self")
 }
 
 /// The children of a process of /proc.
-fn children_of(process: &str) -> Option<BTreeSet<i32>> {
+pub(super) fn children_of(process: &str) -> Option<BTreeSet<i32>> {
     let mut children = BTreeSet::new();
     for thread in fs::read_dir(format!("/proc/{process}/task")).ok()?.flatten() {
         let list = fs::read_to_string(thread.path().join("children")).ok()?;

@@ -2,7 +2,8 @@
 //!
 //! The list of `service` holds what programs that look at services talk to. Whoever can talk to a server has what the server gives, and
 //! the second door does not bind a server: which verbs of `systemctl` or `docker` are let through is the forms' to say. Left out, by
-//! decision: sockets that take log records, sockets of datagrams (`chronyd`, `wpa_supplicant`), agents of keys, terminals of other people.
+//! decision: sockets that take log records, sockets of datagrams (`chronyd`, `wpa_supplicant`), agents of keys, terminals of other people, and
+//! what lies where everybody can put something (`/tmp/.s.PGSQL.5432`).
 
 /// Sockets that are there for one reason.
 #[derive(Debug)]
@@ -73,8 +74,6 @@ pub const SERVICES: &[Group] = &[
         sockets: &[
             "/run/postgresql",
             "/run/pgbouncer",
-            "/tmp/.s.PGSQL.5432",
-            "/tmp/.s.PGSQL.6432",
             "/run/mysqld",
             "/run/mariadb",
             "/var/lib/mysql/mysql.sock",

@@ -25,6 +25,26 @@ pub fn copy_above_standard(fd: impl AsFd) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// The status flags of an open file (`O_NONBLOCK`, `O_ASYNC`, …: `F_GETFL` of fcntl(2)), which all who hold it share and any of them can change.
+pub struct StatusFlags {
+    file: OwnedFd,
+    flags: OFlag,
+}
+
+impl StatusFlags {
+    pub fn of(fd: impl AsFd) -> nix::Result<StatusFlags> {
+        let flags = fcntl(&fd, FcntlArg::F_GETFL)?;
+        Ok(StatusFlags { file: copy_above_standard(fd)?, flags: OFlag::from_bits_retain(flags) })
+    }
+
+    /// Makes them what they were. What the kernel refuses stays as it is.
+    pub fn put_back(&self) {
+        if fcntl(&self.file, FcntlArg::F_GETFL).is_ok_and(|flags| flags != self.flags.bits()) {
+            let _ = fcntl(&self.file, FcntlArg::F_SETFL(self.flags));
+        }
+    }
+}
+
 /// Makes the number of `place` stand for `file`, closed on exec; what it stood for is closed.
 pub fn put_in_place(place: &OwnedFd, file: &OwnedFd) -> nix::Result<()> {
     // SAFETY: both numbers are open; `place` stays so, and its owner goes on owning it.

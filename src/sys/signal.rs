@@ -20,8 +20,8 @@ const NOTED: [Signal; 7] =
     [Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGALRM];
 /// What is for the session where no line took it.
 const HANDED_BACK: [Signal; 3] = [Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT];
-/// What would stop this process for giving the terminal to a command or taking it back.
-const BLOCKED: [Signal; 2] = [Signal::SIGTTOU, Signal::SIGTTIN];
+/// What would stop this process for taking the terminal back. Not blocked: it would come when the line is over.
+const IGNORED: [Signal; 2] = [Signal::SIGTTOU, Signal::SIGTTIN];
 /// Bytes of the kernel's signal set (rt_sigprocmask(2)).
 const SET_BYTES: usize = 8;
 
@@ -101,12 +101,14 @@ impl Watch {
         let action = SigAction::new(SigHandler::Handler(note), SaFlags::SA_RESTART, SigSet::empty());
         // SAFETY: the handler is async-signal-safe.
         let install = |signal| unsafe { sigaction(signal, &action) }.ok().map(|before| (signal, before));
-        let before = NOTED.into_iter().filter_map(install).collect();
+        let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+        // SAFETY: nothing runs.
+        let silence = |signal| unsafe { sigaction(signal, &ignore) }.ok().map(|before| (signal, before));
+        let before = NOTED.into_iter().filter_map(install).chain(IGNORED.into_iter().filter_map(silence)).collect();
         // What a prompt would still repeat, the line takes.
         alarm::cancel();
         let mut mask = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
-        NOTED.into_iter().for_each(|signal| mask.remove(signal));
-        BLOCKED.into_iter().for_each(|signal| mask.add(signal));
+        NOTED.into_iter().chain(IGNORED).for_each(|signal| mask.remove(signal));
         Watch { pipe, before, mask: mask.thread_swap_mask(SigmaskHow::SIG_SETMASK).ok() }
     }
 

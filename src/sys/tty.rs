@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{FlowArg, SetArg, Termios, tcflow, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 
 use super::descriptor;
@@ -28,11 +28,13 @@ impl Terminal {
         Some(Terminal { fd: descriptor::copy_above_standard(fd).ok()?, settings: tcgetattr(fd).ok()?, group })
     }
 
-    /// Makes this process the foreground again and puts its settings back, whatever a command did. `SIGTTOU` must be blocked. A terminal
-    /// that is gone cannot be restored, which is no error.
+    /// Makes this process the foreground again, puts its settings back and lets output go on, whatever a command did. `SIGTTOU` must be
+    /// ignored. A terminal that is gone cannot be restored, which is no error.
     pub fn take_back(&self) {
         let _ = tcsetpgrp(&self.fd, self.group);
         let _ = tcsetattr(&self.fd, SetArg::TCSANOW, &self.settings);
+        // What the command held back with TCOOFF would hold the shell for ever; what the person holds with a key stays.
+        let _ = tcflow(&self.fd, FlowArg::TCOON);
     }
 }
 

@@ -30,10 +30,8 @@ pub const SWEEP_DEADLINE: Duration = Duration::from_secs(2);
 pub const ANSWERS: usize = 64;
 /// Helpers that act for one command at a time; what it asks for beyond that fails with EAGAIN.
 pub const DEPUTIES: usize = 64;
-/// Programs that a command was stopped from starting, and is said to have been.
+/// Programs that a command was stopped from starting, and is said to have been; later attempts are refused at once.
 pub const STOPPED_PROGRAMS: usize = 8;
-/// Attempts to start another program that are looked at closely; later ones are refused at once.
-pub const STOPPED_ATTEMPTS: usize = 64;
 /// Bytes of one message that is sent for a command, and messages in one call.
 pub const SENT_BYTES: usize = 64 << 10;
 pub const SENT_MESSAGES: u32 = 16;
@@ -43,6 +41,9 @@ pub const PATH_BYTES: usize = 4096;
 pub const ANCESTORS: usize = 1024;
 /// Bytes of output passed on at a time.
 pub const RELAY_BYTES: usize = 64 << 10;
+/// Processes of a user at a time, as a confined command counts them where its rule has no bound of its own: no more fit into the numbers
+/// that a host has by default (32768) than it can spare.
+pub const PROCESSES: u64 = 4096;
 /// Times that a pipeline that stops itself is continued before it is killed.
 pub const CONTINUES: u32 = 1000;
 

@@ -1,18 +1,25 @@
 //! What a command may use.
 
+use std::process::Command;
+
 use nix::sys::signal::Signal;
 
 use crate::door::{Door, EVERYBODY, User};
 use crate::host::ready;
+use crate::process::{Finished, run};
 use crate::prove::answers_of;
 use crate::scene;
 
 /// What limits, the attempt that takes more, what the person's message and the record's reason must name, and whether the limit itself ends the
 /// command (124). The others fail in a call that the program may survive: the person is told when it has failed, and the record has its status.
-const LIMITS: [(&str, &str, &[&str], bool); 9] = [
+const LIMITS: [(&str, &str, &[&str], bool); 13] = [
     ("confine: { base: inspect, limits: { cpu: 1s } }", "spin 1.5", &["cpu", "processor"], true),
     ("confine: { base: inspect, limits: { cpu: 1s } }", "spin-shared 1.4", &["cpu", "processor"], true),
+    ("confine: { base: inspect, limits: { cpu: 1s } }", "spin-unwaited 1.6", &["cpu", "processor"], true),
+    ("confine: { base: inspect, limits: { cpu: 1s } }", "spin-orphaned 1.6", &["cpu", "processor"], true),
+    ("confine: { base: inspect, limits: { cpu: 1s } }", "headless spin-unwaited 1.6", &["cpu", "processor"], true),
     ("confine: { base: inspect, limits: { memory: 64MiB } }", "grab 200", &["memory"], true),
+    ("confine: { base: inspect, limits: { memory: 64MiB } }", "headless map 200", &["memory"], true),
     ("confine: { base: inspect, limits: { memory: 64MiB } }", "map 200", &["memory"], true),
     ("confine: { base: inspect, limits: { memory: 64MiB } }", "reserve 2000", &["memory"], false),
     ("confine: { base: inspect, limits: { processes: 20 } }", "bomb 60", &["processes"], true),
@@ -59,13 +66,63 @@ fn what_takes_too_much_is_ended_with_a_message_and_a_record() {
     // One thread for each limit: they spend their time waiting.
     let faults: Vec<String> = std::thread::scope(|scope| {
         let of_all = |(limit, attempt, names, ends): &(&str, &str, &[&str], bool)| {
-            let users = if attempt.starts_with("spin") { &EVERYBODY[..1] } else { &EVERYBODY[..] };
+            let users = if attempt.contains("spin") { &EVERYBODY[..1] } else { &EVERYBODY[..] };
             users.iter().flat_map(|user| faults(*user, limit, attempt, names, *ends)).collect::<Vec<_>>()
         };
         let running: Vec<_> = LIMITS.iter().map(|row| scope.spawn(move || of_all(row))).collect();
         running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn processes_are_counted_of_a_command_whose_first_thread_has_ended() {
+    if !ready() {
+        return;
+    }
+    let attack = "attack alone headless bomb 60";
+    assert_eq!(Door::new(User::Account, "inspect").line(attack).status(), 0, "the control");
+    assert_eq!(Door::new(User::Account, "{ base: inspect, limits: { processes: 20 } }").line(attack).status(), 124);
+}
+
+#[test]
+fn who_is_confined_cannot_take_all_numbers_of_processes() {
+    if !ready() {
+        return;
+    }
+    let bound = |confine: &str, hard: &str| {
+        let shell = Door::new(User::Account, confine).shell(&["-c", "attack read /proc/self/limits"]);
+        let out = bounded(&shell, hard).out();
+        out.lines().find_map(|line| line.strip_prefix("Max processes")).unwrap_or(&out).split_whitespace().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(bound("open", "9000"), "9000", "the control");
+    assert_eq!(bound("inspect", "9000"), "4096");
+    assert_eq!(bound("inspect", "3000"), "3000");
+    assert_eq!(bound("{ base: inspect, limits: { processes: 20 } }", "9000"), "9000", "the rule says it");
+}
+
+#[test]
+fn a_bomb_that_is_at_the_bound_of_processes_ends_and_leaves_nothing() {
+    if !ready() {
+        return;
+    }
+    let door = Door::new(User::Account, "inspect");
+    let shell = |word: &str| door.shell(&["-c", &format!("attack bomb 600 {word}")]);
+    let control = bounded(&shell("no-bound"), "9000");
+    assert_eq!(answers_of(&control.out())[0].0, "yes", "the control");
+    // Other tests have processes of the same user.
+    let word = format!("left-{}", postern::record::new_session_id());
+    let run = bounded(&shell(&word), "300");
+    assert_eq!(answers_of(&run.out())[0].0, "no EAGAIN", "{}", run.err());
+    assert_eq!(crate::survival::left(&word), Vec::<String>::new());
+}
+
+/// Runs a program with a hard limit on processes. The limit is set by root, who is not bound by it.
+fn bounded(command: &Command, hard: &str) -> Finished {
+    let mut bounded = Command::new("prlimit");
+    bounded.arg(format!("--nproc={hard}:{hard}")).arg(command.get_program()).args(command.get_args());
+    bounded.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    run(&mut bounded, b"")
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::sandbox::await_that;
 const WAYS: [(&str, usize); 4] = [("daemons 20", 20), ("chains 16", 8), ("stopped 5", 5), ("reapers 3", 6)];
 
 /// Processes that have a word in their command line.
-fn left(word: &str) -> Vec<String> {
+pub fn left(word: &str) -> Vec<String> {
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     processes
         .filter(|path| fs::read(path.join("cmdline")).is_ok_and(|words| String::from_utf8_lossy(&words).contains(word)))

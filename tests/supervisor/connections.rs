@@ -168,8 +168,9 @@ fn local_sockets_of_the_rule_are_reached_by_what_they_are() {
     assert_eq!(control.lines, ["ok", "ok"]);
     shut.set_nonblocking(true).unwrap();
     while shut.accept().is_ok() {}
-    // Through another name, as policies write /var/run for /run.
-    let oversight = Oversight { sockets: vec![scratch.path("alias/open"), scratch.path("below")], ..Oversight::default() };
+    // Through another name, as policies write /var/run for /run; that must be root's.
+    let by_name = scratch.path(if is_root() { "alias/open" } else { "open" });
+    let oversight = Oversight { sockets: vec![by_name, scratch.path("below")], ..Oversight::default() };
     let got = run("connect to a path", &paths, oversight.clone()).lines;
     for ((path, expected), got) in words.iter().zip(&got) {
         assert_eq!(got, expected, "{path}");
@@ -186,6 +187,27 @@ fn local_sockets_of_the_rule_are_reached_by_what_they_are() {
         let lines = Act::new("connect to a path", &paths[..1], &CONNECT, oversight).by_user().run().lines;
         assert_eq!(lines, ["EACCES"], "the shell's own rights are not lent");
     }
+}
+
+#[test]
+fn a_link_of_the_commands_own_in_the_place_of_a_socket_leads_nowhere() {
+    if !is_root() {
+        return skip("needs root");
+    }
+    let _alone = alone();
+    let scratch = Scratch::new();
+    let _other = UnixListener::bind(scratch.path("other")).unwrap();
+    fs::set_permissions(scratch.path("other"), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let link = scratch.path("app.sock");
+    symlink("/", &link).unwrap();
+    let (other, through) = (scratch.path("other"), format!("{link}{}", scratch.path("other")));
+    let attempt = || {
+        let oversight = Oversight { sockets: vec![link.clone()], ..Oversight::default() };
+        Act::new("connect to a path", &[&other, &through], &CONNECT, oversight).by_user().run().lines
+    };
+    assert_eq!(attempt(), ["ok", "ok"], "the control: root says where it leads");
+    std::os::unix::fs::lchown(&link, Some(UID), Some(UID)).unwrap();
+    assert_eq!(attempt(), ["EACCES", "EACCES"]);
 }
 
 static STOP: AtomicBool = AtomicBool::new(false);

@@ -53,6 +53,17 @@ fn what_is_remembered_is_bounded_and_hostile_names_stay_as_they_are() {
 }
 
 #[test]
+fn an_attempt_does_not_hide_behind_others() {
+    let _alone = alone();
+    for before in ["/nowhere/x", "/etc/passwd", "/usr/bin/env"] {
+        let mut words = vec![before; 100];
+        words.push("/usr/bin/id");
+        let run = started(&words, Oversight::default());
+        assert_eq!(run.stopped.last().map(String::as_str), Some("/usr/bin/id"), "after {before}: {:?}", run.stopped);
+    }
+}
+
+#[test]
 fn a_list_lets_its_programs_through_by_any_path_but_no_loader() {
     let _alone = alone();
     let scratch = Scratch::new();

@@ -4,7 +4,7 @@
 //! judged is what is reached. Abstract sockets are out of reach.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -13,6 +13,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 
 use super::programs::{open_handle, target};
 use super::{Decision, Purpose, Supervisor, Verdict};
+use crate::confine::places::resolve;
 use crate::sys::caller::Span;
 use crate::sys::deputy::Outcome;
 use crate::sys::notify::{Listener, Notification};
@@ -90,9 +91,8 @@ fn find(path: &Path, directory: Option<&OwnedFd>, allowed: &[String]) -> nix::Re
     let socket = open_handle(directory, path, true)?;
     let place = target(&socket).ok_or(Errno::EACCES)?;
     let covers = |allowed: &String| {
-        let allowed = PathBuf::from(allowed);
-        let real = allowed.canonicalize().unwrap_or(allowed);
-        place.starts_with(&real)
+        // Where the command may write it can put a link: only root's lead anywhere.
+        resolve(Path::new(allowed)).is_ok_and(|(_, allowed)| place.starts_with(allowed))
     };
     if !allowed.iter().any(covers) {
         return Err(Errno::EACCES);

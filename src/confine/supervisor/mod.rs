@@ -53,8 +53,6 @@ pub struct Supervisor {
     oversight: Oversight,
     waiting: Vec<Waiting>,
     stopped: Vec<String>,
-    /// Attempts to start another program that were looked at.
-    attempts: usize,
     /// Processes that may still start before they are counted again.
     allowance: u64,
     /// The port of the idle sockets; 0 until there is one.
@@ -106,7 +104,7 @@ type Decision = Result<Verdict, Errno>;
 
 impl Supervisor {
     pub fn new(listener: Listener, oversight: Oversight) -> Supervisor {
-        Supervisor { listener, oversight, waiting: Vec::new(), stopped: Vec::new(), attempts: 0, allowance: 0, port: 0, over: false }
+        Supervisor { listener, oversight, waiting: Vec::new(), stopped: Vec::new(), allowance: 0, port: 0, over: false }
     }
 
     /// What to wait for.

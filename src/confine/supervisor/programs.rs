@@ -17,6 +17,7 @@ use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2, readlink}
 use nix::sys::stat::{Mode, SFlag, fstat};
 
 use super::{Decision, Purpose, Supervisor, Verdict};
+use crate::confine::places::resolve;
 use crate::sys::deputy::Outcome;
 use crate::sys::notify::{Listener, Notification};
 use crate::words::limits;
@@ -30,11 +31,9 @@ struct Asked {
 
 impl Supervisor {
     pub(super) fn execute(&mut self, call: &Notification, directory: Option<i32>, path: u64, itself: bool, follow: bool) -> Decision {
-        if self.oversight.exec.is_none() {
-            self.attempts += 1;
-            if self.attempts > limits::STOPPED_ATTEMPTS {
-                return Err(Errno::EACCES);
-            }
+        // Looked at as long as there is something to find out: what is not there, or known already, hides nothing that comes later.
+        if self.oversight.exec.is_none() && self.stopped.len() >= limits::STOPPED_PROGRAMS {
+            return Err(Errno::EACCES);
         }
         let path = self.memory(call)?.text(path, limits::PATH_BYTES)?;
         if path.is_empty() && !itself {
@@ -118,7 +117,7 @@ fn is_program(file: &OwnedFd) -> bool {
 }
 
 fn is_listed(path: &Path, asked: &[u8], list: &[PathBuf]) -> bool {
-    let listed = list.iter().any(|item| item.canonicalize().is_ok_and(|item| item == path));
+    let listed = list.iter().any(|item| resolve(item).is_ok_and(|(_, item)| item == path));
     listed && !is_loader(path) && !is_loader(Path::new(OsStr::from_bytes(asked)))
 }
 

@@ -1,5 +1,6 @@
 /* What outlives its parent, and what takes too much. Everything ends by itself after a few seconds, so that a control leaves nothing. */
 #include "attack.h"
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -102,6 +103,36 @@ static int by_sharing(char **words)
     }
     return 0;
 }
+/* By processes that nobody waits for: the kernel reaps them. */
+static int by_forgetting(char **words)
+{
+    signal(SIGCHLD, SIG_IGN);
+    return by_sharing(words);
+}
+/* By processes that lose their parent at once: the shell reaps them. */
+static int by_orphaning(char **words)
+{
+    alarm(20);
+    for (double left = atof(words[0]); left > 0; left -= 0.2) {
+        int ends[2];
+        char byte;
+        if (pipe(ends) < 0)
+            return errno;
+        pid_t child = fork();
+        if (child == 0) {
+            close(ends[0]);
+            if (fork() == 0)
+                by_spinning((char *[]){ "0.2" });
+            _exit(0);
+        }
+        waitpid(child, NULL, 0);
+        close(ends[1]);
+        /* Ends when the orphan does. */
+        read(ends[0], &byte, 1);
+        close(ends[0]);
+    }
+    return 0;
+}
 /* Megabytes. */
 static int by_grabbing(char **words)
 {
@@ -167,10 +198,29 @@ static int by_dozing(char **words)
     return 0;
 }
 
+/* An attempt of these by a second thread, while the first has ended: what /proc says of the process it says of the first. */
+static void *second(void *words)
+{
+    const struct attack *attack = limit_attacks;
+    while (strcmp(attack->name, *(char **)words) != 0)
+        attack++;
+    usleep(50000);
+    exit(attack->make((char **)words + 1));
+}
+static int by_losing_the_first(char **words)
+{
+    pthread_t thread;
+    int why = pthread_create(&thread, NULL, second, words);
+    if (why == 0)
+        syscall(SYS_exit, 0);
+    return why;
+}
+
 const struct attack limit_attacks[] = {
     { "daemons", by_daemons, 1 }, { "chains", by_chains, 1 }, { "stopped", by_stopping, 1 }, { "reapers", by_adopting, 1 },
     { "bomb", by_bomb, 1 }, { "spin", by_spinning, 1 }, { "spin-shared", by_sharing, 1 }, { "grab", by_grabbing, 1 },
     { "map", by_mapping, 1 }, { "open-many", by_opening, 1 }, { "fill", by_filling, 2 },
     { "fill-ignoring", by_filling_on, 2 }, { "reserve", by_reserving, 1 }, { "talk", by_talking, 1 }, { "doze", by_dozing, 1 },
+    { "spin-unwaited", by_forgetting, 1 }, { "spin-orphaned", by_orphaning, 1 }, { "headless", by_losing_the_first, 2 },
     { 0 },
 };
