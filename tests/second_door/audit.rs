@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::door::{Door, EVERYBODY, User};
 use crate::host::{ATTACK, ready};
@@ -24,6 +25,12 @@ const ATTACKS: [&str; 11] = [
     "truncate-path {}",
     "unlink-path {}",
 ];
+
+/// Sessions share the directory of records, and a session's file is known by being new: one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// In one session, each attack on a file of records made by its own session; what each said.
 fn attempt(user: User, confine: &str) -> Vec<(String, String, String)> {
@@ -55,8 +62,8 @@ fn records_are_out_of_reach_of_what_they_record() {
     if !ready() {
         return;
     }
+    let _alone = alone();
     let mut faults = Vec::new();
-    // The users share the directory, and a session's file is known by being new: one after the other.
     for user in EVERYBODY {
         // The records of the lent user's commands are root's: the rights of files keep them already.
         let control = if user == User::Lent { Vec::new() } else { attempt(user, "open") };
@@ -78,6 +85,7 @@ fn a_command_that_may_write_opens_them_for_no_other() {
     if !ready() {
         return;
     }
+    let _alone = alone();
     // The lent user's records are root's, and so are root's: their rights are not the second door's.
     for (confine, through) in [("open", true), ("{ base: inspect, write: [/tmp] }", false)] {
         let rule = format!("  - {{ run: 'writer **', path: {ATTACK}, confine: {confine} }}\n");

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::Read;
 use std::os::fd::IntoRawFd;
+use std::os::unix::process::CommandExt;
 
 use libc::{EACCES, EAFNOSUPPORT, EBADF, EFAULT, EINVAL, ENOSYS, EOPNOTSUPP, EPERM, EPROTONOSUPPORT, ESRCH};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -233,7 +234,9 @@ fn arguments_that_do_harm_are_refused() {
 
 #[test]
 fn processes_have_groups_of_their_own_only() {
-    let group = i64::from(nix::unistd::getpgrp().as_raw());
+    // Another job of the session.
+    let mut other = std::process::Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+    let group = i64::from(other.id());
     for signals in [Signals::Free, Signals::Asked, Signals::NotTo(vec![getpid().as_raw()])] {
         check(
             &Calls { signals, ..Calls::default() },
@@ -246,6 +249,8 @@ fn processes_have_groups_of_their_own_only() {
             ],
         );
     }
+    other.kill().unwrap();
+    other.wait().unwrap();
 }
 
 /// One byte, as a command has it, and then none, which a program that takes cores knows no limit by.

@@ -31,8 +31,8 @@ import resource; resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(r
 
 const PERL: &str = "my $p = fork; if (!$p) { exit 3 } waitpid $p, 0; print $? >> 8; kill 0, $$ or die; local $SIG{ALRM} = sub { print 'alarm' }; alarm 1; sleep 2";
 
-const NODE: &str = "const fs = require('fs'); fs.readFile('/etc/hostname', (e, d) => { console.log(!!d); setTimeout(() => console.log('later'), 10); \
-     require('zlib').gzip('x'.repeat(1e5), (e, d) => console.log(d.length)) })";
+const NODE: &str = "const fs = require('fs'); fs.readFile('/etc/hostname', (e, d) => { console.log(!!d); \
+     require('zlib').gzip('x'.repeat(1e5), (e, d) => { console.log(d.length); setTimeout(() => console.log('later'), 10) }) })";
 
 /// A program, its arguments, and what to compare.
 const PROGRAMS: &[(&str, &[&str], Output)] = &[
