@@ -446,8 +446,12 @@ fn what_is_no_terminal_stays_as_it_was_too() {
 #[test]
 fn a_command_cannot_stop_the_shell_by_signals_of_the_terminal() {
     let house = house_of_perl();
-    let mut terminal = session(&house);
-    terminal.line("freely -e 'kill($_, getppid()) or die for TTIN, TTOU'");
+    // A shell that is started by another one; a login shell, which leads its session, nobody could continue, so these do not stop it.
+    let (mut parent, shell) = (std::process::Command::new("bash"), house.shell(&[]));
+    parent.args(["-c", "set -m; \"$@\"; :", "bash"]).arg(shell.get_program()).args(shell.get_args());
+    let mut terminal = Terminal::start(parent);
+    terminal.expect("> ");
+    terminal.line("freely -e 'kill($_, getppid()) or die for qw(TTIN TTOU)'");
     terminal.expect("> ");
     terminal.run("echo goes on", "\ngoes on\n");
 }

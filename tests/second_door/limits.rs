@@ -12,12 +12,11 @@ use crate::scene;
 
 /// What limits, the attempt that takes more, what the person's message and the record's reason must name, and whether the limit itself ends the
 /// command (124). The others fail in a call that the program may survive: the person is told when it has failed, and the record has its status.
-const LIMITS: [(&str, &str, &[&str], bool); 13] = [
+const LIMITS: [(&str, &str, &[&str], bool); 12] = [
     ("confine: { base: inspect, limits: { cpu: 1s } }", "spin 1.5", &["cpu", "processor"], true),
     ("confine: { base: inspect, limits: { cpu: 1s } }", "spin-shared 1.4", &["cpu", "processor"], true),
-    ("confine: { base: inspect, limits: { cpu: 1s } }", "spin-unwaited 1.6", &["cpu", "processor"], true),
-    ("confine: { base: inspect, limits: { cpu: 1s } }", "spin-orphaned 1.6", &["cpu", "processor"], true),
-    ("confine: { base: inspect, limits: { cpu: 1s } }", "headless spin-unwaited 1.6", &["cpu", "processor"], true),
+    ("confine: { base: inspect, limits: { cpu: 1s } }", "spin-unwaited 1.4", &["cpu", "processor"], true),
+    ("confine: { base: inspect, limits: { cpu: 1s } }", "spin-orphaned 1.4", &["cpu", "processor"], true),
     ("confine: { base: inspect, limits: { memory: 64MiB } }", "grab 200", &["memory"], true),
     ("confine: { base: inspect, limits: { memory: 64MiB } }", "headless map 200", &["memory"], true),
     ("confine: { base: inspect, limits: { memory: 64MiB } }", "map 200", &["memory"], true),
@@ -73,16 +72,6 @@ fn what_takes_too_much_is_ended_with_a_message_and_a_record() {
         running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-#[test]
-fn processes_are_counted_of_a_command_whose_first_thread_has_ended() {
-    if !ready() {
-        return;
-    }
-    let attack = "attack alone headless bomb 60";
-    assert_eq!(Door::new(User::Account, "inspect").line(attack).status(), 0, "the control");
-    assert_eq!(Door::new(User::Account, "{ base: inspect, limits: { processes: 20 } }").line(attack).status(), 124);
 }
 
 #[test]

@@ -92,8 +92,8 @@ fn is_of_command(pid: i32) -> bool {
 /// (CONFIG_PROC_CHILDREN).
 fn count(enough: u64) -> Option<u64> {
     let own = Status::of("self")?.filters;
-    // One that has just ended counts for nothing; of one whose first thread has ended, the others say it.
-    let is_filtered = |pid: &i32| threads(*pid).iter().any(|thread| Status::of(thread).is_some_and(|status| status.filters > own));
+    // One that has just ended counts for nothing.
+    let is_filtered = |pid: &i32| Status::of(*pid).is_some_and(|status| status.filters > own);
     let mut left: Vec<i32> = children(getpid().as_raw())?.into_iter().filter(is_filtered).collect();
     let mut count = 0;
     while let Some(pid) = left.pop() {
@@ -104,11 +104,6 @@ fn count(enough: u64) -> Option<u64> {
         left.extend(children(pid).unwrap_or_default());
     }
     Some(count)
-}
-
-fn threads(pid: i32) -> Vec<String> {
-    let list = fs::read_dir(format!("/proc/{pid}/task")).ok();
-    list.into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 fn children(pid: i32) -> Option<Vec<i32>> {
