@@ -53,6 +53,7 @@ impl Plan {
         let open = confine.base == Base::Open;
         let brokered = !confine.sockets.is_empty() || confine.base == Base::Service;
         let ports = !confine.network.is_empty();
+        let counted = self.calls.as_ref().is_some_and(|calls| calls.count_processes);
         let wanted = [
             (confine.exec == Exec::None, Protection::OneExec, kernel.filter),
             (matches!(confine.exec, Exec::Paths(_)), Protection::ExecList, kernel.filter && kernel.listener && kernel.landlock > 0),
@@ -62,7 +63,7 @@ impl Plan {
             (!open && (ports || confine.base != Base::Network), Protection::Network, kernel.filter && (kernel.listener || !ports)),
             (!open, Protection::Sockets, kernel.filter && (kernel.listener || !brokered)),
             (!open, Protection::Signals, kernel.filter && (kernel.landlock >= 6 || kernel.listener)),
-            (confine.limits != Limits::default(), Protection::Limits, kernel.filter),
+            (confine.limits != Limits::default(), Protection::Limits, counted || confine.limits.processes.is_none()),
         ];
         for (_, protection, there) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
             if there { &mut self.protections } else { &mut self.missing }.push(protection);
@@ -113,13 +114,14 @@ fn calls(confinement: &Confinement, kernel: &Kernel) -> Calls {
         listener: kernel.listener,
         exec: match confinement.exec {
             Exec::None => calls::Exec::Once,
-            Exec::Paths(_) if kernel.listener && kernel.landlock > 0 => calls::Exec::Asked,
+            // Without Landlock the answer can be raced, which `missing` says; it is an answer all the same.
+            Exec::Paths(_) if kernel.listener => calls::Exec::Asked,
             Exec::Paths(_) | Exec::Any => calls::Exec::Any,
         },
         unix,
         inet,
         signals,
-        guard_truncation: kernel.landlock < 3 && confinement.write.is_empty(),
+        guard_truncation: kernel.landlock < 3,
         count_processes: kernel.listener && confinement.limits.processes.is_some(),
         count_memory: confinement.limits.memory.is_some(),
     }

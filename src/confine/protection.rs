@@ -69,7 +69,7 @@ impl Protection {
             Protection::ExecList => "Landlock (kernel 5.13), and seccomp notifications (5.9) that nothing above the shell has taken",
             Protection::Network | Protection::Sockets => "seccomp notifications (kernel 5.9) that nothing above the shell has taken",
             Protection::Signals => "Landlock ABI 6 (kernel 6.12), or seccomp notifications (kernel 5.9)",
-            Protection::Limits => "seccomp filters (CONFIG_SECCOMP_FILTER)",
+            Protection::Limits => "for `processes`: another confinement than `open`, and seccomp notifications (kernel 5.9)",
         }
     }
 }

@@ -121,7 +121,7 @@ fn limits(limits: &Limits) -> Option<String> {
 }
 
 /// Bytes in the largest unit that needs no fraction.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     let unit = units.iter().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit));
     unit.map_or_else(|| format!("{bytes} bytes"), |(name, unit)| format!("{}{name}", bytes / unit))

@@ -16,8 +16,8 @@ use nix::sys::signal::Signal;
 use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::Pid;
 
-use super::sweep;
 use crate::policy::confinement::Limits;
+use crate::sys::children::children;
 use crate::sys::process::Limit;
 use crate::words::limits::PROCESSES;
 
@@ -42,8 +42,8 @@ pub enum Reached {
     FileSize(u64),
 }
 
-/// What the kernel is told; of a command that is `confined` also how many processes there may be where its rule does not say.
-pub(super) fn resources(limits: &Limits, confined: bool) -> Vec<Limit> {
+/// What the kernel is told; of a command whose processes the supervisor does not count, how many its user may have, too.
+pub(super) fn resources(limits: &Limits, counted: bool) -> Vec<Limit> {
     let hard = |resource, value: u64| Limit { resource, soft: value, hard: value };
     // Its signal comes at the soft limit; who lives on with that is killed a second later.
     let seconds = limits.cpu.map(|ms| ms.div_ceil(1000).saturating_add(CPU_MORE));
@@ -52,8 +52,7 @@ pub(super) fn resources(limits: &Limits, confined: bool) -> Vec<Limit> {
     let memory = limits.memory.map(|bytes| hard(Resource::RLIMIT_DATA, more(bytes)));
     let files = limits.files.map(|count| hard(Resource::RLIMIT_NOFILE, count));
     let file_size = limits.file_size.map(|bytes| hard(Resource::RLIMIT_FSIZE, bytes));
-    let bounded = confined && limits.processes.is_none();
-    let processes = bounded.then(|| hard(Resource::RLIMIT_NPROC, PROCESSES));
+    let processes = (!counted).then(|| hard(Resource::RLIMIT_NPROC, PROCESSES));
     [cpu, memory, files, file_size, processes].into_iter().flatten().collect()
 }
 
@@ -192,8 +191,7 @@ fn below(roots: impl Iterator<Item = Pid>) -> Vec<Process> {
     while let Some(pid) = next.pop() {
         let Some(process) = process(pid) else { continue };
         found.push(process);
-        let children = sweep::children_of(&pid.to_string()).unwrap_or_default();
-        next.extend(children.into_iter().filter(|child| met.insert(*child)));
+        next.extend(children(pid).unwrap_or_default().into_iter().filter(|child| met.insert(*child)));
     }
     found
 }
@@ -256,12 +254,12 @@ mod tests {
     }
 
     #[test]
-    fn processes_are_bounded_for_who_is_confined_and_has_no_bound() {
-        let of = |processes, confined| {
-            let told = resources(&Limits { processes, ..Limits::default() }, confined);
+    fn processes_are_bounded_where_nobody_counts_them() {
+        let of = |processes, counted| {
+            let told = resources(&Limits { processes, ..Limits::default() }, counted);
             told.iter().find(|limit| limit.resource == Resource::RLIMIT_NPROC).map(|limit| limit.hard)
         };
-        assert_eq!((of(None, true), of(None, false), of(Some(9), true)), (Some(4096), None, None));
+        assert_eq!((of(None, false), of(None, true), of(Some(9), false), of(Some(9), true)), (Some(4096), None, Some(4096), None));
     }
 
     #[test]

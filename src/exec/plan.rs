@@ -242,7 +242,11 @@ impl Planner<'_> {
         let descriptors = self.redirect(terms, &user, Descriptors { standard, cut: Vec::new(), created: Vec::new() })?;
         let confiner = self.context.confiner;
         let unconfined = |lacking| PlanError::Unconfined { program: terms.program.clone(), lacking };
-        let plan = confiner.plan(&terms.confine).map_err(unconfined)?;
+        let mut plan = confiner.plan(&terms.confine).map_err(unconfined)?;
+        // Of what stands for a script only the interpreter is executed.
+        let script = program.as_ref().filter(|program| executable.as_ref().is_some_and(|executable| executable.path != **program));
+        plan.confinement.read.extend(script.map(|script| script.display().to_string()));
+        let is_counted = plan.confinement.base == Base::Open || plan.calls.as_ref().is_some_and(|calls| calls.count_processes);
         let setting = Setting { user: &user, search: self.context.search, term: self.context.term, account_home: terms.account_home };
         let environment = environment::build(&setting, self.context.constants);
         let prepare = |executable: &Executable| {
@@ -257,7 +261,7 @@ impl Planner<'_> {
                 identity: user.identity.clone(),
                 calls: plan.calls.clone(),
                 ruleset: confiner.ruleset(&plan, subject).map_err(|error| system("its files", error))?,
-                limits: limit::resources(&plan.limits, terms.confine.base != Base::Open),
+                limits: limit::resources(&plan.limits, is_counted),
             })
             .map_err(|error| system(&terms.program, error))
         };

@@ -8,14 +8,14 @@
 //! forks fast enough may, for as long as the sweep has time.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid};
 
+use crate::sys::children;
 use crate::words::limits;
 
 pub(super) struct Sweeper {
@@ -39,6 +39,10 @@ impl Sweeper {
         let end = Instant::now() + limits::SWEEP_DEADLINE;
         let mut empty = 0;
         while has_children() {
+            if self.apart {
+                // Helpers that hang go with them: nobody waits for those.
+                let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+            }
             let left = self.left().ok_or("the kernel does not say what the command left behind")?;
             // A list that is read while it changes may miss one, so it is believed the second time.
             empty = if left.is_empty() { empty + 1 } else { 0 };
@@ -47,10 +51,6 @@ impl Sweeper {
             }
             if Instant::now() > end {
                 return Err(format!("the command left {} processes behind that do not end", left.len().max(1)));
-            }
-            if self.apart {
-                // Helpers that hang go with them: nobody waits for those.
-                let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
             }
             for pid in &left {
                 let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
@@ -100,15 +100,5 @@ fn has_children() -> bool {
 
 /// This process's children, or `None` if the kernel does not say (CONFIG_PROC_CHILDREN).
 fn children() -> Option<BTreeSet<i32>> {
-    children_of("self")
-}
-
-/// The children of a process of /proc.
-pub(super) fn children_of(process: &str) -> Option<BTreeSet<i32>> {
-    let mut children = BTreeSet::new();
-    for thread in fs::read_dir(format!("/proc/{process}/task")).ok()?.flatten() {
-        let list = fs::read_to_string(thread.path().join("children")).ok()?;
-        children.extend(list.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
-    }
-    Some(children)
+    children::children(getpid().as_raw()).map(BTreeSet::from_iter)
 }

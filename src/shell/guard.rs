@@ -405,7 +405,7 @@ fn words(stage: &Stage) -> Vec<String> {
 /// What the person is told of a line that ran: what its processes were kept from, those that did not start, and the limit that ended it.
 fn told(request: &Request, done: &LineOutcome, bounds: &[Bounds]) -> Vec<String> {
     let stages = request.items.iter().flat_map(|item| &item.stages).zip(done.stages.iter().flatten());
-    let mut messages: Vec<String> = stages.zip(bounds).flat_map(|((stage, end), bounds)| told_of(stage, end, bounds)).collect();
+    let mut messages: Vec<String> = stages.zip(bounds).flat_map(|((stage, end), bounds)| told_of(stage, end, bounds, done.ended)).collect();
     messages.extend(done.ended.and_then(|ended| {
         let rule = bounds.iter().find(|bounds| bounds.ended(ended)).map(|bounds| &bounds.rule);
         message::ended(ended, rule)
@@ -414,7 +414,7 @@ fn told(request: &Request, done: &LineOutcome, bounds: &[Bounds]) -> Vec<String>
 }
 
 /// What is told of one process.
-fn told_of(stage: &Stage, end: &StageEnd, bounds: &Bounds) -> Vec<String> {
+fn told_of(stage: &Stage, end: &StageEnd, bounds: &Bounds, ended: Option<Ended>) -> Vec<String> {
     let command = stage.argv.first().map_or("", |word| word.text.as_str());
     let mut messages: Vec<String> = end.stopped.iter().map(|program| message::stopped(command, program)).collect();
     let shown = Safe(command.as_bytes());
@@ -423,9 +423,11 @@ fn told_of(stage: &Stage, end: &StageEnd, bounds: &Bounds) -> Vec<String> {
         StageOutcome::NotExecutable(reason) | StageOutcome::Failed(reason) => {
             Some(format!("{shown}: could not be started: {}", Safe(reason.as_bytes())))
         }
-        // Nothing but the program itself knows which of its calls failed.
-        StageOutcome::Exited { code: 1.., .. } | StageOutcome::Killed { .. } => message::limited(command, &bounds.limits, &bounds.rule),
-        StageOutcome::NotRun | StageOutcome::Exited { .. } => None,
+        // Nothing but the program itself knows which of its calls failed. 1 is how many programs say no.
+        StageOutcome::Exited { code: 2.., .. } | StageOutcome::Killed { .. } if ended.is_none() => {
+            message::limited(command, &bounds.limits, &bounds.rule)
+        }
+        StageOutcome::NotRun | StageOutcome::Exited { .. } | StageOutcome::Killed { .. } => None,
     });
     messages
 }

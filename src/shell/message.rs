@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use crate::confine::words::size;
 use crate::exec::{Ended, Reached};
 use crate::policy::confinement::Limits;
 use crate::policy::{Denied, RuleRef};
@@ -69,9 +70,9 @@ pub fn ended(ended: Ended, rule: Option<&RuleRef>) -> Option<String> {
         Ended::Timeout(limit) => format!("ended after {}, its time limit", duration(limit)),
         Ended::Output(bytes) => format!("ended at {bytes} bytes of output, its limit"),
         Ended::Limit(Reached::Cpu(ms)) => format!("ended after {} of processor time, its limit", duration(Duration::from_millis(ms))),
-        Ended::Limit(Reached::Memory(bytes)) => format!("ended at {bytes} bytes of memory, its limit"),
+        Ended::Limit(Reached::Memory(bytes)) => format!("ended at {} of memory, its limit", size(bytes)),
         Ended::Limit(Reached::Processes(count)) => format!("ended at {count} processes, its limit"),
-        Ended::Limit(Reached::FileSize(bytes)) => format!("ended at a file of {bytes} bytes, its limit"),
+        Ended::Limit(Reached::FileSize(bytes)) => format!("ended at a file of {}, its limit", size(bytes)),
         Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Interrupted => return None,
     };
     Some(format!("{text}{}", by(rule)))
@@ -79,7 +80,7 @@ pub fn ended(ended: Ended, rule: Option<&RuleRef>) -> Option<String> {
 
 /// A command that failed, where its rule bounds what a program asks the kernel for; `None` where it does not.
 pub fn limited(command: &str, limits: &Limits, rule: &RuleRef) -> Option<String> {
-    let bounds = [limits.files.map(|count| format!("{count} open files")), limits.memory.map(|bytes| format!("{bytes} bytes of memory"))];
+    let bounds = [limits.files.map(|count| format!("{count} open files")), limits.memory.map(|bytes| format!("{} of memory", size(bytes)))];
     let bounds: Vec<String> = bounds.into_iter().flatten().collect();
     let text = || format!("{} failed; its rule lets it have {}{}", Safe(command.as_bytes()), bounds.join(" and "), by(Some(rule)));
     (!bounds.is_empty()).then(text)

@@ -49,7 +49,7 @@ impl Image {
         let environment = strings(environment)?;
         let text: usize = argv.iter().chain(&environment).map(|string| string.as_bytes_with_nul().len()).sum();
         let arrays = (argv.len() + environment.len() + 2) * size_of::<usize>();
-        let mut image = Image::reserve(text + path.as_bytes_with_nul().len() + arrays + 6 * SLACK)?;
+        let mut image = Image::reserve(text + path.as_bytes_with_nul().len() + arrays + 7 * SLACK)?;
         let mut end = 0;
         image.path = image.store(&mut end, path.as_bytes_with_nul(), below(SLACK)?);
         image.argv = image.array(&mut end, &argv)?;

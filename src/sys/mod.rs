@@ -4,6 +4,7 @@
 
 pub mod caller;
 pub mod capability;
+pub mod children;
 pub mod deadline;
 pub mod deputy;
 pub mod descriptor;

@@ -305,14 +305,21 @@ fn has_begun(child: Pid, channel: BorrowedFd<'_>, listener: &mut Option<OwnedFd>
     loop {
         match ready().then(|| descriptor::receive(channel)) {
             Some(Ok(Some(received))) => *listener = received.or(listener.take()),
-            Some(_) => return true,
-            None if Instant::now() > end => break,
+            Some(Ok(None)) => return true,
+            _ if Instant::now() > end => break,
+            // What came could not be taken, for want of a descriptor say: the command fails when it has begun.
+            Some(Err(_)) => {}
             // Perhaps it was stopped: let it go on.
             None => kill(child, Signal::SIGCONT).unwrap_or(()),
         }
     }
     let _ = kill(child, Signal::SIGKILL);
-    ready()
+    while ready() {
+        if matches!(descriptor::receive(channel), Ok(None)) {
+            return true;
+        }
+    }
+    false
 }
 
 /// What the child is given.

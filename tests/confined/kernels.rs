@@ -30,7 +30,7 @@ const ATTACKS: &str = r#"
 /// What each protection is to keep from happening.
 const PREVENTS: [(&str, &[&str]); 6] = [
     ("reads", &["reads"]),
-    ("writes", &["writes", "creates", "removes"]),
+    ("writes", &["writes", "creates", "removes", "truncates", "truncates by opening", "changes modes"]),
     ("one_exec", &["starts programs"]),
     ("network", &["opens the network", "sends to the network"]),
     ("sockets", &["connects to sockets"]),
@@ -85,6 +85,21 @@ fn each_kernel_holds_what_is_claimed_of_it() {
             let unclaimed: Vec<&str> =
                 PREVENTS.iter().map(|(name, _)| *name).filter(|name| !claimed.iter().any(|claimed| claimed == name)).collect();
             assert_eq!(unclaimed, lost, "{kernel}");
+        }
+    }
+}
+
+#[test]
+fn a_place_to_write_opens_no_other_on_any_kernel() {
+    for listener in [true, false] {
+        for landlock in 0..=7 {
+            let confine = Confinement { write: vec!["/dev/shm".to_owned()], ..Confinement::built_in(Base::Inspect) };
+            let (worked, claimed) = attacked(confine, landlock, listener);
+            let claims = claimed.iter().any(|claimed| claimed == "writes");
+            assert_eq!(claims, landlock > 0);
+            let attacks = PREVENTS[1].1;
+            let through: Vec<&String> = worked.iter().filter(|worked| claims && attacks.contains(&worked.as_str())).collect();
+            assert!(through.is_empty(), "Landlock ABI {landlock}, listener {listener}: {through:?} work");
         }
     }
 }

@@ -42,7 +42,7 @@ fn faults(user: User, limit: &str, attempt: &str, names: &[&str], ends: bool) ->
         (said(&control.out()) == "yes", "the control fails"),
         (said(&run.out()) != "yes", "it works"),
         (!ends || run.status() == 124, "its status is not 124"),
-        (ends || run.status() == 1, "its status is not its own"),
+        (ends || run.status() == 3, "its status is not its own"),
         (told, "no message names the limit and the rule"),
         (if ends { named(&reason) } else { reason.is_empty() }, "the record does not say it"),
     ];
@@ -135,7 +135,7 @@ fn a_file_does_not_grow_beyond_its_limit() {
         let run = held("alone fill", "alone");
         assert_eq!(run.end()["reason"], "file_size", "{user:?}: {}", run.end());
         assert_eq!(run.status(), 124, "{user:?}: {:?}", run.err());
-        assert!(run.err().contains("a file of 65536 bytes, its limit") && run.err().contains("policy.yaml:4"), "{user:?}: {:?}", run.err());
+        assert!(run.err().contains("a file of 64KiB, its limit") && run.err().contains("policy.yaml:4"), "{user:?}: {:?}", run.err());
         for (way, answer) in [("fill", format!("killed {}", Signal::SIGXFSZ as i32)), ("fill-ignoring", "no EFBIG".to_owned())] {
             let run = held(way, way);
             assert_eq!(answers_of(&run.out())[0].0, answer, "{user:?}: {way}");

@@ -10,9 +10,10 @@
 use std::fs;
 
 use nix::errno::Errno;
-use nix::unistd::{Pid, getpgid, getpid};
+use nix::unistd::{getpgid, getpid};
 
 use super::{Decision, Purpose, Supervisor, Verdict};
+use crate::sys::children::children;
 use crate::sys::deputy::Outcome;
 use crate::sys::notify::{Answer, Notification};
 use crate::sys::signal;
@@ -104,15 +105,6 @@ fn count(enough: u64) -> Option<u64> {
         left.extend(children(pid).unwrap_or_default());
     }
     Some(count)
-}
-
-fn children(pid: i32) -> Option<Vec<i32>> {
-    let mut all = Vec::new();
-    for thread in fs::read_dir(format!("/proc/{}/task", Pid::from_raw(pid))).ok()?.flatten() {
-        let list = fs::read_to_string(thread.path().join("children")).ok()?;
-        all.extend(list.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
-    }
-    Some(all)
 }
 
 #[cfg(test)]

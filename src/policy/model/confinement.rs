@@ -187,6 +187,12 @@ impl Confinements {
             None => Confinement::built_in(Base::default()),
         };
         let adds = &raw.adds;
+        let holds = matches!(adds.exec, Exec::Paths(_)) || !(adds.sockets.is_empty() && adds.network.is_empty());
+        if let (Base::Open, Some(base), true) = (merged.base, &raw.base, holds) {
+            let mistake =
+                Mistake::new("`open` holds a command back from nothing, and so not to a list under `exec`, `sockets` or `network` either");
+            findings.error(document, base.span, mistake.with_help("refine `inspect`, `service` or `network` with what the command needs"));
+        }
         merged.name = name;
         merged.hide.retain(|pattern| !adds.unhide.contains(pattern));
         merged.unhide.retain(|pattern| !adds.hide.contains(pattern));
