@@ -41,8 +41,8 @@ pub const PATH_BYTES: usize = 4096;
 pub const ANCESTORS: usize = 1024;
 /// Bytes of output passed on at a time.
 pub const RELAY_BYTES: usize = 64 << 10;
-/// Processes of a user at a time, as a confined command counts them where its rule has no bound of its own: no more fit into the numbers
-/// that a host has by default (32768) than it can spare.
+/// Processes and threads of a user at a time (RLIMIT_NPROC) that a confined command may come to where its rule has no bound of its own: an
+/// eighth of the numbers that a small host has (32768).
 pub const PROCESSES: u64 = 4096;
 /// Times that a pipeline that stops itself is continued before it is killed.
 pub const CONTINUES: u32 = 1000;

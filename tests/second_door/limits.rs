@@ -96,12 +96,12 @@ fn a_bomb_that_is_at_the_bound_of_processes_ends_and_leaves_nothing() {
         return;
     }
     let door = Door::new(User::Account, "inspect");
-    let shell = |word: &str| door.shell(&["-c", &format!("attack bomb 600 {word}")]);
+    let shell = |word: &str| door.shell(&["-c", &format!("attack bomb 250 {word}")]);
     let control = bounded(&shell("no-bound"), "9000");
     assert_eq!(answers_of(&control.out())[0].0, "yes", "the control");
     // Other tests have processes of the same user.
     let word = format!("left-{}", postern::record::new_session_id());
-    let run = bounded(&shell(&word), "300");
+    let run = bounded(&shell(&word), "150");
     assert_eq!(answers_of(&run.out())[0].0, "no EAGAIN", "{}", run.err());
     assert_eq!(crate::survival::left(&word), Vec::<String>::new());
 }
