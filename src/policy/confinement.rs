@@ -246,3 +246,11 @@ impl Confinement {
         hidden && !self.unhide.iter().any(|pattern| covers(pattern))
     }
 }
+
+/// Whether a file name is that of the loader of ELF programs, ld.so(8), under the names that it has on Linux, musl's too:
+/// `ld-linux-x86-64.so.2`, `ld-2.31.so`, `ld64.so.2`. It starts any file that it can read.
+pub fn is_loader(name: &str) -> bool {
+    let versioned = name.strip_prefix("ld-").and_then(|rest| rest.strip_suffix(".so"));
+    let glibc = versioned.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()));
+    glibc || ["ld-linux", "ld-musl", "ld64.so", "ld.so"].iter().any(|prefix| name.starts_with(prefix))
+}

@@ -18,6 +18,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 
 use super::{Decision, Purpose, Supervisor, Verdict};
 use crate::confine::places::resolve;
+use crate::policy::confinement;
 use crate::sys::deputy::Outcome;
 use crate::sys::notify::{Listener, Notification};
 use crate::words::limits;
@@ -121,11 +122,9 @@ fn is_listed(path: &Path, asked: &[u8], list: &[PathBuf]) -> bool {
     listed && !is_loader(path) && !is_loader(Path::new(OsStr::from_bytes(asked)))
 }
 
-/// `ld-linux-x86-64.so.2`, `ld-2.31.so`, `ld-musl-x86_64.so.1`, `ld64.so.2`, `ld.so`, `ld.so.1`.
+/// Whether a path ends in a name of the loader.
 pub fn is_loader(path: &Path) -> bool {
-    let name = path.file_name().map(OsStr::as_bytes).unwrap_or_default();
-    let versioned = name.strip_prefix(b"ld-").is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit) && rest.ends_with(b".so"));
-    versioned || [&b"ld-linux"[..], b"ld-musl", b"ld64", b"ld.so"].iter().any(|prefix| name.starts_with(prefix))
+    path.file_name().and_then(OsStr::to_str).is_some_and(confinement::is_loader)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! What the second door refuses in any case, or what would undo a door, is an error; what is meant now and then is a warning.
 
 use super::reader::Reader;
+use crate::policy::confinement::is_loader;
 use crate::policy::findings::Mistake;
 use crate::policy::hidden::HIDDEN;
 use crate::policy::load::{Kind, Node, Value};
@@ -129,13 +130,6 @@ pub fn on_sockets(reader: &mut Reader<'_>, node: &Node) {
             reader.warning(span, mistake.with_help("name the sockets that the command needs, and let through only forms that look"));
         }
     }
-}
-
-/// ld.so(8) under the names that it has on Linux, musl's too.
-fn is_loader(name: &str) -> bool {
-    let versioned = name.strip_prefix("ld-").and_then(|rest| rest.strip_suffix(".so"));
-    let glibc = versioned.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()));
-    glibc || ["ld-linux", "ld-musl", "ld64.so", "ld.so"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// `python3.11` is python.
