@@ -202,13 +202,19 @@ impl Prepared {
         signal::set_mask(mask);
         let pid = result.map_err(failed)?;
         drop(child_end);
-        let mut listener = None;
-        if !has_begun(pid, channel.as_fd(), &mut listener) {
+        if !has_begun(pid, channel.as_fd()) {
             // It may still be in this memory, and end whenever the kernel lets go of it.
             std::mem::forget(task);
             return Err(SpawnError { step: Step::Execute, reason: nix::Error::ETIME });
         }
+        let listener = descriptor::receive(channel.as_fd()).ok().flatten().flatten();
         match task.errno.load(Ordering::Acquire) {
+            // It came and could not be taken, for want of a descriptor: nobody would answer.
+            0 if self.0.listens && listener.is_none() => {
+                let _ = kill(pid, Signal::SIGKILL);
+                let _ = waitpid(pid, None);
+                Err(SpawnError { step: Step::Listener, reason: nix::Error::EMFILE })
+            }
             0 => Ok(Child { pid, listener: listener.map(Listener::from) }),
             errno => {
                 // The child has ended but for its last steps, so this does not wait.
@@ -227,28 +233,19 @@ fn lowered(limit: Limit) -> nix::Result<Limit> {
 }
 
 /// Waits until the child has left this memory by its exec or its end, which closes its end of the channel: in both, the kernel lets go of
-/// the memory first. Takes what it hands over meanwhile. False when it did not in time; it is then told to die.
-fn has_begun(child: Pid, channel: BorrowedFd<'_>, listener: &mut Option<OwnedFd>) -> bool {
+/// the memory first. Nothing else wakes this: what is handed over waits. False when it did not in time; it is then told to die.
+fn has_begun(child: Pid, channel: BorrowedFd<'_>) -> bool {
     let end = Instant::now() + limits::START_DEADLINE;
-    let ready = || matches!(poll(&mut [PollFd::new(channel, PollFlags::POLLIN)], PollTimeout::from(STOPPED_AFTER)), Ok(1..));
-    loop {
-        match ready().then(|| descriptor::receive(channel)) {
-            Some(Ok(Some(received))) => *listener = received.or(listener.take()),
-            Some(Ok(None)) => return true,
-            _ if Instant::now() > end => break,
-            // What came could not be taken, for want of a descriptor say: the command fails when it has begun.
-            Some(Err(_)) => {}
-            // Perhaps it was stopped: let it go on.
-            None => kill(child, Signal::SIGCONT).unwrap_or(()),
+    let hung_up = || matches!(poll(&mut [PollFd::new(channel, PollFlags::empty())], PollTimeout::from(STOPPED_AFTER)), Ok(1..));
+    while !hung_up() {
+        if Instant::now() > end {
+            let _ = kill(child, Signal::SIGKILL);
+            return hung_up();
         }
+        // Perhaps it was stopped: let it go on.
+        let _ = kill(child, Signal::SIGCONT);
     }
-    let _ = kill(child, Signal::SIGKILL);
-    while ready() {
-        if matches!(descriptor::receive(channel), Ok(None)) {
-            return true;
-        }
-    }
-    false
+    true
 }
 
 /// What the child is given.
