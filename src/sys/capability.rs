@@ -8,12 +8,10 @@ use super::raw;
 const VERSION: u32 = 0x2008_0522;
 /// Needed to drop from the bounding set and to set securebits.
 const SETPCAP: u32 = 8;
-/// Root stays without capabilities across exec, and nothing of this can be taken back.
-const NO_ROOT: i32 = libc::SECBIT_NOROOT
-    | libc::SECBIT_NOROOT_LOCKED
-    | libc::SECBIT_KEEP_CAPS_LOCKED
-    | libc::SECBIT_NO_CAP_AMBIENT_RAISE
-    | libc::SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+/// Root stays without capabilities across exec, and nothing of this can be taken back. `KEEP_CAPS` is left alone: ping sets it, and has nothing
+/// to keep.
+const NO_ROOT: i32 =
+    libc::SECBIT_NOROOT | libc::SECBIT_NOROOT_LOCKED | libc::SECBIT_NO_CAP_AMBIENT_RAISE | libc::SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 
 #[repr(C)]
 struct Header {

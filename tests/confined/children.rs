@@ -61,6 +61,9 @@ fn a_program_that_is_marked_with_capabilities_runs_without_them() {
     for field in ["CapPrm", "CapEff", "CapAmb"] {
         assert!(out.read("status").contains(&format!("{field}:\t0000000000000000\n")), "{field}: {}", out.read("status"));
     }
+    // As ping begins: prctl(PR_SET_KEEPCAPS, 1).
+    #[cfg(target_arch = "x86_64")]
+    assert_eq!(report(line(&[perl("exit(syscall(157, 8, 1, 0, 0, 0) != 0)")])).status, 0);
 }
 
 #[test]
