@@ -190,17 +190,23 @@ fn a_link_in_the_home_directory_does_not_turn_a_fix_against_the_host() {
 
 #[test]
 fn what_runs_past_the_login_shell_is_found() {
+    // The sandbox does not cover /usr: what is there already stays.
     assert_all(&[
         broken(&["account.cron"], "mkdir -p /var/spool/cron/crontabs; echo '* * * * * true' > /var/spool/cron/crontabs/breakglass"),
         broken(&["account.cron"], "echo '* * * * * breakglass true' > /etc/cron.d/x"),
-        broken(&["account.cron_access"], "touch /usr/bin/crontab").undo("rm /usr/bin/crontab"),
-        broken(&["account.cron_access"], "touch /usr/bin/crontab; printf 'root\\nbreakglass\\n' > /etc/cron.allow")
-            .undo("rm /usr/bin/crontab"),
+        broken(&["account.cron_access"], "[ -e /usr/bin/crontab ] || touch /usr/bin/crontab /run/made")
+            .undo("[ ! -e /run/made ] || rm /usr/bin/crontab /run/made"),
+        broken(
+            &["account.cron_access"],
+            "[ -e /usr/bin/crontab ] || touch /usr/bin/crontab /run/made; printf 'root\\nbreakglass\\n' > /etc/cron.allow",
+        )
+        .undo("[ ! -e /run/made ] || rm /usr/bin/crontab /run/made"),
         broken(
             &["account.at"],
             "mkdir -p /var/spool/cron/atjobs; touch /var/spool/cron/atjobs/a1; chown breakglass /var/spool/cron/atjobs/a1",
         ),
-        broken(&["account.at_access"], "touch /usr/bin/at /etc/at.deny").undo("rm /usr/bin/at"),
+        broken(&["account.at_access"], "[ -e /usr/bin/at ] || touch /usr/bin/at /run/made; touch /etc/at.deny")
+            .undo("[ ! -e /run/made ] || rm /usr/bin/at /run/made"),
         broken(&["account.linger"], "mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/breakglass"),
         broken(&["account.units"], "printf '[Service]\\nUser=breakglass\\nExecStart=/bin/true\\n' > /etc/systemd/system/x.service"),
         broken(
@@ -210,7 +216,7 @@ fn what_runs_past_the_login_shell_is_found() {
         broken(&["account.mail"], "echo 'breakglass: \"|/usr/bin/vacation\"' >> /etc/aliases"),
         broken(
             &["account.sudo"],
-            "printf '@includedir /etc/sudoers.d\\n' > /etc/sudoers; mkdir /etc/sudoers.d; echo '%postern ALL=(ALL) ALL' > /etc/sudoers.d/x",
+            "printf '@includedir /etc/sudoers.d\\n' > /etc/sudoers; mkdir -p /etc/sudoers.d; echo '%postern ALL=(ALL) ALL' > /etc/sudoers.d/x",
         ),
         broken(&["account.sudo"], "printf 'User_Alias ONCALL = breakglass\\nONCALL ALL = /bin/ls\\n' > /etc/sudoers"),
         broken(&["session.environment"], "echo 'session required pam_env.so user_readenv=1' >> /etc/pam.d/login"),
