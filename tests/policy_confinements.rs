@@ -79,6 +79,8 @@ fn a_confinement_that_gives_away_more_than_it_seems_is_an_error_or_a_warning() {
             "0: warning: this shows all of a group that is hidden: who may become root, and how",
         ),
         ("unhide: ['/etc/sudo*', /run/sudo]", ""),
+        ("hide: [/srv, /proc/cpuinfo]", "7: error: `hide`: /proc/cpuinfo cannot be held, /proc is shown as a whole"),
+        ("hide: ['/proc/*/environ', /process]", ""),
         ("exec: any", "0: warning: `exec: any` lets the command start whatever its user can start, shells too"),
         (
             "exec: [/lib64/ld-linux-x86-64.so.2]",

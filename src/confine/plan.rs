@@ -21,7 +21,6 @@ pub struct Plan {
     pub calls: Option<Calls>,
     /// Whether Landlock holds its files.
     pub files: bool,
-    pub limits: Limits,
     /// What is in force.
     pub protections: Vec<Protection>,
     /// What the confinement asks for and this kernel does not have.
@@ -39,7 +38,6 @@ impl Plan {
             kernel: kernel.clone(),
             calls,
             files,
-            limits: confinement.limits.clone(),
             protections: vec![Protection::NoNewPrivileges, Protection::NoCapabilities, Protection::NoCore],
             missing: Vec::new(),
         };
@@ -51,7 +49,7 @@ impl Plan {
     fn judge(&mut self) {
         let (kernel, confine) = (&self.kernel, &self.confinement);
         let open = confine.base == Base::Open;
-        let brokered = !confine.sockets.is_empty() || confine.base == Base::Service;
+        let brokered = confine.all_sockets().next().is_some();
         let ports = !confine.network.is_empty();
         let counted = self.calls.as_ref().is_some_and(|calls| calls.count_processes);
         let wanted = [
@@ -59,7 +57,8 @@ impl Plan {
             (matches!(confine.exec, Exec::Paths(_)), Protection::ExecList, kernel.filter && kernel.listener && kernel.landlock > 0),
             (!open, Protection::Calls, kernel.filter),
             (!open, Protection::Reads, kernel.landlock > 0),
-            (!open, Protection::Writes, kernel.landlock > 0),
+            // Modes and times are the filter's to hold.
+            (!open, Protection::Writes, kernel.filter && kernel.landlock > 0),
             (!open && (ports || confine.base != Base::Network), Protection::Network, kernel.filter && (kernel.listener || !ports)),
             (!open, Protection::Sockets, kernel.filter && (kernel.listener || !brokered)),
             (!open, Protection::Signals, kernel.filter && (kernel.landlock >= 6 || kernel.listener)),
@@ -93,8 +92,7 @@ impl Plan {
 
 /// The calls that a confinement leaves, on a kernel.
 fn calls(confinement: &Confinement, kernel: &Kernel) -> Calls {
-    let brokered = !confinement.sockets.is_empty() || confinement.base == Base::Service;
-    let unix = match (brokered, kernel.listener) {
+    let unix = match (confinement.all_sockets().next().is_some(), kernel.listener) {
         (false, _) => Unix::Pairs,
         (true, true) => Unix::Asked,
         (true, false) => Unix::Any,

@@ -19,7 +19,7 @@ impl Plan {
             ("network", Some(self.held(Protection::Network, self.network()))),
             ("sockets", Some(self.held(Protection::Sockets, self.sockets()))),
             ("signals", Some(self.held(Protection::Signals, self.signals().to_owned()))),
-            ("limits", limits(&self.limits).map(|limits| self.held(Protection::Limits, limits))),
+            ("limits", limits(&self.confinement.limits).map(|limits| self.held(Protection::Limits, limits))),
             ("keeps", Some(confine.capabilities.join(", ")).filter(|kept| !kept.is_empty())),
             ("lacks", self.lacks(strength)),
             ("holds", Some(self.protection_names().join(", "))),

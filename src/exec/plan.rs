@@ -19,7 +19,7 @@ use super::script::{self, Executable};
 use super::streams::Streams;
 use crate::access::Person;
 use crate::confine::{Confiner, Lacking, Oversight, Plan, Protection, Subject, files};
-use crate::policy::confinement::{Base, Limits};
+use crate::policy::confinement::{Base, Confinement, Limits};
 use crate::policy::{Allowed, DecidedRedirect, Terms};
 use crate::syntax::{Connector, RedirectKind, Request};
 use crate::sys::descriptor;
@@ -261,13 +261,13 @@ impl Planner<'_> {
                 identity: user.identity.clone(),
                 calls: plan.calls.clone(),
                 ruleset: confiner.ruleset(&plan, subject).map_err(|error| system("its files", error))?,
-                limits: limit::resources(&plan.limits, is_counted),
+                limits: limit::resources(&plan.confinement.limits, is_counted),
             })
             .map_err(|error| system(&terms.program, error))
         };
         let child = executable.as_ref().map(prepare).transpose()?;
         let oversight = plan.oversight(user.identity.as_ref());
-        let Plan { protections, missing, limits, .. } = plan;
+        let Plan { protections, missing, confinement: Confinement { limits, .. }, .. } = plan;
         let facts = StageFacts { program, run_as: user.name, protections, missing };
         Ok(StagePlan { facts, child, oversight, limits, cut: descriptors.cut, created: descriptors.created })
     }

@@ -57,7 +57,7 @@ fn what_the_kernel_lacks_is_refused_unless_the_policy_puts_up_with_it() {
     let host = Host::new();
     for (what, line, lacking) in [
         ("landlock", "cat /etc/hostname", "reads, writes"),
-        ("seccomp", "cat /etc/hostname", "one_exec, calls, network, sockets, signals"),
+        ("seccomp", "cat /etc/hostname", "one_exec, calls, writes, network, sockets, signals"),
         ("notify", "true", "sockets"),
         ("listener", "true", "sockets"),
     ] {

@@ -83,6 +83,15 @@ pub fn on_write(reader: &mut Reader<'_>, node: &Node) {
     }
 }
 
+/// Says what there is to say of `hide:`.
+pub fn on_hide(reader: &mut Reader<'_>, node: &Node) {
+    let known = |glob: &str| HIDDEN.iter().any(|group| group.paths.contains(&glob));
+    for (glob, span) in items(node).filter(|(glob, _)| glob::path_or_below("/proc", glob, "/") && !known(glob)) {
+        let mistake = Mistake::new(format!("`hide`: {glob} cannot be held, /proc is shown as a whole"));
+        reader.error(span, mistake.with_help("leave it out: what is private to other processes is hidden in any case"));
+    }
+}
+
 /// Says what there is to say of `unhide:`.
 pub fn on_unhide(reader: &mut Reader<'_>, node: &Node) {
     let globs: Vec<(&str, Span)> = items(node).collect();

@@ -66,6 +66,7 @@ pub fn read(reader: &mut Reader<'_>, node: &Node) -> RawConfinement {
         match entry.key.as_str() {
             "read" => cautions::on_read(reader, node),
             "write" => cautions::on_write(reader, node),
+            "hide" => cautions::on_hide(reader, node),
             "unhide" => cautions::on_unhide(reader, node),
             "exec" => cautions::on_exec(reader, node),
             "sockets" => cautions::on_sockets(reader, node),
