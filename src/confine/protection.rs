@@ -65,8 +65,9 @@ impl Protection {
         match self {
             Protection::NoNewPrivileges | Protection::NoCapabilities | Protection::NoCore => "any kernel that is supported",
             Protection::OneExec | Protection::Calls => "seccomp filters (CONFIG_SECCOMP_FILTER)",
-            Protection::Writes => "Landlock (kernel 5.13, `landlock` in the lsm= list of the boot) and seccomp filters",
-            Protection::Reads => "Landlock (kernel 5.13, `landlock` in the lsm= list of the boot)",
+            Protection::Reads | Protection::Writes => {
+                "Landlock (kernel 5.13, `landlock` in the lsm= list of the boot); for writes seccomp filters too"
+            }
             Protection::ExecList => "Landlock (kernel 5.13), and seccomp notifications (5.9) that nothing above the shell has taken",
             Protection::Network | Protection::Sockets => "seccomp notifications (kernel 5.9) that nothing above the shell has taken",
             Protection::Signals => "Landlock ABI 6 (kernel 6.12), or seccomp notifications (kernel 5.9)",
