@@ -271,7 +271,7 @@ impl Request {
 
     fn who(&self) -> Who {
         let uid = self.identity.as_ref().map_or_else(|| Uid::effective().as_raw(), |identity| identity.uid);
-        Who { uid, held: self.confinement.capabilities.is_empty(), changes_modes: !self.scope }
+        Who { uid, held: self.confinement.capabilities.is_empty(), changes_modes: !self.scope || self.confinement.writes_anything() }
     }
 
     /// A ruleset with the rules that do not depend on what is hidden: names, devices, programs.

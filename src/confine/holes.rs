@@ -7,7 +7,7 @@
 //!
 //! The one directory on the hidden list that can be searched by everybody and listed by nobody is that of the sessions' records. A hole for
 //! it would be one in /var/log, for every account. It gets none: the files in it are made without any mode bits (`record::file`), and
-//! no command under a filter can give them any.
+//! while the command can write nothing, it cannot give them any (seccomp).
 //!
 //! Symbolic links are never followed and need no rules: what they lead to is judged by its own path.
 
