@@ -19,7 +19,7 @@ use crate::exec::Host;
 use crate::policy::{self, Applied, Subject, Terms, Verdict};
 use crate::record;
 use crate::shell::front::{Asked, Front, Refusal, Surroundings};
-use crate::shell::{builtins, in_force, message};
+use crate::shell::{builtins, in_force, message, names};
 use crate::syntax::{Request, Stage};
 use crate::sys::file::Owner;
 use crate::sys::user::{self, User};
@@ -119,7 +119,7 @@ impl Explainer {
             None => InForce::open(Path::new(paths::STATE_DIR), Owner::Root).map_err(|error| Failure::Other(error.to_string()))?.policy,
         };
         let subject = subject(arguments)?;
-        let front = Front::new(&subject.home);
+        let front = Front::new(&subject.home, std::env::current_dir().unwrap_or_else(|_| "/".into()));
         Ok(Explainer { policy, subject, front })
     }
 
@@ -145,8 +145,9 @@ impl Explainer {
     fn line(&self, line: &[u8]) -> Result<Explanation, Failure> {
         let shown = record::json::text(line);
         let constants = in_force::constants(&self.policy, &self.subject);
-        let is_program = |name: &str| in_force::allows(&self.policy, &self.subject, name);
-        let surroundings = Surroundings { constants: &constants, status: 0, is_program: &is_program };
+        let programs = in_force::shadowed_builtins(&self.policy, &self.subject);
+        let names = |question: &[u8]| names::ask(question, None);
+        let surroundings = Surroundings { constants: &constants, status: 0, programs: &programs, names: &names };
         let refused = |decision, reason: String, span: Option<Span>| Explanation {
             line: shown.clone(),
             bytes: line.to_vec(),

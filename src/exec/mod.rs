@@ -14,7 +14,7 @@ pub mod run;
 mod script;
 mod streams;
 mod sweep;
-mod walk;
+pub mod walk;
 
 pub use limit::Reached;
 pub use lookup::Host;

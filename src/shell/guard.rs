@@ -1,6 +1,6 @@
 //! The guard: decision, records, processes. It is given words, never a command line to parse.
 //!
-//! [`Guard::submit`] is the one way by which a command starts; a later version puts a process boundary there. What does not become a
+//! [`Guard::submit`] is the one way by which a command starts, whoever calls: see [`super::desk`]. What does not become a
 //! command is reported all the same, because every attempt is on record: [`Guard::refuse`] for a line that is not part of this shell,
 //! [`Guard::builtin`] and [`Guard::end_builtin`] for what the front does by itself.
 
@@ -9,18 +9,23 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use super::clock::{Clock, Ending};
 use super::in_force::{self, Change, InForce};
 use super::ledger::{self, Ledger};
-use super::message;
+use super::{builtins, message};
 use crate::access::Person;
 use crate::confine::{Confiner, Kernel, Protection, Rulesets};
 use crate::exec::plan::StageFacts;
 use crate::exec::{self, Ended, Host, LineOutcome, LinePlan, PlanContext, PlanError, Reached, StageEnd, StageOutcome};
 use crate::policy::confinement::Limits;
+use crate::policy::decide::{Candidate, candidates};
 use crate::policy::{self, Allowed, Applied, Damaged, Denied, RuleRef, Subject, Verdict};
-use crate::record::{self, CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
+use crate::record::{CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
 use crate::syntax::{Request, Stage};
+use crate::sys::identity::Identity;
 use crate::words::Safe;
 
 /// How a line went.
@@ -33,6 +38,8 @@ pub struct Outcome {
     pub messages: Vec<String>,
     /// Whether the session is over.
     pub ending: Option<Ending>,
+    /// Questions to the person. Nothing has run; the answers go with the same line, a second time.
+    pub confirm: Vec<String>,
 }
 
 /// How a line is refused before any rule is asked.
@@ -57,7 +64,7 @@ enum Stop {
 }
 
 /// A builtin that was started.
-pub struct Builtin {
+struct Builtin {
     command: u64,
     line: Vec<u8>,
     argv: Vec<String>,
@@ -76,17 +83,22 @@ struct Bounds {
 pub struct Guard {
     policy: InForce,
     person: Person,
+    /// The account's ids, where this process has others.
+    account: Option<Identity>,
     subject: Subject,
     /// What the client said that its terminal is.
     term: Option<String>,
     ledger: Ledger,
     /// Refusals by policy.
     strikes: u32,
+    since: OffsetDateTime,
     /// The session's one clock.
     clock: Clock,
     confiner: Confiner,
     /// Protections that this kernel lacks, of which the person has been told.
     lacks: Vec<Protection>,
+    /// What the front does by itself at the moment.
+    builtin: Option<Builtin>,
 }
 
 impl Guard {
@@ -108,7 +120,20 @@ impl Guard {
         if !policy.settings().open_rules {
             confiner.set_apart();
         }
-        Ok(Guard { policy, person, subject, term, ledger, strikes: 0, clock, confiner, lacks: Vec::new() })
+        Ok(Guard {
+            policy,
+            person,
+            account: None,
+            subject,
+            term,
+            ledger,
+            strikes: 0,
+            since: OffsetDateTime::now_utc(),
+            clock,
+            confiner,
+            lacks: Vec::new(),
+            builtin: None,
+        })
     }
 
     pub fn policy(&self) -> &Rc<Applied> {
@@ -119,8 +144,13 @@ impl Guard {
         &self.subject
     }
 
-    pub fn session(&self) -> &record::Session {
-        self.ledger.session()
+    pub fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// Whose rights the person's names are looked up with; `None`: those of this process.
+    pub fn account(&self) -> Option<&Identity> {
+        self.account.as_ref()
     }
 
     /// Where records go: the file of this session, and the syslog socket if there is one.
@@ -128,12 +158,57 @@ impl Guard {
         self.ledger.places()
     }
 
-    /// The session's clock by the policy in force, as if a key had just been pressed.
-    pub fn clock(&self) -> Clock {
-        let mut clock = self.clock;
-        clock.set(&self.policy.settings().session);
-        clock.touch(Instant::now());
-        clock
+    /// The session's clock by the policy in force. Of keys the guard knows nothing.
+    fn clock(&self) -> Clock {
+        let session = &self.policy.settings().session;
+        self.clock.with(None, session.max.map(Duration::from_millis))
+    }
+
+    /// How long the session has lasted.
+    pub fn age(&self) -> Duration {
+        self.clock.age(Instant::now())
+    }
+
+    /// When it is over whatever happens.
+    pub fn until(&self) -> Option<Instant> {
+        self.clock().until()
+    }
+
+    /// Why it is over, if it is.
+    pub fn over(&self) -> Option<Ending> {
+        self.clock().over(Instant::now())
+    }
+
+    /// What may stand behind complete words.
+    pub fn candidates(&self, words: &[String], directory: &Path) -> Vec<Candidate> {
+        candidates(self.policy(), &self.subject, words, &Host::new(directory)).unwrap_or_default()
+    }
+
+    /// Says what would become of a line, and with which status.
+    pub fn explain(&self, request: &Request, directory: &Path) -> (String, u8) {
+        match builtins::explain(self.policy(), &self.subject, request, &Host::new(directory)) {
+            Ok((text, true)) => (text, 0),
+            Ok((text, false)) => (text, 126),
+            Err(damaged) => (format!("{}\n", Safe(damaged.to_string().as_bytes())), 125),
+        }
+    }
+
+    /// What `session` shows.
+    pub fn about(&self) -> String {
+        let settings = &self.policy().settings().session;
+        let limit = |limit: Option<u64>| limit.map_or("never".to_owned(), |ms| message::duration(Duration::from_millis(ms)));
+        let (file, syslog) = self.records();
+        let from = self.person.from.map(|address| format!(" from {address}")).unwrap_or_default();
+        let rows = [
+            ("session", self.ledger.session().id.clone()),
+            ("account", format!("{} on {}{from}", self.person.account, self.person.host)),
+            ("policy", self.policy().digest().to_owned()),
+            ("since", self.since.format(&Rfc3339).unwrap_or_default()),
+            ("ends", format!("after {} without a key, after {} in any case", limit(settings.idle), limit(settings.max))),
+            ("records", file.display().to_string()),
+            ("syslog", syslog.unwrap_or("none").to_owned()),
+        ];
+        rows.iter().map(|(name, value)| format!("{name:<9}{}\n", Safe(value.as_bytes()))).collect()
     }
 
     /// Puts on record, and tells, that the policy in force is not the one that was applied last.
@@ -177,7 +252,7 @@ impl Guard {
     }
 
     /// Decides a whole line and runs it: all of it or nothing. A policy in which damage shows gives way to the one before, once.
-    pub fn submit(&mut self, request: Request, directory: &Path) -> Outcome {
+    pub fn submit(&mut self, request: Request, directory: &Path, _confirmed: &[String]) -> Outcome {
         let number = self.ledger.number();
         let mut messages = Vec::new();
         let attempt = self.attempt(number, &request, directory).or_else(|damage| {
@@ -229,7 +304,7 @@ impl Guard {
             Some(Ended::Until) => clock.over(Instant::now()),
             Some(Ended::Timeout(_) | Ended::Output(_) | Ended::Limit(_) | Ended::Interrupted) | None => None,
         };
-        Ok(Outcome { status: done.status, accepted: true, messages, ending })
+        Ok(Outcome { status: done.status, accepted: true, messages, ending, ..Outcome::default() })
     }
 
     /// The permissions of every stage, by pipeline; or the first refusal.
@@ -316,7 +391,7 @@ impl Guard {
             Stop::Unplannable(_) => (126, Safe(stop.to_string().as_bytes()).to_string()),
         };
         let ending = if status == 126 { self.strike() } else { None };
-        Outcome { status, accepted: false, messages: vec![message], ending }
+        Outcome { status, messages: vec![message], ending, ..Outcome::default() }
     }
 
     /// Counts a refusal by policy; the session is over where the policy sets a number of them.
@@ -336,7 +411,7 @@ impl Guard {
     }
 
     /// Puts the start of a builtin on record. The error is the outcome of one that may not start without.
-    pub fn builtin(&mut self, line: &[u8], argv: Vec<String>, directory: &Path) -> Result<Builtin, Outcome> {
+    pub fn builtin(&mut self, line: &[u8], argv: Vec<String>, directory: &Path) -> Result<(), Outcome> {
         let builtin = Builtin {
             command: self.ledger.number(),
             line: line.to_vec(),
@@ -346,13 +421,17 @@ impl Guard {
         };
         let digest = self.policy().digest().to_owned();
         match self.ledger.write(&Event::CommandStart(&builtin.record(&digest))) {
-            Ok(()) => Ok(builtin),
+            Ok(()) => {
+                self.builtin = Some(builtin);
+                Ok(())
+            }
             Err(unrecorded) => Err(self.stopped(&Stop::Unrecorded(unrecorded), &mut builtin.record(&digest))),
         }
     }
 
     /// Puts the end of a builtin on record. Returns what the person is told.
-    pub fn end_builtin(&mut self, builtin: &Builtin, status: u8) -> Vec<String> {
+    pub fn end_builtin(&mut self, status: u8) -> Vec<String> {
+        let Some(builtin) = self.builtin.take() else { return Vec::new() };
         let digest = self.policy().digest().to_owned();
         let mut record = builtin.record(&digest);
         record.duration_ms = Some(ledger::milliseconds(builtin.started.elapsed()));

@@ -140,6 +140,24 @@ pub(super) unsafe fn detach(held: &[BorrowedFd<'_>]) -> io::Result<Vec<OwnedFd>>
     Ok(kept)
 }
 
+/// Lets go of everything but the standard descriptors and this one, which is moved to 3.
+///
+/// # Safety
+/// In a forked process only, whose owners of the other descriptors are never used or dropped again.
+pub(super) unsafe fn keep_with_standard(kept: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: `dup2` takes numbers, and 3 is nobody else's from here on (see above).
+    let copy = unsafe {
+        if kept.as_raw_fd() != 3 && libc::dup2(kept.as_raw_fd(), 3) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        OwnedFd::from_raw_fd(3)
+    };
+    fcntl(&copy, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    // SAFETY: see above.
+    unsafe { descriptor::close_from(4) }.map_err(io::Error::from_raw_os_error)?;
+    Ok(copy)
+}
+
 /// Sends the number of bytes with the descriptor, then the bytes.
 fn send(mut socket: UnixStream, answer: Answer) -> io::Result<()> {
     let descriptors: Vec<RawFd> = answer.descriptor.iter().map(AsRawFd::as_raw_fd).collect();

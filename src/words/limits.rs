@@ -47,6 +47,15 @@ pub const PROCESSES: u64 = 4096;
 /// Times that a pipeline that stops itself is continued before it is killed.
 pub const CONTINUES: u32 = 1000;
 
+/// Bytes of one message between front and guard.
+pub const MESSAGE_BYTES: usize = 4 << 20;
+/// Bytes of an answer about names: what globs match, or a directory's.
+pub const NAMES_BYTES: usize = 1 << 20;
+/// How long the front may take to read a reply.
+pub const REPLY_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the guard leaves the front to end a session whose time is over, and to end itself.
+pub const FRONT_GRACE: Duration = Duration::from_secs(2);
+
 /// Directory entries that may be looked at to find what a confinement hides.
 pub const HIDDEN_ENTRIES: usize = 100_000;
 /// Directory entries, by number alone, that may be looked at to find the other names of a hidden file.

@@ -49,7 +49,13 @@ fn policy(files: &[(&str, &str)]) -> Applied {
 
 fn stage(line: &str) -> Stage {
     let constants = std::collections::BTreeMap::new();
-    let context = Context { directory: std::path::Path::new("/"), home: "/home/me", status: 0, constants: &constants };
+    let context = Context {
+        directory: std::path::Path::new("/"),
+        home: "/home/me",
+        status: 0,
+        constants: &constants,
+        names: &crate::syntax::glob::ask_here,
+    };
     expand(&parse(line.as_bytes()).unwrap(), &context).unwrap().items.remove(0).stages.remove(0)
 }
 
