@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use nix::unistd::{Gid, Uid, gethostname, ttyname};
 
 use crate::policy::Subject;
+use crate::sys::rights;
 use crate::sys::user::{self, UserError};
 
 /// The person's account, as the kernel knows it.
@@ -45,7 +46,7 @@ pub enum AccessError {
 /// Groups are those that the kernel says this process has, which the login took from the user database: asking that again takes longer than
 /// all the rest of a start.
 pub fn identify() -> Result<Person, AccessError> {
-    let uid = Uid::current();
+    let uid = Uid::from_raw(rights::account());
     let user = user::by_uid(uid)?.ok_or(AccessError::NoAccount(uid.as_raw()))?;
     let groups = user::own_groups()?.into_iter().map(user::group_name).collect::<Result<_, _>>()?;
     let home = user.home.into_os_string().into_string().map_err(|_| AccessError::Home(user.name.clone()))?;
@@ -55,7 +56,7 @@ pub fn identify() -> Result<Person, AccessError> {
 /// What the kernel alone says of who runs this process; the account is its number. For the record of a start that failed, perhaps because
 /// the user database did.
 pub fn unidentified() -> Person {
-    let uid = Uid::current();
+    let uid = Uid::from_raw(rights::account());
     let connection = std::env::var("SSH_CONNECTION").ok().filter(|_| sshd::is_parent(uid));
     Person {
         host: host().unwrap_or_default(),

@@ -25,6 +25,7 @@ use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::unistd::geteuid;
 
+use crate::sys::rights;
 use crate::words::limits;
 
 /// How much the shell needs a record to be in the file before it goes on.
@@ -170,7 +171,7 @@ struct Writer {
 impl Writer {
     fn serve(mut self, jobs: &Receiver<Job>, answers: &Sender<io::Result<()>>) {
         // What goes wrong goes wrong again with the first record, which reports it.
-        let _ = self.prepare();
+        let _ = rights::take_owners().map_err(io::Error::from).and_then(|()| self.prepare());
         while let Ok(job) = jobs.recv() {
             let answer = self.append(&job);
             if job.need == Need::Last {

@@ -43,6 +43,7 @@ use std::process::{ExitCode, exit};
 use std::rc::Rc;
 
 use crate::access;
+use crate::sys::identity::Identity;
 use crate::sys::process::protect_memory;
 use crate::sys::prompt;
 use arguments::{ArgumentError, Arguments, Origin, Task};
@@ -84,7 +85,7 @@ pub enum StartError {
     NotStarted(String),
     #[error("the kernel gives no signals or processes: {0}")]
     System(#[from] io::Error),
-    #[error("the shell's memory cannot be protected: {}", .0.desc())]
+    #[error("what a shell must do first failed: {}", .0.desc())]
     Unprotected(#[from] nix::Error),
 }
 
@@ -148,6 +149,7 @@ fn half(desk: Desk) -> u8 {
 }
 
 fn seal() -> Result<(), StartError> {
+    Identity::of_caller()?.assume()?;
     Ok(())
 }
 

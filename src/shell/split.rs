@@ -34,6 +34,7 @@ use super::opening::{self, Opening};
 use super::{StartError, terminal};
 use crate::sys::half::Half;
 use crate::sys::prompt::{self, Wake};
+use crate::sys::rights;
 use crate::words::limits::FRONT_GRACE;
 
 /// A front: what it does with its end of the channel, in a process of its own, until its end.
@@ -41,6 +42,7 @@ pub type Front = fn(Desk) -> u8;
 
 /// Splits, and is the guard. The exit status is the session's.
 pub fn run(front: Front) -> Result<u8, StartError> {
+    rights::settle()?;
     let (ours, theirs) = Channel::pair()?;
     let half = Half::split_off(theirs.as_fd(), |kept| front(Desk::Across(Channel::from(kept))))?;
     drop(theirs);

@@ -1,8 +1,8 @@
 //! Becoming another user, for good.
 
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, getgid, getgroups, setgroups, setresgid, setresuid};
 
-use super::raw;
+use super::{raw, rights};
 
 /// The ids of a user, complete: nothing of the one before is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whoever started this process: the account's uid, and the groups that the kernel has for it, which its login took from the user database.
+    pub fn of_caller() -> nix::Result<Identity> {
+        let groups = getgroups()?.into_iter().map(Gid::as_raw).collect();
+        Ok(Identity { uid: rights::account(), gid: getgid().as_raw(), groups })
+    }
+
     /// Becomes this user: groups first, the uid last, because it takes the right to change the others.
     pub fn assume(&self) -> nix::Result<()> {
         let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();

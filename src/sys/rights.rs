@@ -12,7 +12,7 @@
 
 use std::sync::OnceLock;
 
-use nix::unistd::getresuid;
+use nix::unistd::{getresuid, getuid};
 
 use super::raw;
 
@@ -47,9 +47,9 @@ pub fn owner() -> Option<u32> {
     LENT.get().map(|lent| lent.owner)
 }
 
-/// The account whose rights the calling thread has by default, where they are not those of the process.
-pub fn account() -> Option<u32> {
-    LENT.get().map(|lent| lent.account)
+/// The account: whose rights the calling thread has by default.
+pub fn account() -> u32 {
+    LENT.get().map_or_else(|| getuid().as_raw(), |lent| lent.account)
 }
 
 /// Gives the calling thread the owner's rights for good: the thread that writes the records.
