@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::signal::{SigSet, SigmaskHow};
-use nix::unistd::geteuid;
+use nix::unistd::{getegid, geteuid};
 
 use crate::sys::rights;
 use crate::words::limits;
@@ -242,7 +242,9 @@ impl Writer {
         if let Some(file) = self.file {
             let _ = file.set_len(self.length);
             if is_in_own_directory(&self.path) {
-                let _ = file.set_permissions(Permissions::from_mode(0o440));
+                // The group is for whoever reads records; one that the account is in reads none.
+                let is_accounts = rights::owner().is_some() && file.metadata().is_ok_and(|file| file.gid() == getegid().as_raw());
+                let _ = file.set_permissions(Permissions::from_mode(if is_accounts { 0o400 } else { 0o440 }));
             }
         }
     }

@@ -56,7 +56,7 @@ pub fn account() -> u32 {
 pub fn take_owners() -> nix::Result<()> {
     match LENT.get() {
         None => Ok(()),
-        Some(Lent { owner: 0, .. }) => set_file_uid(0),
+        Some(Lent { owner: 0, .. }) => set_file_gid_of_root().and_then(|()| set_file_uid(0)),
         Some(Lent { owner, .. }) => set_uids(*owner, *owner, *owner),
     }
 }
@@ -77,10 +77,19 @@ fn set_uids(real: u32, effective: u32, saved: u32) -> nix::Result<()> {
     set.map(drop).map_err(nix::Error::from_raw)
 }
 
-/// The call reports no error: it returns the uid before it, so a second one tells.
 fn set_file_uid(uid: u32) -> nix::Result<()> {
+    set_file_id(libc::SYS_setfsuid, uid)
+}
+
+/// So that what it creates is not the account's group's.
+fn set_file_gid_of_root() -> nix::Result<()> {
+    set_file_id(libc::SYS_setfsgid, 0)
+}
+
+/// The two calls report no error: they return the id before them, so a second one tells.
+fn set_file_id(call: libc::c_long, id: u32) -> nix::Result<()> {
     // SAFETY: as above.
-    let set = || unsafe { raw::call(libc::SYS_setfsuid, [uid as usize, 0, 0, 0, 0]) };
+    let set = || unsafe { raw::call(call, [id as usize, 0, 0, 0, 0]) };
     let _ = set();
-    if set().is_ok_and(|before| before as u32 == uid) { Ok(()) } else { Err(nix::Error::EPERM) }
+    if set().is_ok_and(|before| before as u32 == id) { Ok(()) } else { Err(nix::Error::EPERM) }
 }
