@@ -21,6 +21,7 @@ mod raw;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod start;
 mod step;
 pub mod tty;
 pub mod user;
