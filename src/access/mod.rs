@@ -3,12 +3,14 @@
 #![forbid(unsafe_code)]
 
 pub mod in_force;
+pub mod install;
 mod sshd;
 
 use std::net::IpAddr;
 
 use nix::unistd::{Gid, Uid, gethostname, ttyname};
 
+pub use self::install::{Install, InstallError};
 use crate::policy::Subject;
 use crate::sys::rights;
 use crate::sys::user::{self, UserError};
