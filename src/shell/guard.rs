@@ -234,7 +234,7 @@ impl Guard {
 
     /// The permissions of every stage, by pipeline; or the first refusal.
     fn decide(&self, request: &Request, directory: &Path, record: &mut CommandRecord<'_>) -> Result<Vec<Vec<Allowed>>, Stop> {
-        let facts = Host::new(directory);
+        let facts = Host::new(directory).for_person(&self.person);
         let mut records = record.stages.iter_mut();
         let mut refusal = None;
         let mut permissions = Vec::new();

@@ -276,7 +276,7 @@ impl Session {
             Err(Refusal::Syntax(error)) => return Done::failed(2, message::invalid(line.as_bytes(), &error)),
             Err(Refusal::Directory { reason }) => return Done::failed(1, no_directory(&reason)),
         };
-        let facts = Host::new(directory);
+        let facts = Host::new(directory).for_person(&self.person);
         match builtins::explain(self.guard.policy(), self.guard.subject(), &request, &facts) {
             Ok((text, true)) => Done::shown(text),
             Ok((text, false)) => Done { status: 126, ..Done::shown(text) },
