@@ -155,7 +155,8 @@ fn asks_the_c_library(text: &str) -> Vec<String> {
     const NAMES: [&str; 4] = ["gethostbyname", "ToSocketAddrs", "home_dir", "lookup_host"];
     let code = code(text);
     let words = words(&code);
-    let of_libraries = ["unistd", "libc"].into_iter().flat_map(|library| uses(&words, &[library, "::"]));
+    let libraries = [&["nix", "::", "unistd", "::"][..], &["unistd", "::"], &["libc", "::"]];
+    let of_libraries = libraries.into_iter().flat_map(|library| uses(&words, library));
     let of_libraries = of_libraries.filter(|word| ["User", "Group", "initgroups"].contains(word));
     let is_call = |word: &&&str| NAMES.contains(*word) || CALLS.iter().any(|call| word.starts_with(call));
     of_libraries.chain(words.iter().filter(is_call).copied()).map(str::to_owned).collect()
