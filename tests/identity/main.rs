@@ -1,5 +1,12 @@
-//! Borrowed privilege is seen, whichever way it was lent.
+//! Who runs the shell, and as whom it runs commands.
+//!
+//! Borrowed privilege is seen, whichever way it was lent; users and groups are found, wherever the host has them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod host;
+#[path = "../ssh/sandbox.rs"]
+mod sandbox;
+mod users;
 
 use std::fs;
 use std::io::Write;
