@@ -44,7 +44,7 @@ impl Host {
         fs::create_dir_all(EXTRA).unwrap();
         let passwd = format!("{EXTRA_USER}:x:{EXTRA_UID}:{EXTRA_UID}:Extra:/:/bin/sh\n");
         fs::write(format!("{EXTRA}/passwd"), passwd).unwrap();
-        let groups = format!("{EXTRA_USER}:x:{EXTRA_UID}:\noncall:x:23002:{EXTRA_USER},{SEVERAL}\ndigits:x:23003:\n");
+        let groups = format!("{EXTRA_USER}:x:{EXTRA_UID}:\noncall:x:23002:{EXTRA_USER},{SEVERAL}\n");
         fs::write(format!("{EXTRA}/group"), groups).unwrap();
     }
 
@@ -81,34 +81,28 @@ pub fn shell(line: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The shell, on rules of a policy, run by a user of this number with these groups.
+/// The shell, on rules of a policy.
 pub struct Posternsh {
     policy: String,
-    setpriv: Vec<String>,
 }
 
 impl Posternsh {
-    pub fn by_root(rules: &str) -> Posternsh {
-        Posternsh::by(rules, &["--reuid=0"])
+    pub fn on(rules: &str) -> Posternsh {
+        Posternsh { policy: format!("postern: 1\naudit: {{ syslog: none, dir: {} }}\n{rules}", records()) }
     }
 
-    /// `setpriv`: who runs it, as setpriv(1) has it.
-    pub fn by(rules: &str, setpriv: &[&str]) -> Posternsh {
-        let policy = format!("postern: 1\naudit: {{ syslog: none, dir: {} }}\n{rules}", records());
-        Posternsh { policy, setpriv: setpriv.iter().map(|word| (*word).to_owned()).collect() }
-    }
-
-    pub fn command(&self, line: &str) -> Command {
+    /// By root, or by whom the `launcher` makes of it.
+    pub fn command(&self, launcher: &[&str], line: &str) -> Command {
         let path = format!("{}/policy.yaml", sandbox::ROOT);
         fs::write(&path, &self.policy).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(&self.setpriv).arg(program()).args(["--policy", &path, "-c", line]);
-        command.current_dir("/").stdin(Stdio::null());
+        let words = [launcher, &[program(), "--policy", &path, "-c", line]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).current_dir("/").stdin(Stdio::null());
         command
     }
 
     pub fn run(&self, line: &str) -> Output {
-        self.command(line).output().unwrap()
+        self.command(&[], line).output().unwrap()
     }
 }
 

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod host;
+mod installs;
 #[path = "../ssh/sandbox.rs"]
+#[allow(dead_code, reason = "shared with tests that wait for more")]
 mod sandbox;
 mod users;
 
@@ -30,6 +32,10 @@ impl Binary {
         chown(&path, Some(owner), Some(group)).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         Binary(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
     }
 
     fn run(&self, setpriv: &[&str], expected: bool) -> Output {
