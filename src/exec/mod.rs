@@ -16,6 +16,7 @@ mod streams;
 mod sweep;
 pub mod walk;
 
+pub use identity::RunAs;
 pub use limit::Reached;
 pub use lookup::Host;
 pub use plan::{LinePlan, PipelineTerms, PlanContext, PlanError, plan, plan_terms};

@@ -129,7 +129,7 @@ impl Creation {
 pub struct StageFacts {
     /// Full path; `None` when it is not installed.
     pub program: Option<PathBuf>,
-    /// The user that it will run as.
+    /// Whom it will run as: `as:` of its rule as it is written there, or the account.
     pub run_as: String,
     pub protections: Vec<Protection>,
     /// What its confinement asks for and this kernel does not have.
@@ -271,19 +271,19 @@ impl Planner<'_> {
         let child = executable.as_ref().map(prepare).transpose()?;
         let oversight = plan.oversight(user.identity.as_ref());
         let Plan { protections, missing, confinement: Confinement { limits, .. }, .. } = plan;
-        let facts = StageFacts { program, run_as: user.name, protections, missing };
+        let run_as = terms.run_as.clone().unwrap_or(user.name);
+        let facts = StageFacts { program, run_as, protections, missing };
         Ok(StagePlan { facts, child, oversight, limits, cut: descriptors.cut, created: descriptors.created })
     }
 
     /// The user that a command runs as, looked up once a line.
-    fn user(&mut self, name: Option<&str>) -> Result<RunAs, PlanError> {
-        let key = name.map(str::to_owned);
+    fn user(&mut self, written: Option<&str>) -> Result<RunAs, PlanError> {
+        let key = written.map(str::to_owned);
         if let Some(user) = self.users.get(&key) {
             return Ok(user.clone());
         }
-        let found = name.map_or_else(|| RunAs::account(self.context.person), RunAs::named);
-        let named = name.unwrap_or(&self.context.person.account);
-        let user = found.map_err(|reason| PlanError::RunAs { user: named.to_owned(), reason })?;
+        let refused = |reason| PlanError::RunAs { user: written.unwrap_or(&self.context.person.account).to_owned(), reason };
+        let user = RunAs::of(written, self.context.person).map_err(refused)?;
         self.users.insert(key, user.clone());
         Ok(user)
     }

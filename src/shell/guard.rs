@@ -109,6 +109,7 @@ impl Guard {
     pub fn open(
         policy: InForce,
         person: Person,
+        account: Option<Identity>,
         way: &str,
         terminal: bool,
         term: Option<String>,
@@ -126,7 +127,7 @@ impl Guard {
         Ok(Guard {
             policy,
             person,
-            account: None,
+            account,
             subject,
             term,
             inherited,
@@ -183,14 +184,19 @@ impl Guard {
         self.clock().over(Instant::now())
     }
 
+    /// This host as a line of the person's sees it from a directory.
+    fn host(&self, directory: &Path) -> Host {
+        Host::new(directory).for_person(&self.person)
+    }
+
     /// What may stand behind complete words.
     pub fn candidates(&self, words: &[String], directory: &Path) -> Vec<Candidate> {
-        candidates(self.policy(), &self.subject, words, &Host::new(directory)).unwrap_or_default()
+        candidates(self.policy(), &self.subject, words, &self.host(directory)).unwrap_or_default()
     }
 
     /// Says what would become of a line, and with which status.
     pub fn explain(&self, request: &Request, directory: &Path) -> (String, u8) {
-        match builtins::explain(self.policy(), &self.subject, request, &Host::new(directory)) {
+        match builtins::explain(self.policy(), &self.subject, request, &self.host(directory)) {
             Ok((text, true)) => (text, 0),
             Ok((text, false)) => (text, 126),
             Err(damaged) => (format!("{}\n", Safe(damaged.to_string().as_bytes())), 125),
@@ -313,7 +319,7 @@ impl Guard {
 
     /// The permissions of every stage, by pipeline; or the first refusal.
     fn decide(&self, request: &Request, directory: &Path, record: &mut CommandRecord<'_>) -> Result<Vec<Vec<Allowed>>, Stop> {
-        let facts = Host::new(directory);
+        let facts = self.host(directory);
         let mut records = record.stages.iter_mut();
         let mut refusal = None;
         let mut permissions = Vec::new();

@@ -11,8 +11,10 @@ use super::in_force::{InForce, PolicyError};
 use super::{builtins, in_force, ledger, names};
 use crate::access::{self, AccessError, Person};
 use crate::confine::Rulesets;
+use crate::exec::RunAs;
 use crate::record::Decision;
 use crate::syntax::Request;
+use crate::sys::identity::Identity;
 use crate::sys::start::Inherited;
 use crate::words::{Safe, paths};
 
@@ -21,6 +23,8 @@ use crate::words::{Safe, paths};
 pub enum OpeningError {
     #[error(transparent)]
     Access(#[from] AccessError),
+    #[error("cannot become the account: {0}")]
+    Account(String),
     #[error(transparent)]
     Policy(#[from] PolicyError),
 }
@@ -28,6 +32,8 @@ pub enum OpeningError {
 /// Who it is, and by which policy: found out before anything of the person's is read.
 pub struct Opening {
     person: Person,
+    /// Its ids, where this process has others.
+    account: Option<Identity>,
     policy: InForce,
     /// What the person and the records must be told of the policy.
     alert: Option<String>,
@@ -39,8 +45,9 @@ pub struct Opening {
 impl Opening {
     pub fn prepare(origin: &Origin, inherited: Inherited) -> Result<Opening, OpeningError> {
         let person = access::identify()?;
+        let account = RunAs::of(None, &person).map_err(OpeningError::Account)?.identity;
         let (policy, alert) = InForce::open(origin, &person)?;
-        Ok(Opening { person, policy, alert, demo: *origin == Origin::Demo, inherited })
+        Ok(Opening { person, account, policy, alert, demo: *origin == Origin::Demo, inherited })
     }
 
     /// Begins the session. The error is a reason in words, and on record as far as that is possible.
@@ -48,7 +55,16 @@ impl Opening {
         let state = Some(Path::new(paths::STATE_DIR));
         let many = interactive || way == Way::Login;
         let rulesets = if many { Rulesets::for_session(state) } else { Rulesets::for_one_line(state) };
-        let opened = Guard::open(self.policy, self.person.clone(), way.name(), io::stdout().is_terminal(), term, self.inherited, rulesets);
+        let opened = Guard::open(
+            self.policy,
+            self.person.clone(),
+            self.account,
+            way.name(),
+            io::stdout().is_terminal(),
+            term,
+            self.inherited,
+            rulesets,
+        );
         let mut guard = opened.map_err(|unrecorded| {
             let reason = format!("{unrecorded}; without records there is no session");
             ledger::refused(&self.person, &reason);

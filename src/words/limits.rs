@@ -17,6 +17,13 @@ pub const STUCK_HELPERS: usize = 8;
 /// Symbolic links followed in one path, as in Linux (`path_resolution(7)`).
 pub const SYMLINKS: usize = 40;
 
+/// How long a source of users other than the files may take to answer.
+pub const USER_DEADLINE: Duration = Duration::from_secs(2);
+/// Bytes of an answer about one user.
+pub const USER_ANSWER_BYTES: usize = 64 << 10;
+/// Bytes of `/etc/passwd` and `/etc/group`, and of an answer that lists many: all users, or groups with their members.
+pub const USER_LIST_BYTES: usize = 16 << 20;
+
 /// Finding out what is hidden where a policy reads, for all of its places together: many lookups, on a host that may be busy.
 pub const RULESET_DEADLINE: Duration = Duration::from_secs(5);
 

@@ -338,6 +338,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
         account: "tester".to_owned(),
         uid: 0,
         gid: 0,
+        gids: nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect(),
         groups: Vec::new(),
         home: "/".to_owned(),
         from: None,
