@@ -15,6 +15,7 @@ use super::identity::RunAs;
 use super::limit;
 use super::open::{self, Access, MOVED};
 use super::program::{ProgramError, find_program};
+use super::relay::Relayer;
 use super::script::{self, Executable};
 use super::streams::Streams;
 use crate::access::Person;
@@ -40,6 +41,8 @@ pub struct PlanContext<'a> {
     /// What the client said its terminal is; only a known name is passed on.
     pub term: Option<&'a str>,
     pub confiner: &'a Confiner,
+    /// What passes output on, where standard output or error is one that needs it.
+    pub relayer: Option<&'a Relayer>,
 }
 
 /// Why an allowed line cannot be planned. Each is a refusal of the whole line (126), but for `System`, where the shell itself failed (125).
@@ -162,7 +165,7 @@ pub fn plan_terms(pipelines: Vec<PipelineTerms>, context: &PlanContext<'_>) -> R
     let planner = Planner {
         context,
         directory: Rc::new(directory),
-        streams: Streams::of_shell().map_err(|error| system("standard descriptors", error))?,
+        streams: Streams::of_shell(context.relayer).map_err(|error| system("standard descriptors", error))?,
         null: Rc::new(null().map_err(|error| system("/dev/null", error))?),
         terminal: files::terminal(),
         users: BTreeMap::new(),
@@ -363,8 +366,10 @@ mod tests {
             crate::policy::settings::Strength::BestEffort,
             crate::confine::Rulesets::default(),
         );
+        let relayer = Relayer::start(None).unwrap();
+        let (constants, relayer) = (&constants, relayer.as_ref());
         let context =
-            PlanContext { person: &person, directory: &directory, constants: &constants, search: &[], term: None, confiner: &confiner };
+            PlanContext { person: &person, directory: &directory, constants, search: &[], term: None, confiner: &confiner, relayer };
         plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context)
     }
 

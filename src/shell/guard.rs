@@ -16,7 +16,7 @@ use super::message;
 use crate::access::Person;
 use crate::confine::{Confiner, Kernel, Protection, Rulesets};
 use crate::exec::plan::StageFacts;
-use crate::exec::{self, Ended, Host, LineOutcome, LinePlan, PlanContext, PlanError, Reached, StageEnd, StageOutcome};
+use crate::exec::{self, Ended, Host, LineOutcome, LinePlan, PlanContext, PlanError, Reached, Relayer, StageEnd, StageOutcome};
 use crate::policy::confinement::Limits;
 use crate::policy::{self, Allowed, Applied, Damaged, Denied, RuleRef, Subject, Verdict};
 use crate::record::{self, CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
@@ -85,13 +85,14 @@ pub struct Guard {
     /// The session's one clock.
     clock: Clock,
     confiner: Confiner,
+    relayer: Option<Relayer>,
     /// Protections that this kernel lacks, of which the person has been told.
     lacks: Vec<Protection>,
 }
 
 impl Guard {
     /// Opens the records of a session and writes its first. `terminal` is whether commands will write to one.
-    /// `rulesets` are for one line or for many.
+    /// `rulesets` are for one line or for many. `relayer` was started before this process had other threads.
     pub fn open(
         policy: InForce,
         person: Person,
@@ -99,6 +100,7 @@ impl Guard {
         terminal: bool,
         term: Option<String>,
         rulesets: Rulesets,
+        relayer: Option<Relayer>,
     ) -> Result<Guard, Unrecorded> {
         let clock = Clock::start(Instant::now());
         let mut ledger = Ledger::open(policy.audit(), &person);
@@ -108,7 +110,7 @@ impl Guard {
         if !policy.settings().open_rules {
             confiner.set_apart();
         }
-        Ok(Guard { policy, person, subject, term, ledger, strikes: 0, clock, confiner, lacks: Vec::new() })
+        Ok(Guard { policy, person, subject, term, ledger, strikes: 0, clock, confiner, relayer, lacks: Vec::new() })
     }
 
     pub fn policy(&self) -> &Rc<Applied> {
@@ -275,8 +277,8 @@ impl Guard {
     fn plan(&self, request: &Request, allowed: Vec<Vec<Allowed>>, directory: &Path) -> Result<LinePlan, PlanError> {
         let constants = in_force::constants(self.policy(), &self.subject);
         let search = &self.policy.settings().search;
-        let (person, term, confiner) = (&self.person, self.term.as_deref(), &self.confiner);
-        let context = PlanContext { person, directory, constants: &constants, search, term, confiner };
+        let (person, term, confiner, relayer) = (&self.person, self.term.as_deref(), &self.confiner, self.relayer.as_ref());
+        let context = PlanContext { person, directory, constants: &constants, search, term, confiner, relayer };
         exec::plan(request, allowed, &context)
     }
 

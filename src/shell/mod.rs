@@ -35,6 +35,7 @@ use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 
 use crate::access::{self, AccessError};
 use crate::confine::Rulesets;
+use crate::exec::Relayer;
 use crate::record::Unrecorded;
 use crate::sys::process::protect_memory;
 use crate::sys::prompt;
@@ -80,6 +81,8 @@ enum StartError {
     Signals(#[from] io::Error),
     #[error("the shell's memory cannot be protected: {}", .0.desc())]
     Unprotected(#[from] nix::Error),
+    #[error("output cannot be passed on: {0}")]
+    Relay(io::Error),
 }
 
 /// The main function of `posternsh`.
@@ -116,6 +119,8 @@ fn session(arguments: Arguments) -> Result<u8, StartError> {
     let (way, line) = line(arguments.way);
     let interactive = line.is_none() && io::stdin().is_terminal();
     prompt::watch(interactive)?;
+    // Before there is a policy or a record in memory, and another thread.
+    let relayer = Relayer::start(None).map_err(StartError::Relay)?;
 
     let person = access::identify()?;
     let demo = arguments.origin == Origin::Demo;
@@ -124,7 +129,7 @@ fn session(arguments: Arguments) -> Result<u8, StartError> {
     // It says nothing of a policy, so it serves every one.
     let state = Some(Path::new(paths::STATE_DIR));
     let rulesets = if interactive || way == "login" { Rulesets::for_session(state) } else { Rulesets::for_one_line(state) };
-    let mut guard = Guard::open(policy, person.clone(), way, io::stdout().is_terminal(), term.clone(), rulesets)?;
+    let mut guard = Guard::open(policy, person.clone(), way, io::stdout().is_terminal(), term.clone(), rulesets, relayer)?;
     if let Some(reason) = &alert {
         guard.alert(reason);
     }

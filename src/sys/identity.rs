@@ -25,10 +25,21 @@ impl Identity {
 
     /// The same for the calling thread alone. Async-signal-safe.
     pub(super) fn assume_in_thread(&self) -> Result<(), i32> {
+        self.assume_groups_in_thread()?;
+        self.assume_ids_in_thread()
+    }
+
+    /// The supplementary groups alone.
+    pub(super) fn assume_groups_in_thread(&self) -> Result<(), i32> {
+        // SAFETY: the groups are as many 32-bit ids as is said.
+        unsafe { raw::call(libc::SYS_setgroups, [self.groups.len(), self.groups.as_ptr() as usize, 0, 0, 0]) }.map(drop)
+    }
+
+    /// All but the supplementary groups.
+    pub(super) fn assume_ids_in_thread(&self) -> Result<(), i32> {
         let (uid, gid) = (self.uid as usize, self.gid as usize);
-        // SAFETY: the groups are `length` 32-bit ids; the others take numbers.
+        // SAFETY: both take numbers.
         unsafe {
-            raw::call(libc::SYS_setgroups, [self.groups.len(), self.groups.as_ptr() as usize, 0, 0, 0])?;
             raw::call(libc::SYS_setresgid, [gid, gid, gid, 0, 0])?;
             raw::call(libc::SYS_setresuid, [uid, uid, uid, 0, 0])?;
         }

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use postern::access::Person;
 use postern::confine::{Confiner, Kernel, Rulesets};
-use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, StageEnd, StageOutcome, plan_terms, run};
+use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, Relayer, StageEnd, StageOutcome, plan_terms, run};
 use postern::policy::confinement::{Confinement, Exec};
 use postern::policy::settings::Strength;
 use postern::policy::{DecidedRedirect, Facts, RuleRef, Terms};
@@ -347,9 +347,10 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     let (host, strength) = (Kernel::of_host(), if kernel.is_some() { Strength::BestEffort } else { Strength::All });
     let less = kernel.map(|(landlock, listener)| Kernel { landlock, listener, ..host.clone() });
     let mut confiner = Confiner::new(less.unwrap_or(host), strength, Rulesets::for_one_line(None));
+    let relayer = Relayer::start(None).unwrap();
     confiner.set_apart();
-    let context =
-        PlanContext { person: &person, directory: &directory, constants: &BTreeMap::new(), search: &[], term: None, confiner: &confiner };
+    let (directory, constants, relayer) = (&directory, &BTreeMap::new(), relayer.as_ref());
+    let context = PlanContext { person: &person, directory, constants, search: &[], term: None, confiner: &confiner, relayer };
     let plan = match plan_terms(line.terms(), &context) {
         Ok(plan) => plan,
         Err(error) => return Report { status: 126, refused: Some(error.to_string()), ..Report::default() },
