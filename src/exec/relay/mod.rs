@@ -2,7 +2,7 @@
 //!
 //! Whoever has a set-user-ID shell writes what its output carries, and chooses what stands behind its standard output: a pipe, a socket, a
 //! file of some file system. None of those bytes passes the guard. The relay is forked once a session, before there is a policy or a record
-//! in memory, and is sealed (`sys::sealed`): the account's ids, its two descriptors, ten system calls. For each line the guard makes the pipes
+//! in memory, and is sealed (`sys::sealed`): the account's ids, its two descriptors, a dozen system calls. For each line the guard makes the pipes
 //! that the commands write to, and hands over the reading ends.
 //!
 //! The guard believes its numbers (nobody without privilege reaches the relay), but not its lengths; what is not understood ends it. If it

@@ -7,8 +7,11 @@
 //! the kernel behind one listed call would be one of root's.
 //!
 //! The front's list refuses with EPERM: it has the line editor and the C library in it, which try this and that and do without. The relay's
-//! kills: it makes ten calls that are all in this repository, so whatever makes another one is not the relay any more; and its end is one
+//! kills: it makes a dozen calls that are all in this repository, so whatever makes another one is not the relay any more; and its end is one
 //! that the guard sees and that stands in the kernel's log, where an error would leave whoever it is to try the next.
+//!
+//! A kernel without filters or without Landlock goes without: then commands are not held by them either, which `confinement:` of the policy
+//! allows or not, and every record says.
 
 mod lists;
 mod process;
@@ -61,7 +64,8 @@ struct Seal {
     identity: Option<Identity>,
     /// Whether its groups are others than those that this process has: only privilege can set them, were it to the same.
     regroups: bool,
-    filter: Filter,
+    /// `None` where the kernel has no filters.
+    filter: Option<Filter>,
     ruleset: Option<OwnedFd>,
     /// Whether the bounding set can be emptied.
     bounds: bool,
@@ -73,7 +77,7 @@ impl Seal {
         Ok(Seal {
             identity: identity.cloned(),
             regroups: identity.is_some_and(|identity| !has_groups(&identity.groups)),
-            filter: Filter::allowing(&list, otherwise)?,
+            filter: seccomp::is_available().then(|| Filter::allowing(&list, otherwise)).transpose()?,
             ruleset: landlock::Ruleset::of_nothing()?,
             bounds: capability::can_bound(),
         })
@@ -97,7 +101,7 @@ impl Seal {
     /// Async-signal-safe.
     fn hold_to_list(&self) -> Result<(), SpawnError> {
         // SAFETY: the filter lives.
-        at(Step::Filter, unsafe { seccomp::install(&self.filter.program()) })
+        at(Step::Filter, self.filter.as_ref().map_or(Ok(()), |filter| unsafe { seccomp::install(&filter.program()) }))
     }
 }
 
