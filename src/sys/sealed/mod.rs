@@ -24,7 +24,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::unistd::{Gid, getgroups};
 
-pub use process::{Process, StartError, start};
+pub use process::{Process, StartError, living, start};
 
 use super::identity::Identity;
 use super::seccomp::{self, Filter, ListError};

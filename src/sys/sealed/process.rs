@@ -11,6 +11,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::poll::{PollFlags, PollTimeout};
@@ -27,6 +28,18 @@ use crate::sys::{descriptor, packet, raw, signal};
 const KEPT: RawFd = 3;
 /// What it says first: the step that failed and the errno, or zeros.
 type Begun = [u8; 8];
+
+/// Those of this process that live.
+static LIVING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+fn list() -> MutexGuard<'static, Vec<Pid>> {
+    LIVING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The sealed processes of this one. They have a filter and this one for a parent, as a command's have, and are none of those.
+pub fn living() -> Vec<Pid> {
+    list().clone()
+}
 
 /// The other end of a sealed process; one that is dropped ends.
 #[derive(Debug)]
@@ -78,6 +91,7 @@ pub fn start(
     }
     signal::set_mask(mask);
     let pid = forked?.ok_or(StartError::Silent)?;
+    list().push(pid);
     Ok(Process { socket: ours, pid })
 }
 
@@ -190,5 +204,6 @@ impl Drop for Process {
         // Out of a Landlock scope this does not reach it; then it ends when the socket does, right behind this.
         let _ = kill(self.pid, Signal::SIGKILL);
         let _ = waitpid(self.pid, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL));
+        list().retain(|pid| *pid != self.pid);
     }
 }
