@@ -15,6 +15,7 @@ use super::identity::RunAs;
 use super::limit;
 use super::open::{self, Access, MOVED};
 use super::program::{ProgramError, find_program};
+use super::relay::Relayer;
 use super::script::{self, Executable};
 use super::streams::Streams;
 use crate::access::Person;
@@ -43,6 +44,8 @@ pub struct PlanContext<'a> {
     pub confiner: &'a Confiner,
     /// What the login had, for commands to have no more.
     pub inherited: &'a Inherited,
+    /// What passes output on, where standard output or error is one that needs it.
+    pub relayer: Option<&'a Relayer>,
 }
 
 /// Why an allowed line cannot be planned. Each is a refusal of the whole line (126), but for `System`, where the shell itself failed (125).
@@ -165,7 +168,7 @@ pub fn plan_terms(pipelines: Vec<PipelineTerms>, context: &PlanContext<'_>) -> R
     let planner = Planner {
         context,
         directory: Rc::new(directory),
-        streams: Streams::of_shell().map_err(|error| system("standard descriptors", error))?,
+        streams: Streams::of_shell(context.relayer).map_err(|error| system("standard descriptors", error))?,
         null: Rc::new(null().map_err(|error| system("/dev/null", error))?),
         terminal: files::terminal(),
         users: BTreeMap::new(),
@@ -366,6 +369,7 @@ mod tests {
             crate::policy::settings::Strength::BestEffort,
             crate::confine::Rulesets::default(),
         );
+        let relayer = Relayer::start(None).unwrap();
         let context = PlanContext {
             person: &person,
             directory: &directory,
@@ -374,6 +378,7 @@ mod tests {
             term: None,
             confiner: &confiner,
             inherited: &Inherited::default(),
+            relayer: relayer.as_ref(),
         };
         plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context)
     }

@@ -67,6 +67,7 @@ fn command(person: &Person, run_as: Option<&str>) {
         term: None,
         confiner: &confiner,
         inherited: &postern::sys::start::Inherited::default(),
+        relayer: None,
     };
     match plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context) {
         Ok(plan) => assert_eq!(run(plan, None).status, 0),
