@@ -93,9 +93,9 @@ fn type_into(terminal: i32) -> i32 {
     call(libc::SYS_ioctl, [terminal as usize, libc::TIOCSTI as usize, c"x".as_ptr() as usize, 0, 0])
 }
 
-/// Everything that a sealed process must not do; all of it works without a seal for root, but for what is said.
 type Attempt = (&'static str, Box<dyn Fn() -> i32>);
 
+/// Everything that a sealed process must not do; all of it works without a seal for root, but for what is said.
 fn attempts() -> Vec<Attempt> {
     let parent = getpid().as_raw() as usize;
     let address = libc::sockaddr_un { sun_family: libc::AF_UNIX as u16, sun_path: [0; 108] };
