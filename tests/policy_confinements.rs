@@ -168,7 +168,7 @@ fn a_session_is_told_whether_a_rule_is_open() {
         ("confinements: {o: {base: open}}\nallow: [ls]\n", false),
         ("allow: [{run: ls, confine: {exec: any}}]\n", false),
     ] {
-        assert_eq!(compiled(&format!("postern: 1\n{text}")).settings.open_rules, open, "{text:?}");
+        assert_eq!(compiled(&format!("postern: 1\n{text}")).settings.unscoped_rules, open, "{text:?}");
     }
 }
 

@@ -322,7 +322,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     fn plan(confinement: &Confinement) -> Plan {
-        Plan::of(confinement, &Kernel { landlock: landlock::abi(), filter: true, listener: true })
+        Plan::of(confinement, &Kernel { landlock: landlock::abi(), filter: true, listener: true, namespace: false })
     }
 
     fn subject(program: &str) -> Subject<'_> {

@@ -134,7 +134,7 @@ mod tests {
     use crate::policy::Confinement;
     use crate::policy::settings::PROTECTIONS;
 
-    const FULL: Kernel = Kernel { landlock: 7, filter: true, listener: true };
+    const FULL: Kernel = Kernel { landlock: 7, filter: true, listener: true, namespace: true };
 
     fn words(confinement: &Confinement, kernel: &Kernel, strength: &Strength) -> Vec<String> {
         let words = Plan::of(confinement, kernel).words(strength);

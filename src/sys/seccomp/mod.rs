@@ -9,6 +9,7 @@
 
 mod arguments;
 pub mod calls;
+mod capable;
 mod filter;
 mod sockets;
 mod table;

@@ -10,6 +10,7 @@ mod tables;
 use super::calls::{Exec, Inet, Signals, Unix};
 use super::table::{CALLS, Machine};
 use super::{Calls, Filter};
+use crate::sys::capability::Capabilities;
 
 const COOKIE: [u64; 3] = [0x1234_5678_9abc, 0x2345_6789_abc0, 0x3456_789a_bcd8];
 
@@ -74,13 +75,21 @@ fn every_calls() -> Vec<Calls> {
                     for switches in [0b0000, 0b0001, 0b1110, 0b1111] {
                         let [listener, count_memory, guard_truncation, count_processes] = [1, 2, 4, 8].map(|bit| switches & bit != 0);
                         let signals = signals.clone();
-                        all.push(Calls { listener, exec, unix, inet, signals, guard_truncation, count_processes, count_memory });
+                        let switched = Calls { listener, guard_truncation, count_processes, count_memory, ..Calls::default() };
+                        let held = Calls { exec, unix, inet, signals, ..switched };
+                        let capable = Calls { capabilities: opening(), read_only: true, trace: true, ..held.clone() };
+                        all.extend([held, capable]);
                     }
                 }
             }
         }
     }
     all
+}
+
+/// All that open something.
+fn opening() -> Capabilities {
+    Capabilities::NET_RAW | Capabilities::NET_ADMIN | Capabilities::SYS_NICE | Capabilities::PERFMON | Capabilities::SYS_ADMIN
 }
 
 /// A bit that the kernel does not see in an `int`.
