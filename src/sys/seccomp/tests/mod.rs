@@ -1,6 +1,7 @@
 //! What the filters answer: by the rules of BPF, of the kernel itself, and to programs.
 
 mod answers;
+mod capable;
 mod cost;
 mod kernel;
 mod programs;
@@ -96,10 +97,10 @@ fn opening() -> Capabilities {
 const HIGH: i64 = 1 << 40;
 
 /// A call, its arguments and the answer.
-type Row = (&'static str, &'static [i64], u32);
+type Row<'a> = (&'a str, &'a [i64], u32);
 
 /// Both machines answer so, where they have the call.
-fn check(calls: &Calls, rows: &[Row]) {
+fn check(calls: &Calls, rows: &[Row<'_>]) {
     for machine in [Machine::X86_64, Machine::Aarch64] {
         let filter = Filter::for_machine(machine, calls, Some(COOKIE.into())).unwrap();
         for (name, given, expected) in rows {
