@@ -69,7 +69,7 @@ impl Plan {
     fn writes(&self) -> String {
         match (self.is_open(), self.confinement.write.as_slice()) {
             (true, _) => "whatever its user can write".to_owned(),
-            (false, []) if self.confinement.looks() => "no file, and neither /dev/tty nor /dev/null by name".to_owned(),
+            (false, []) if self.confinement.looks() => "no file; the terminal, but not by name; /dev/null".to_owned(),
             (false, []) => "no file; the terminal and /dev/null".to_owned(),
             (false, places) => format!("{} and what is below; the terminal and /dev/null", places.join(", ")),
         }

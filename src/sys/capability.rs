@@ -91,6 +91,11 @@ impl Capabilities {
         Capabilities(names.iter().filter_map(number).fold(0, |set, number| set | 1 << number))
     }
 
+    /// Those whose numbers are bits of this, as /proc/PID/status writes them.
+    pub fn of_bits(bits: u64) -> Capabilities {
+        Capabilities(bits)
+    }
+
     /// Their names, by number.
     pub fn names(self) -> Vec<String> {
         let listed = NAMES.iter().enumerate().filter(|(number, _)| self.0 & (1 << number) != 0);

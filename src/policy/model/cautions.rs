@@ -90,7 +90,7 @@ const WIDE: [(&str, &str, &str); 9] = [
     ("CAP_SYS_NICE", "slows down or starves any process, the shell too", "let through only forms that are meant to"),
     (
         "CAP_PERFMON",
-        "watches the kernel and every process: calls, addresses, pieces of memory",
+        "watches the kernel and every process: calls, addresses, environments, pieces of memory",
         "let through only forms that count, and no recording",
     ),
     ("CAP_SYS_RESOURCE", "raises the limits that the kernel itself holds a command to", "set `limits` on `cpu`, `memory` and `processes`"),

@@ -289,11 +289,11 @@ impl Builder<'_> {
         self.allow_values(1, &[0]);
     }
 
-    /// Nothing that changes, where nobody else holds that. Else no `O_TRUNC` unless the file is opened for writing, which Landlock asks about. The access mode 3 is neither: the kernel asks the
+    /// Nothing that changes, where nobody else holds that; the listener knows an exception. Else no `O_TRUNC` unless the file is opened for writing, which Landlock asks about. The access mode 3 is neither: the kernel asks the
     /// file's mode for both, opens it for none, and cuts it short.
     fn open(&mut self, flags: u8) {
         if self.calls.read_only {
-            return self.refuse_bits(flags, WRITING, NO_ACCESS);
+            return self.refuse_bits(flags, WRITING, self.asked(NO_ACCESS));
         }
         let (allow, refuse) = (self.to(ALLOW), self.to(NO_ACCESS));
         self.program.load(Word::Low(flags));

@@ -20,6 +20,7 @@ pub struct Calls {
     /// Those that the command has; `capable` says what they open.
     pub capabilities: Capabilities,
     /// Whether the filter alone holds files, Landlock being left out: nothing is opened for writing, and no name is made or taken away.
+    /// The listener is asked whether what would be opened for writing is one of the few files that may.
     pub read_only: bool,
     /// Whether other processes can be traced: looked at, stopped, and let go on.
     pub trace: bool,

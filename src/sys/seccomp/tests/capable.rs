@@ -1,7 +1,7 @@
 //! What capabilities open and close, and what a filter holds that stands alone: a row each, with and without.
 
 use super::super::capable::IOCTL_HOST;
-use super::super::filter::{ALLOW, NO_ACCESS, NOT_PERMITTED, NOT_THERE, error};
+use super::super::filter::{ALLOW, NO_ACCESS, NOT_PERMITTED, NOT_THERE, NOTIFY, error};
 use super::super::table::Class;
 use super::*;
 
@@ -125,6 +125,8 @@ fn a_filter_that_stands_alone_lets_nothing_change() {
         check(&alone, &[("open", &[here, flags, 0], NO_ACCESS), ("openat", &[at, here, flags | HIGH, 0], NO_ACCESS)]);
         check(&strictest(), &[("open", &[here, flags, 0], ALLOW), ("openat", &[at, here, flags, 0], ALLOW)]);
     }
+    let listened = Calls { listener: true, ..alone.clone() };
+    check(&listened, &[("open", &[here, 1, 0], NOTIFY), ("openat", &[at, here, 0o102, 0], NOTIFY), ("creat", &[here], NO_ACCESS)]);
     let reading = i64::from(libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_DIRECTORY | libc::O_NONBLOCK | libc::O_PATH);
     check(&alone, &[("open", &[here, reading], ALLOW), ("openat", &[at, here, reading], ALLOW), ("openat2", &[at, here], NOT_THERE)]);
     let changes = CALLS.iter().filter(|call| matches!(call.class, Class::Change | Class::Truncate)).map(|call| call.name);
