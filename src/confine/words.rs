@@ -238,6 +238,51 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_says_what_capabilities_and_looking_at_processes_change() {
+        let seeing = |processes, capabilities: &[&str]| Confinement {
+            processes,
+            capabilities: capabilities.iter().map(|name| (*name).to_owned()).collect(),
+            ..Confinement::built_in(Base::Inspect)
+        };
+        for (confinement, kernel, expected) in [
+            (
+                seeing(Processes::Look, &["CAP_SYS_PTRACE"]),
+                &FULL,
+                "reads: whatever its user can read and is not masked\
+                     |hides: keys, credentials, raw devices, in places that are the same for every process: postern-policy(5)\
+                     |writes: no file; the terminal, but not by name; /dev/null|starts: no other program\
+                     |sees: other processes of its user: their programs, open files, connections|network: none|sockets: none\
+                     |signals: what it started itself|keeps: CAP_SYS_PTRACE\
+                     |holds: no_new_privs, listed_capabilities, no_core, one_exec, calls, writes, masks, network, sockets, signals",
+            ),
+            (
+                seeing(Processes::Trace, &[]),
+                &Kernel { landlock: 0, namespace: false, ..FULL },
+                "reads: whatever its user can read and is not masked\
+                 |hides: keys, credentials, raw devices, in places that are the same for every process: postern-policy(5) \
+                 (not held by this kernel)\
+                 |writes: no file; the terminal, but not by name; /dev/null|starts: no other program\
+                 |sees: other processes of its user: also their calls and memory; it can stop and end them|network: none|sockets: none\
+                 |signals: what it started itself, and what it traces\
+                 |lacks: masks: needs the session's own mount namespace, which posternsh makes where it is set-user-ID root; \
+                 so it does not run (`confinement:`)\
+                 |holds: no_new_privs, no_capabilities, no_core, one_exec, calls, writes, network, sockets",
+            ),
+            (
+                seeing(Processes::Own, &["CAP_NET_RAW"]),
+                &Kernel { namespace: false, ..FULL },
+                "reads: /usr, /etc, /proc, /sys, /run, /var/log|hides: keys, credentials, other processes, raw devices: postern-policy(5)\
+                     |writes: no file; the terminal and /dev/null|starts: no other program\
+                 |network: packets of any kind to anywhere (CAP_NET_RAW), and those of others|sockets: none\
+                     |signals: what it started itself|keeps: CAP_NET_RAW\
+                     |holds: no_new_privs, listed_capabilities, no_core, one_exec, calls, reads, writes, sockets, signals",
+            ),
+        ] {
+            assert_eq!(words(&confinement, kernel, &Strength::All).join("|"), expected);
+        }
+    }
+
+    #[test]
     fn what_a_kernel_does_not_hold_is_said_with_what_becomes_of_the_command() {
         let inspect = Confinement::built_in(Base::Inspect);
         let old = Kernel { landlock: 0, ..FULL };

@@ -132,6 +132,42 @@ fn an_install_without_privilege_says_that_it_cannot_give_any() {
     assert_eq!(shell.report().refused.as_deref(), Some(reason));
 }
 
+/// The shell itself, under a policy: what it records, and that it keeps itself from nothing that its rules let others see.
+#[test]
+fn the_shell_gives_records_and_refuses_by_its_policy() {
+    if !is_root() {
+        return;
+    }
+    let (scratch, bystander) = (Scratch::private(), Bystander::sleeping(NOBODY));
+    let (audit, policy, link) = (scratch.path("audit"), scratch.path("policy.yaml"), format!("/proc/{}/exe", bystander.0.id()));
+    fs::create_dir(&audit).unwrap();
+    let run = |settings: &str, line: &str| {
+        let head = format!("postern: 1\naudit: {{ syslog: none, dir: {} }}\n{settings}", audit.display());
+        let rules = "allow:\n  - { run: 'cat <file>', confine: { capabilities: [syslog] } }\n  - { run: 'readlink <path>', as: nobody, confine: { processes: look } }\n";
+        fs::write(&policy, head + rules).unwrap();
+        let shell = Command::new(env!("CARGO_BIN_EXE_posternsh")).arg("--policy").arg(&policy).args(["-c", line]).output().unwrap();
+        let records = fs::read_dir(&audit).unwrap().flatten().map(|file| {
+            let text = fs::read_to_string(file.path()).unwrap();
+            fs::remove_file(file.path()).unwrap();
+            text
+        });
+        let said = String::from_utf8_lossy(&shell.stdout).into_owned() + &String::from_utf8_lossy(&shell.stderr);
+        (shell.status.code(), said, records.collect::<String>())
+    };
+    let (status, said, records) = run("", "cat /proc/self/status");
+    assert!(status == Some(0) && said.contains("CapEff:\t0000000400000000\n"), "{said}");
+    assert_eq!(records.matches("\"confine\":\"inspect+\",\"capabilities\":[\"CAP_SYSLOG\"]").count(), 2, "start and end: {records}");
+    assert!(records.contains("\"listed_capabilities\"") && !records.contains("\"no_capabilities\",\"no_core\",\"one_exec\""), "{records}");
+
+    let (status, said, records) = run("", &format!("readlink {link}"));
+    assert_eq!(status, Some(126), "{said}");
+    assert!(said.contains("cannot hold it to: masks; that needs the session's own mount namespace"), "{said}");
+    assert!(!records.contains("\"capabilities\""), "{records}");
+    let (status, said, records) = run("confinement: best-effort\n", &format!("readlink {link}"));
+    assert!(status == Some(0) && said.starts_with("/usr/bin/sleep\n"), "{said}");
+    assert!(records.contains("\"missing\":[\"masks\"]") && !records.contains("\"reads\""), "{records}");
+}
+
 /// What a tool says without its capability, and what it shows with it.
 #[test]
 fn tools_of_diagnosis_work_with_their_capability_and_not_without() {
@@ -171,6 +207,28 @@ fn tools_of_diagnosis_work_with_their_capability_and_not_without() {
     }
     DONE.store(true, Ordering::Relaxed);
     chatter.join().unwrap();
+}
+
+/// Where to read is not to command: a disk answers whom its rule lets command it.
+#[test]
+fn a_disk_answers_who_may_command_it() {
+    if !is_root() {
+        return;
+    }
+    let disks = fs::read_dir("/sys/block").unwrap().flatten().map(|disk| Path::new("/dev").join(disk.file_name()));
+    let Some(disk) = disks.into_iter().find(|disk| fs::File::open(disk).is_ok()) else {
+        let _ = writeln!(std::io::stderr().lock(), "SKIPPED: there is no disk here to ask");
+        return;
+    };
+    let name = vec![disk.display().to_string()];
+    for (capabilities, answers) in [(&["SYS_RAWIO"][..], true), (&["SYS_ADMIN"], true), (&["SYSLOG"], false), (&[], false)] {
+        let confine = Confinement { read: name.clone(), unhide: name.clone(), ..having(Base::Inspect, capabilities) };
+        let scratch = Scratch::new();
+        let ask = command(&["blockdev", "--getsize64", &name[0]]).with("2>/dev/null").into(&scratch.path("size"));
+        let outcome = report(line(&[ask.confined(confine).run_as("root")]));
+        assert_eq!((outcome.refused.as_deref(), outcome.status == 0), (None, answers), "{capabilities:?}: {outcome:?}");
+        assert_eq!(scratch.read("size").trim().parse::<u64>().is_ok(), answers, "{capabilities:?}");
+    }
 }
 
 #[test]

@@ -251,10 +251,16 @@ pub fn of_whole(confine: &Confinement) -> Vec<(Severity, Mistake)> {
             "let the command run `as:` the user whose processes it traces",
         ),
         (
-            looks && reads_all && !traces,
+            looks && reads_all && !sees_all,
             Warning,
-            "with `processes: look` and this capability the command reads every file that is not masked, whatever its mode",
+            "with `processes` and a capability that reads all, the command reads every file that is not masked, whatever its mode",
             "let through only forms that name no file",
+        ),
+        (
+            looks && reads_all && sees_all && !traces,
+            Warning,
+            "with `processes` and these capabilities the command reads what root reads: environments and memory of all processes, all that is not masked",
+            "let through only forms that name no file, or let it run `as:` the user whose processes it looks at",
         ),
         (
             given.meets(Capabilities::NET_RAW) && !anywhere && !open,
