@@ -262,7 +262,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Settings of the main file, the search directories of all, and whether a rule is open.
+    /// Settings of the main file, the search directories of all, and whether a rule is held by no domain.
     fn settings(&self, rules: &BTreeMap<String, CommandRules>) -> Settings {
         let mut settings = self.files.iter().find(|(.., main)| *main).map_or_else(Settings::default, |(_, file, _)| file.settings.clone());
         for directory in self.files.iter().flat_map(|(_, file, _)| &file.search) {
@@ -270,7 +270,7 @@ impl Compiler<'_> {
                 settings.search.push(directory.clone());
             }
         }
-        settings.open_rules = rules.values().flat_map(|rules| &rules.allow).any(|rule| rule.confine.base == Base::Open);
+        settings.unscoped_rules = rules.values().flat_map(|rules| &rules.allow).any(|rule| rule.confine.is_unscoped());
         settings
     }
 }

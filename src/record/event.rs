@@ -89,6 +89,8 @@ pub struct StageRecord {
     pub rule: Option<String>,
     pub run_as: Option<String>,
     pub confine: Option<String>,
+    /// Those that it has, as capabilities(7) writes them.
+    pub capabilities: Vec<String>,
     pub pid: Option<i32>,
     pub status: Option<StageStatus>,
     /// At the end: programs that it was stopped from starting, the first few.
@@ -209,6 +211,7 @@ impl StageRecord {
             text("rule", &self.rule),
             text("as", &self.run_as),
             text("confine", &self.confine),
+            (!self.capabilities.is_empty()).then(|| Field::strings("capabilities", self.capabilities.iter().map(String::as_str))),
             self.pid.map(|pid| Field::number("pid", pid)),
             self.status.as_ref().map(|status| Field { name: "status", json: json::object([&status.field()]) }),
             (!self.stopped.is_empty()).then(|| Field::strings("stopped", self.stopped.iter().map(String::as_str))),

@@ -185,6 +185,7 @@ mod tests {
             rule: Some("policy.yaml:4".to_owned()),
             run_as: None,
             confine: Some("inspect".to_owned()),
+            capabilities: Vec::new(),
             pid: None,
             status: None,
             stopped: Vec::new(),

@@ -126,7 +126,7 @@ impl Guard {
         ledger.start(way, policy.policy().digest())?;
         let subject = person.subject(io::stdout().is_terminal());
         let mut confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), rulesets);
-        if !policy.settings().open_rules {
+        if !policy.settings().unscoped_rules {
             confiner.set_apart();
         }
         Ok(Guard {
@@ -255,8 +255,11 @@ impl Guard {
                 let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
                 let settings = self.policy.settings();
                 self.confiner.set_strength(settings.strength.clone());
-                if settings.open_rules && self.confiner.is_apart() {
-                    messages.push("commands under `open` can signal other processes in a new session only".to_owned());
+                if settings.unscoped_rules && self.confiner.is_apart() {
+                    messages.push(
+                        "commands under `open` can signal other processes in a new session only, and so with `processes` look at them"
+                            .to_owned(),
+                    );
                 }
                 if let Some(reason) = alert {
                     self.alert(&reason);

@@ -2,7 +2,8 @@
 
 use nix::unistd::{Gid, Uid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid};
 
-use super::{capability, raw, rights};
+use super::capability::{self, Capabilities};
+use super::{raw, rights};
 
 /// An id that stands for "no change".
 const NO_CHANGE: u32 = u32::MAX;
@@ -30,8 +31,8 @@ pub(super) struct Change {
 /// Whether this process can become any user with any groups: capabilities, and not who it is, decide that. Those that it may take back count,
 /// as of root who is somebody else for a while.
 pub fn can_switch() -> bool {
-    let needed = 1 << capability::SETUID | 1 << capability::SETGID;
-    capability::own().is_ok_and(|(_, permitted)| permitted & needed == needed)
+    let needed = Capabilities::SETUID | Capabilities::SETGID;
+    capability::own().is_ok_and(|(_, permitted)| Capabilities::of_bits(permitted).holds(needed))
 }
 
 /// Whether this process has ids of more than one user.
