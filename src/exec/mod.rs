@@ -1,6 +1,7 @@
 //! Processes: plan a whole line, spawn, relay, wait, time out, sweep.
 #![forbid(unsafe_code)]
 
+mod capture;
 mod environment;
 mod identity;
 mod job;
@@ -16,6 +17,7 @@ mod streams;
 mod sweep;
 mod walk;
 
+pub use capture::{Captured, capture};
 pub use limit::Reached;
 pub use lookup::Host;
 pub use plan::{LinePlan, PipelineTerms, PlanContext, PlanError, plan, plan_terms};

@@ -135,7 +135,19 @@ pub fn record<'a>(command: u64, line: &'a [u8], decision: Decision, cwd: &'a str
 
 /// A process of which only the words are known.
 pub fn stage(argv: Vec<String>) -> StageRecord {
-    StageRecord { argv, program: None, rule: None, run_as: None, confine: None, pid: None, status: None, stopped: Vec::new() }
+    StageRecord {
+        argv,
+        program: None,
+        rule: None,
+        run_as: None,
+        confine: None,
+        confirmed: false,
+        before: None,
+        after: None,
+        pid: None,
+        status: None,
+        stopped: Vec::new(),
+    }
 }
 
 /// Adds what the plan of a process says.

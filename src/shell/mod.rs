@@ -16,6 +16,7 @@ pub mod arguments;
 pub mod builtins;
 pub mod clock;
 pub mod complete;
+mod confirm;
 pub mod editor;
 pub mod front;
 pub mod guard;
@@ -24,6 +25,8 @@ pub mod input;
 pub mod ledger;
 pub mod message;
 pub mod session;
+mod told;
+mod witness;
 
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -15,10 +15,11 @@ use super::front::{Asked, Front, Refusal, Surroundings};
 use super::guard::{Guard, Outcome, Refused};
 use super::input::{self, Input};
 use super::message::{self, tell};
-use super::{builtins, in_force};
+use super::{builtins, confirm, in_force};
 use crate::access::Person;
 use crate::exec::Host;
 use crate::record::Decision;
+use crate::syntax::Request;
 use crate::words::Safe;
 use crate::words::escape::hazard;
 use crate::words::limits::HISTORY_LINES;
@@ -169,7 +170,7 @@ impl Session {
             Ok(Asked::Nothing) => return None,
             Ok(Asked::Builtin(argv)) => self.builtin(line, &argv),
             Ok(Asked::Commands { request, directory }) => {
-                let outcome = self.guard.submit(request, &directory);
+                let outcome = self.submit(request, &directory);
                 if outcome.accepted {
                     self.front.enter(directory);
                 }
@@ -186,6 +187,19 @@ impl Session {
                 self.guard.refuse(line, &refused, self.front.directory())
             }
         })
+    }
+
+    /// Gives a line to the guard, and once more where the person has to confirm it first.
+    fn submit(&mut self, request: Request, directory: &Path) -> Outcome {
+        let outcome = self.guard.submit(request.clone(), directory, &[]);
+        if outcome.confirm.is_empty() {
+            return outcome;
+        }
+        outcome.messages.iter().for_each(|message| tell(message));
+        let (answers, ending) = confirm::ask(&outcome.confirm, &self.guard.clock());
+        self.guard.refresh().iter().for_each(|message| tell(message));
+        let outcome = self.guard.submit(request, directory, &answers);
+        Outcome { ending: ending.or(outcome.ending), ..outcome }
     }
 
     /// Puts a line on record that is not part of this shell. Without a person, what follows may be part of what was not understood: POSIX
@@ -230,7 +244,7 @@ impl Session {
         show(&done.shown);
         let mut messages: Vec<String> = done.error.into_iter().collect();
         messages.extend(self.guard.end_builtin(&started, done.status));
-        Outcome { status: done.status, accepted: true, messages, ending: done.ending }
+        Outcome { status: done.status, accepted: true, messages, ending: done.ending, ..Outcome::default() }
     }
 
     fn act(&mut self, argv: &[String]) -> Done {
