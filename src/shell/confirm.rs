@@ -61,10 +61,10 @@ impl Confirmations {
         let needs = || self.0.iter().flatten();
         match answers {
             _ if needs().next().is_none() => Ok(Vec::new()),
+            Some(answers) if !needs().map(|need| &need.word).eq(answers) => Err(Unconfirmed::Different),
             _ if !io::stdin().is_terminal() => Err(Unconfirmed::NobodyThere),
+            Some(_) => Ok(Vec::new()),
             None => Ok(needs().map(|need| need.question.clone()).collect()),
-            Some(answers) if needs().map(|need| &need.word).eq(answers) => Ok(Vec::new()),
-            Some(_) => Err(Unconfirmed::Different),
         }
     }
 
