@@ -74,6 +74,13 @@ struct TermsExplanation {
     timeout_ms: Option<u64>,
     output_bytes: Option<u64>,
     note: Option<String>,
+    /// What a person has to type before the command runs.
+    confirm: Option<String>,
+    /// The words of the command whose output goes on record before and after.
+    witness: Option<Vec<String>>,
+    /// What is asked and recorded, for a reader.
+    #[serde(skip)]
+    asked: Vec<(&'static str, String)>,
     /// What of the confinement this kernel holds the command to.
     protections: Vec<&'static str>,
     /// The confinement in words, as it is on this kernel.
@@ -223,6 +230,9 @@ impl Explainer {
             timeout_ms: terms.timeout,
             output_bytes: terms.output,
             note: terms.note.clone(),
+            confirm: terms.confirmation(),
+            witness: terms.witness.clone(),
+            asked: builtins::asked(terms),
             protections: plan.protection_names(),
             plan: words.into_iter().map(|(label, text)| PlanExplanation { label, text }).collect(),
         }
@@ -291,9 +301,10 @@ impl CommandExplanation {
         if let Some(note) = &terms.note {
             field("note", note.clone());
         }
-        for row in &terms.plan {
+        let asked = terms.asked.iter().map(|(label, text)| (*label, text.as_str()));
+        for (label, words) in asked.chain(terms.plan.iter().map(|row| (row.label, row.text.as_str()))) {
             text.push('\n');
-            text.push_str(builtins::labelled(row.label, &row.text, builtins::COLUMNS).trim_end());
+            text.push_str(builtins::labelled(label, words, builtins::COLUMNS).trim_end());
         }
         text
     }

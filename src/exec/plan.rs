@@ -165,17 +165,15 @@ pub fn plan(request: &Request, allowed: Vec<Vec<Allowed>>, context: &PlanContext
 
 /// Plans a line by its terms alone.
 pub fn plan_terms(pipelines: Vec<PipelineTerms>, context: &PlanContext<'_>) -> Result<LinePlan, PlanError> {
-    let directory = open::directory(context.directory);
-    let directory = directory.map_err(|reason| PlanError::File { path: context.directory.display().to_string(), reason })?;
-    let planner = Planner {
-        context,
-        directory: Rc::new(directory),
-        streams: Streams::of_shell(context.relayer).map_err(|error| system("standard descriptors", error))?,
-        null: Rc::new(null().map_err(|error| system("/dev/null", error))?),
-        terminal: files::terminal(),
-        users: BTreeMap::new(),
-    };
-    planner.line(pipelines)
+    Planner::new(context)?.line(pipelines)
+}
+
+/// Plans one process that reads nothing, writes to `output`, and has no terminal; what it says on standard error is lost.
+pub(super) fn plan_alone(terms: &Terms, output: OwnedFd, context: &PlanContext<'_>) -> Result<StagePlan, PlanError> {
+    let mut planner = Planner { terminal: None, ..Planner::new(context)? };
+    let null = || Rc::clone(&planner.null);
+    let standard = [null(), Rc::new(output), null()];
+    planner.stage(terms, standard)
 }
 
 /// Whether this process can give the capabilities of a rule, which only one that has them can.
@@ -217,7 +215,20 @@ struct Descriptors {
     created: Vec<Creation>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(context: &'a PlanContext<'a>) -> Result<Planner<'a>, PlanError> {
+        let directory = open::directory(context.directory);
+        let directory = directory.map_err(|reason| PlanError::File { path: context.directory.display().to_string(), reason })?;
+        Ok(Planner {
+            context,
+            directory: Rc::new(directory),
+            streams: Streams::of_shell(context.relayer).map_err(|error| system("standard descriptors", error))?,
+            null: Rc::new(null().map_err(|error| system("/dev/null", error))?),
+            terminal: files::terminal(),
+            users: BTreeMap::new(),
+        })
+    }
+
     fn line(mut self, pipelines: Vec<PipelineTerms>) -> Result<LinePlan, PlanError> {
         let pipelines = pipelines.into_iter().map(|pipeline| self.pipeline(pipeline)).collect::<Result<_, _>>()?;
         let signals = signal::Pipe::new().map_err(|error| system("a pipe", error))?;
@@ -374,6 +385,9 @@ mod tests {
             rule: RuleRef { source: "test".to_owned(), line: 1 },
             form: "true".to_owned(),
             note: None,
+            slots: Vec::new(),
+            confirm: false,
+            witness: None,
         };
         let person = crate::access::identify().unwrap();
         let directory = std::env::temp_dir();

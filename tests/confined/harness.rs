@@ -97,6 +97,9 @@ impl Stage {
             rule: RuleRef { source: "test".to_owned(), line: 1 },
             form: String::new(),
             note: None,
+            slots: Vec::new(),
+            confirm: false,
+            witness: None,
         }
     }
 }

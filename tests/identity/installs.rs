@@ -56,6 +56,9 @@ fn command(person: &Person, run_as: Option<&str>) {
         rule: RuleRef { source: "test".to_owned(), line: 1 },
         form: String::new(),
         note: None,
+        confirm: false,
+        slots: Vec::new(),
+        witness: None,
     };
     let confiner = Confiner::new(Kernel::of_host(), Strength::BestEffort, Rulesets::default());
     let (directory, constants) = (Path::new("/"), BTreeMap::new());

@@ -16,6 +16,7 @@ use crate::sys::seccomp::{Allowed, Check, Otherwise};
 /// Not what is typed (`TIOCSTI`), whose the terminal is, or how large.
 const IOCTLS: [libc::Ioctl; 12] = [
     libc::TCGETS,
+    libc::TCFLSH,
     libc::TCSETS,
     libc::TCSETSW,
     libc::TCSETSF,
