@@ -17,7 +17,7 @@ use crate::words::limits;
 pub(super) const PASSWD: &str = "/etc/passwd";
 pub(super) const GROUP: &str = "/etc/group";
 
-/// Bytes in the name of a user or a group, as in useradd(8) of the longest kind.
+/// Bytes in the name of a user or a group: the longest that useradd(8) makes.
 const LONGEST_NAME: usize = 256;
 
 /// A group.
@@ -33,7 +33,7 @@ pub(super) struct Group {
 pub(super) fn read(path: &str) -> Result<Vec<u8>, UserError> {
     let unreadable = |reason: String| UserError::Unreadable { path: path.to_owned(), reason };
     let mut bytes = Vec::new();
-    let read = |mut bytes: &mut Vec<u8>| File::open(path)?.take(limits::USER_LIST_BYTES as u64 + 1).read_to_end(&mut bytes);
+    let read = |bytes: &mut Vec<u8>| File::open(path)?.take(limits::USER_LIST_BYTES as u64 + 1).read_to_end(bytes);
     match read(&mut bytes) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(bytes),
         Err(error) => Err(unreadable(error.to_string())),
