@@ -343,8 +343,8 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     let person = Person {
         host: "test".to_owned(),
         account: "tester".to_owned(),
-        uid: 0,
-        gid: 0,
+        uid: nix::unistd::getuid().as_raw(),
+        gid: nix::unistd::getgid().as_raw(),
         gids: nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect(),
         groups: Vec::new(),
         home: "/".to_owned(),

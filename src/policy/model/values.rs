@@ -331,6 +331,8 @@ mod tests {
         };
         fits(host, &["db-*", "!db-canary", "web[0-9].example.com"], &["", "!", "db 1", "a/b", "!!a", "db;id"]);
         fits(account, &["breakglass", "%oncall", "!%admins", "svc_1@example.com"], &["", "%", "!", "a b", "a:b", "%!a", "-a", "*"]);
+        let people = ["web", "root", "web:adm", ":adm", "svc_1@example.com:domain$"];
+        fits(run_as, &people, &["", ":", "web:", "a:b:c", "a b", ":a b", "-web", "web:-adm", "%adm", ":%adm", "!web"]);
         fits(name, &["unit", "pg-log", "a1_b"], &["", "Unit", "1a", "a:b", "a b", "a<b"]);
         fits(path, &["/", "/var/log", "/a b"], &["", "var", "/var/", "//", "/a/../b", "/./a", "~/x"]);
         fits(path_glob, &["~", "~/.ssh", "/var/log/**", "/etc/*.conf"], &["", "~user/x", "var/*", "/a/../*", "~/"]);
