@@ -3,15 +3,39 @@
 #![forbid(unsafe_code)]
 
 pub mod in_force;
+mod login;
 mod sshd;
 
 use std::net::IpAddr;
 
 use nix::unistd::{Gid, Uid, gethostname, ttyname};
 
+pub use self::login::Login;
 use crate::policy::Subject;
 use crate::sys::rights;
 use crate::sys::user::{self, UserError};
+
+/// One mechanism, three strengths, by who owns the installed `posternsh`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Install {
+    /// `root:postern`, mode 4750.
+    Root,
+    /// Owner `postern`, mode 4511.
+    Postern,
+    /// No set-user-ID bit.
+    Plain,
+}
+
+impl Install {
+    /// As records and doctor name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Install::Root => "root",
+            Install::Postern => "postern",
+            Install::Plain => "plain",
+        }
+    }
+}
 
 /// The person's account, as the kernel knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,10 +94,19 @@ pub fn unidentified() -> Person {
     }
 }
 
-/// Whether this process was started with privilege that its caller lacks: it then takes no `--policy` and no `--demo`, and, as this
-/// version does not split itself in two, does not run at all.
+/// Whether this process was started with privilege that its caller lacks: it then takes no `--policy` and no `--demo`, and
+/// splits itself in two.
 pub fn privileged() -> bool {
     user::privileged()
+}
+
+/// Which install the running shell is.
+pub fn install() -> Install {
+    match rights::owner() {
+        Some(0) => Install::Root,
+        Some(_) => Install::Postern,
+        None => Install::Plain,
+    }
 }
 
 fn host() -> Result<String, AccessError> {
