@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod in_force;
+pub mod install;
 mod login;
 mod sshd;
 
@@ -10,32 +11,11 @@ use std::net::IpAddr;
 
 use nix::unistd::{Gid, Uid, gethostname, ttyname};
 
+pub use self::install::{Install, InstallError};
 pub use self::login::Login;
 use crate::policy::Subject;
 use crate::sys::rights;
 use crate::sys::user::{self, UserError};
-
-/// One mechanism, three strengths, by who owns the installed `posternsh`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Install {
-    /// `root:postern`, mode 4750.
-    Root,
-    /// Owner `postern`, mode 4511.
-    Postern,
-    /// No set-user-ID bit.
-    Plain,
-}
-
-impl Install {
-    /// As records and doctor name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Install::Root => "root",
-            Install::Postern => "postern",
-            Install::Plain => "plain",
-        }
-    }
-}
 
 /// The person's account, as the kernel knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

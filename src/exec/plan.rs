@@ -26,6 +26,7 @@ use crate::sys::descriptor;
 use crate::sys::identity::Identity;
 use crate::sys::process::{Prepared, Spec};
 use crate::sys::signal;
+use crate::sys::start::Inherited;
 use crate::sys::tty::Terminal;
 
 /// What a plan depends on besides the line and its terms.
@@ -40,6 +41,8 @@ pub struct PlanContext<'a> {
     /// What the client said its terminal is; only a known name is passed on.
     pub term: Option<&'a str>,
     pub confiner: &'a Confiner,
+    /// What the login had, for commands to have no more.
+    pub inherited: &'a Inherited,
 }
 
 /// Why an allowed line cannot be planned. Each is a refusal of the whole line (126), but for `System`, where the shell itself failed (125).
@@ -261,7 +264,7 @@ impl Planner<'_> {
                 identity: user.identity.clone(),
                 calls: plan.calls.clone(),
                 ruleset: confiner.ruleset(&plan, subject).map_err(|error| system("its files", error))?,
-                limits: limit::resources(&plan.confinement.limits, is_counted),
+                limits: self.context.inherited.limits_with(limit::resources(&plan.confinement.limits, is_counted)),
             })
             .map_err(|error| system(&terms.program, error))
         };
@@ -363,8 +366,15 @@ mod tests {
             crate::policy::settings::Strength::BestEffort,
             crate::confine::Rulesets::default(),
         );
-        let context =
-            PlanContext { person: &person, directory: &directory, constants: &constants, search: &[], term: None, confiner: &confiner };
+        let context = PlanContext {
+            person: &person,
+            directory: &directory,
+            constants: &constants,
+            search: &[],
+            term: None,
+            confiner: &confiner,
+            inherited: &Inherited::default(),
+        };
         plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context)
     }
 

@@ -26,6 +26,7 @@ use crate::policy::{self, Allowed, Applied, Damaged, Denied, RuleRef, Subject, V
 use crate::record::{CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
 use crate::syntax::{Request, Stage};
 use crate::sys::identity::Identity;
+use crate::sys::start::Inherited;
 use crate::words::Safe;
 
 /// How a line went.
@@ -88,6 +89,7 @@ pub struct Guard {
     subject: Subject,
     /// What the client said that its terminal is.
     term: Option<String>,
+    inherited: Inherited,
     ledger: Ledger,
     /// Refusals by policy.
     strikes: u32,
@@ -110,6 +112,7 @@ impl Guard {
         way: &str,
         terminal: bool,
         term: Option<String>,
+        inherited: Inherited,
         rulesets: Rulesets,
     ) -> Result<Guard, Unrecorded> {
         let clock = Clock::start(Instant::now());
@@ -126,6 +129,7 @@ impl Guard {
             account: None,
             subject,
             term,
+            inherited,
             ledger,
             strikes: 0,
             since: OffsetDateTime::now_utc(),
@@ -351,7 +355,7 @@ impl Guard {
         let constants = in_force::constants(self.policy(), &self.subject);
         let search = &self.policy.settings().search;
         let (person, term, confiner) = (&self.person, self.term.as_deref(), &self.confiner);
-        let context = PlanContext { person, directory, constants: &constants, search, term, confiner };
+        let context = PlanContext { person, directory, constants: &constants, search, term, confiner, inherited: &self.inherited };
         exec::plan(request, allowed, &context)
     }
 

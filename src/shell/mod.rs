@@ -11,6 +11,7 @@
 //! | [`opening`], [`guard`], [`ledger`] | who it is and by which policy; decision, processes, records |
 //! | [`in_force`] | the policy in force, and what of it a person may see |
 //! | [`names`] | what the front asks of the file system |
+//! | [`runs_as`] | who runs a command, for `explain` |
 //! | [`clock`], [`terminal`] | how a session ends, and what it leaves |
 //! | [`message`] | everything that the person reads |
 #![forbid(unsafe_code)]
@@ -30,6 +31,7 @@ pub mod ledger;
 pub mod message;
 pub mod names;
 pub mod opening;
+pub mod runs_as;
 pub mod session;
 pub mod split;
 mod terminal;
@@ -42,10 +44,12 @@ use std::path::PathBuf;
 use std::process::{ExitCode, exit};
 use std::rc::Rc;
 
-use crate::access;
+use crate::access::{Install, InstallError};
 use crate::sys::identity::Identity;
 use crate::sys::process::protect_memory;
 use crate::sys::prompt;
+use crate::sys::start::Inherited;
+use crate::{access, sys};
 use arguments::{ArgumentError, Arguments, Origin, Task};
 use complete::Desktop;
 use desk::{Desk, View, Way};
@@ -80,6 +84,10 @@ pub enum StartError {
     #[error("started with privilege that its caller lacks: it takes no {0}")]
     Privileged(&'static str),
     #[error(transparent)]
+    Install(#[from] InstallError),
+    #[error("what this was started with cannot be made good: {0}")]
+    Inherited(#[from] sys::start::StartError),
+    #[error(transparent)]
     Opening(#[from] OpeningError),
     #[error("{0}")]
     NotStarted(String),
@@ -96,11 +104,19 @@ pub fn main() -> ExitCode {
 
 /// The same with another front where it is a process of its own: for who tries what one can do that is not ours.
 pub fn main_with(front: split::Front) -> ExitCode {
-    fail_closed();
+    ExitCode::from(start(front).unwrap_or_else(|error| refuse(&error)))
+}
+
+fn start(front: split::Front) -> Result<u8, StartError> {
     // Before anything is in it. Nothing that follows undoes it: a child has memory of its own once it executes.
-    let protected = protect_memory().map_err(StartError::from);
-    let status = protected.and_then(|()| if access::privileged() { split::run(front) } else { whole() });
-    ExitCode::from(status.unwrap_or_else(|error| refuse(&error)))
+    protect_memory()?;
+    match Install::of_this_process()? {
+        Install::Plain => {
+            fail_closed();
+            whole()
+        }
+        Install::Root | Install::Postern => split::run(front),
+    }
 }
 
 /// Says why there is no session, and puts it on record.
@@ -124,7 +140,7 @@ fn whole() -> Result<u8, StartError> {
         Task::Help => show(&format!("{USAGE}\n\n{HELP}")),
         Task::Version => show(concat!("posternsh ", env!("CARGO_PKG_VERSION"), "\n")),
         Task::Run(arguments) => {
-            let desk = Desk::here(Opening::prepare(&arguments.origin)?);
+            let desk = Desk::here(Opening::prepare(&arguments.origin, Inherited::default())?);
             converse(arguments.way, Rc::new(RefCell::new(desk)), || Ok(()))
         }
     }

@@ -13,6 +13,7 @@ use crate::access::{self, AccessError, Person};
 use crate::confine::Rulesets;
 use crate::record::Decision;
 use crate::syntax::Request;
+use crate::sys::start::Inherited;
 use crate::words::{Safe, paths};
 
 /// Why there is no session.
@@ -31,13 +32,15 @@ pub struct Opening {
     /// What the person and the records must be told of the policy.
     alert: Option<String>,
     demo: bool,
+    /// What this process was started with.
+    inherited: Inherited,
 }
 
 impl Opening {
-    pub fn prepare(origin: &Origin) -> Result<Opening, OpeningError> {
+    pub fn prepare(origin: &Origin, inherited: Inherited) -> Result<Opening, OpeningError> {
         let person = access::identify()?;
         let (policy, alert) = InForce::open(origin, &person)?;
-        Ok(Opening { person, policy, alert, demo: *origin == Origin::Demo })
+        Ok(Opening { person, policy, alert, demo: *origin == Origin::Demo, inherited })
     }
 
     /// Begins the session. The error is a reason in words, and on record as far as that is possible.
@@ -45,7 +48,7 @@ impl Opening {
         let state = Some(Path::new(paths::STATE_DIR));
         let many = interactive || way == Way::Login;
         let rulesets = if many { Rulesets::for_session(state) } else { Rulesets::for_one_line(state) };
-        let opened = Guard::open(self.policy, self.person.clone(), way.name(), io::stdout().is_terminal(), term, rulesets);
+        let opened = Guard::open(self.policy, self.person.clone(), way.name(), io::stdout().is_terminal(), term, self.inherited, rulesets);
         let mut guard = opened.map_err(|unrecorded| {
             let reason = format!("{unrecorded}; without records there is no session");
             ledger::refused(&self.person, &reason);

@@ -31,23 +31,29 @@ use super::desk::{Call, Desk};
 use super::guard::Guard;
 use super::message::tell;
 use super::opening::{self, Opening};
-use super::{StartError, terminal};
+use super::{StartError, fail_closed, terminal};
 use crate::sys::half::Half;
 use crate::sys::prompt::{self, Wake};
 use crate::sys::rights;
+use crate::sys::start::cleanse;
 use crate::words::limits::FRONT_GRACE;
 
 /// A front: what it does with its end of the channel, in a process of its own, until its end.
 pub type Front = fn(Desk) -> u8;
 
+/// What is left of the environment: what the terminal is, and what sshd says of the connection and of the line to run.
+const KEPT: [&str; 3] = ["TERM", "SSH_CONNECTION", "SSH_ORIGINAL_COMMAND"];
+
 /// Splits, and is the guard. The exit status is the session's.
 pub fn run(front: Front) -> Result<u8, StartError> {
+    let inherited = cleanse(&KEPT)?;
     rights::settle()?;
+    fail_closed();
     let (ours, theirs) = Channel::pair()?;
     let half = Half::split_off(theirs.as_fd(), |kept| front(Desk::Across(Channel::from(kept))))?;
     drop(theirs);
     prompt::watch(true)?;
-    let opening = Opening::prepare(&Origin::Applied)?;
+    let opening = Opening::prepare(&Origin::Applied, inherited)?;
     Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None }.serve())
 }
 

@@ -23,6 +23,7 @@ pub mod rights;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod start;
 mod step;
 pub mod tty;
 pub mod user;

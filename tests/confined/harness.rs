@@ -348,8 +348,15 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     let less = kernel.map(|(landlock, listener)| Kernel { landlock, listener, ..host.clone() });
     let mut confiner = Confiner::new(less.unwrap_or(host), strength, Rulesets::for_one_line(None));
     confiner.set_apart();
-    let context =
-        PlanContext { person: &person, directory: &directory, constants: &BTreeMap::new(), search: &[], term: None, confiner: &confiner };
+    let context = PlanContext {
+        person: &person,
+        directory: &directory,
+        constants: &BTreeMap::new(),
+        search: &[],
+        term: None,
+        confiner: &confiner,
+        inherited: &postern::sys::start::Inherited::default(),
+    };
     let plan = match plan_terms(line.terms(), &context) {
         Ok(plan) => plan,
         Err(error) => return Report { status: 126, refused: Some(error.to_string()), ..Report::default() },
