@@ -245,7 +245,7 @@ fn subject(arguments: &Arguments) -> Result<Subject, Failure> {
     if let Some(account) = text("account") {
         let known = user::by_name(&account).map_err(|error| Failure::Other(error.to_string()))?;
         let groups = known.as_ref().map(User::groups).transpose().map_err(|error| Failure::Other(error.to_string()))?;
-        let groups = groups.unwrap_or_default().into_iter().filter_map(|group| user::group_name(group).ok()).collect();
+        let groups = user::group_names(&groups.unwrap_or_default()).map_err(|error| Failure::Other(error.to_string()))?;
         subject.home = known.map_or_else(|| format!("/home/{account}"), |user| user.home.to_string_lossy().into_owned());
         (subject.groups, subject.account) = (groups, account.into_owned());
     }

@@ -10,6 +10,7 @@ use super::supervisor::Oversight;
 use crate::policy::Confinement;
 use crate::policy::confinement::{Base, Exec, Limits};
 use crate::sys::identity::Identity;
+use crate::sys::sealed;
 use crate::sys::seccomp::calls::{self, Calls, Inet, Signals, Unix};
 
 /// What will hold a child. No plan is without `no_new_privs`, empty capability sets and core dumps switched off.
@@ -106,7 +107,10 @@ fn calls(confinement: &Confinement, kernel: &Kernel) -> Calls {
     let signals = match (kernel.landlock >= 6, kernel.listener) {
         (true, _) => Signals::Free,
         (false, true) => Signals::Asked,
-        (false, false) => Signals::NotTo([getpid(), getppid(), getpgrp()].map(Pid::as_raw).to_vec()),
+        (false, false) => {
+            let shells = [getpid(), getppid(), getpgrp()].into_iter().chain(sealed::living());
+            Signals::NotTo(shells.map(Pid::as_raw).collect())
+        }
     };
     Calls {
         listener: kernel.listener,

@@ -1,7 +1,7 @@
 //! One pipeline while it runs: started, waited for, passed on, ended.
 //!
-//! One loop waits for everything at once: signals (children that changed, the terminal, the shell's own end), output on its way, a client
-//! that went away, and the clock. It never polls, and nothing in it waits for a reader.
+//! One loop waits for everything at once: signals (children that changed, the terminal, the shell's own end), what the relay tells of the
+//! output, a terminal that went away, and the clock. It never polls, and nothing in it waits for a reader.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use nix::unistd::{Pid, ftruncate};
 use super::limit::{self, Meter, Reached};
 use super::plan::{PipelinePlan, StagePlan};
 use super::run::{Ended, StageEnd, StageOutcome};
-use super::streams::{Purpose, Streams};
+use super::streams::{Purpose, Served, Streams};
 use super::sweep::Sweeper;
 use crate::confine::Supervisor;
 use crate::policy::confinement::Limits;
@@ -124,9 +124,8 @@ struct Job {
     group: Option<Pid>,
     /// When time is up, and what that then is: the rule's limit or the caller's.
     timeout: Option<(Instant, Ended)>,
-    /// The rule's bound on output, and what is left of it.
+    /// The rule's bound on output.
     output: Option<u64>,
-    allowance: Option<u64>,
     ended: Option<Ended>,
     /// When what is used is looked at next, where a stage has a limit on it.
     look_at: Option<Instant>,
@@ -145,7 +144,6 @@ impl Job {
             group: None,
             timeout: time_limit(plan.timeout, around.until),
             output: plan.output,
-            allowance: plan.output,
             ended: None,
             look_at: None,
             meter: Meter::new(),
@@ -153,6 +151,8 @@ impl Job {
             abandon_at: None,
             continued: 0,
         };
+        let served = around.streams.begin(plan.output);
+        job.note_served(served, around);
         for mut stage in plan.stages {
             let (limits, oversight) = (std::mem::take(&mut stage.limits), std::mem::take(&mut stage.oversight));
             let spawned = job.spawn(stage, around);
@@ -203,7 +203,8 @@ impl Job {
 
     /// Passes on what is still on its way when all have ended, as long as somebody takes it.
     fn drain(&mut self, around: &mut Surroundings<'_>) {
-        self.pass(around);
+        let served = around.streams.drain();
+        self.note_served(served, around);
         while self.ended.is_none() && around.streams.is_busy() {
             self.turn(around);
         }
@@ -215,8 +216,11 @@ impl Job {
         self.note_signals(around);
         for (purpose, shown) in ready {
             match purpose {
-                Purpose::Relay => self.pass(around),
-                Purpose::Client(client) => around.streams.note(client, shown),
+                Purpose::Relay => {
+                    let served = around.streams.serve();
+                    self.note_served(served, around);
+                }
+                Purpose::Terminal(terminal) => around.streams.note(terminal, shown),
             }
         }
         if asked && let Some(reached) = self.stages.iter_mut().filter_map(Stage::serve).last() {
@@ -287,8 +291,7 @@ impl Job {
         }
     }
 
-    fn pass(&mut self, around: &mut Surroundings<'_>) {
-        let served = around.streams.pass(&mut self.allowance);
+    fn note_served(&mut self, served: Served, around: &mut Surroundings<'_>) {
         around.notices.extend(served.notices);
         if let Some(output) = self.output.filter(|_| served.exceeded) {
             self.end(Ended::Output(output));

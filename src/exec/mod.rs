@@ -9,15 +9,17 @@ pub mod lookup;
 mod open;
 pub mod plan;
 pub mod program;
-mod relay;
+pub mod relay;
 pub mod run;
 mod script;
 mod streams;
 mod sweep;
 pub mod walk;
 
+pub use identity::RunAs;
 pub use limit::Reached;
 pub use lookup::Host;
 pub use plan::{LinePlan, PipelineTerms, PlanContext, PlanError, plan, plan_terms};
 pub use program::find_program;
+pub use relay::Relayer;
 pub use run::{Ended, LineOutcome, StageEnd, StageOutcome, run};

@@ -15,6 +15,7 @@ use super::identity::RunAs;
 use super::limit;
 use super::open::{self, Access, MOVED};
 use super::program::{ProgramError, find_program};
+use super::relay::Relayer;
 use super::script::{self, Executable};
 use super::streams::Streams;
 use crate::access::Person;
@@ -43,6 +44,8 @@ pub struct PlanContext<'a> {
     pub confiner: &'a Confiner,
     /// What the login had, for commands to have no more.
     pub inherited: &'a Inherited,
+    /// What passes output on, where standard output or error is one that needs it.
+    pub relayer: Option<&'a Relayer>,
 }
 
 /// Why an allowed line cannot be planned. Each is a refusal of the whole line (126), but for `System`, where the shell itself failed (125).
@@ -129,7 +132,7 @@ impl Creation {
 pub struct StageFacts {
     /// Full path; `None` when it is not installed.
     pub program: Option<PathBuf>,
-    /// The user that it will run as.
+    /// Whom it will run as: `as:` of its rule as it is written there, or the account.
     pub run_as: String,
     pub protections: Vec<Protection>,
     /// What its confinement asks for and this kernel does not have.
@@ -165,7 +168,7 @@ pub fn plan_terms(pipelines: Vec<PipelineTerms>, context: &PlanContext<'_>) -> R
     let planner = Planner {
         context,
         directory: Rc::new(directory),
-        streams: Streams::of_shell().map_err(|error| system("standard descriptors", error))?,
+        streams: Streams::of_shell(context.relayer).map_err(|error| system("standard descriptors", error))?,
         null: Rc::new(null().map_err(|error| system("/dev/null", error))?),
         terminal: files::terminal(),
         users: BTreeMap::new(),
@@ -271,19 +274,19 @@ impl Planner<'_> {
         let child = executable.as_ref().map(prepare).transpose()?;
         let oversight = plan.oversight(user.identity.as_ref());
         let Plan { protections, missing, confinement: Confinement { limits, .. }, .. } = plan;
-        let facts = StageFacts { program, run_as: user.name, protections, missing };
+        let run_as = terms.run_as.clone().unwrap_or(user.name);
+        let facts = StageFacts { program, run_as, protections, missing };
         Ok(StagePlan { facts, child, oversight, limits, cut: descriptors.cut, created: descriptors.created })
     }
 
     /// The user that a command runs as, looked up once a line.
-    fn user(&mut self, name: Option<&str>) -> Result<RunAs, PlanError> {
-        let key = name.map(str::to_owned);
+    fn user(&mut self, written: Option<&str>) -> Result<RunAs, PlanError> {
+        let key = written.map(str::to_owned);
         if let Some(user) = self.users.get(&key) {
             return Ok(user.clone());
         }
-        let found = name.map_or_else(|| RunAs::account(self.context.person), RunAs::named);
-        let named = name.unwrap_or(&self.context.person.account);
-        let user = found.map_err(|reason| PlanError::RunAs { user: named.to_owned(), reason })?;
+        let refused = |reason| PlanError::RunAs { user: written.unwrap_or(&self.context.person.account).to_owned(), reason };
+        let user = RunAs::of(written, self.context.person).map_err(refused)?;
         self.users.insert(key, user.clone());
         Ok(user)
     }
@@ -366,6 +369,7 @@ mod tests {
             crate::policy::settings::Strength::BestEffort,
             crate::confine::Rulesets::default(),
         );
+        let relayer = Relayer::start(None).unwrap();
         let context = PlanContext {
             person: &person,
             directory: &directory,
@@ -374,6 +378,7 @@ mod tests {
             term: None,
             confiner: &confiner,
             inherited: &Inherited::default(),
+            relayer: relayer.as_ref(),
         };
         plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context)
     }

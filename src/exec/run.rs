@@ -114,10 +114,12 @@ pub fn run(plan: LinePlan, until: Option<Instant>) -> LineOutcome {
         notices: &mut notices,
         until,
     };
+    around.notices.extend(around.streams.open().notices);
     let mut line = Line::default();
     for pipeline in pipelines {
         line.take(pipeline, &mut around);
     }
+    around.notices.extend(around.streams.close().notices);
     let [bytes_out, bytes_err] = streams.passed();
     LineOutcome { status: line.status, stages: line.stages, bytes_out, bytes_err, duration: start.elapsed(), ended: line.ended, notices }
 }
@@ -140,7 +142,7 @@ impl Line {
             Connector::And => self.status == 0,
             Connector::Or => self.status != 0,
         };
-        if !due || self.is_over(around.signals) {
+        if !due || self.is_over(around) {
             self.stages.push(vec![StageOutcome::NotRun.into(); pipeline.stages.len()]);
             return;
         }
@@ -160,9 +162,10 @@ impl Line {
     }
 
     /// Whether the rest of the line is not to run. Before and between its pipelines signals come to the shell.
-    fn is_over(&mut self, signals: &Watch) -> bool {
+    fn is_over(&mut self, around: &Surroundings<'_>) -> bool {
         if self.ended.is_none() && !self.interrupted {
-            self.ended = signals.take().into_iter().find_map(meaning);
+            let abandoned = around.streams.is_abandoned().then_some(Ended::Hangup);
+            self.ended = around.signals.take().into_iter().find_map(meaning).or(abandoned);
             self.status = self.ended.map_or(self.status, ended_status);
         }
         self.ended.is_some() || self.interrupted

@@ -19,8 +19,10 @@ use crate::sys::children;
 use crate::words::limits;
 
 pub(super) struct Sweeper {
-    /// Children that the shell had before the line: helpers of `sys::deadline` that hang, above all.
+    /// Children that the shell had before the line: helpers of `sys::deadline` that hang, and the relay.
     before: BTreeSet<i32>,
+    /// Whether wait(2) speaks of some of those: of the relay it does not.
+    awaits: bool,
     /// Whether a signal to all reaches nothing but what this process started.
     apart: bool,
 }
@@ -30,8 +32,7 @@ impl Sweeper {
     pub fn new(apart: bool) -> Sweeper {
         // Only an older kernel than any that is supported (3.4) refuses; then daemons go to init, and the death signal still binds the rest.
         let _ = nix::sys::prctl::set_child_subreaper(true);
-        let before = if has_children() { children() } else { None };
-        Sweeper { before: before.unwrap_or_default(), apart }
+        Sweeper { before: children().unwrap_or_default(), awaits: has_children(), apart }
     }
 
     /// Kills and reaps everything that is not from before the line. An error tells the person what is left.
@@ -46,7 +47,7 @@ impl Sweeper {
             let left = self.left().ok_or("the kernel does not say what the command left behind")?;
             // A list that is read while it changes may miss one, so it is believed the second time.
             empty = if left.is_empty() { empty + 1 } else { 0 };
-            if empty > 1 && !self.before.is_empty() {
+            if empty > 1 && self.awaits {
                 break;
             }
             if Instant::now() > end {

@@ -5,6 +5,7 @@
 //! [`Guard::builtin`] and [`Guard::end_builtin`] for what the front does by itself.
 
 use std::collections::BTreeSet;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use super::{builtins, message};
 use crate::access::Person;
 use crate::confine::{Confiner, Kernel, Protection, Rulesets};
 use crate::exec::plan::StageFacts;
-use crate::exec::{self, Ended, Host, LineOutcome, LinePlan, PlanContext, PlanError, Reached, StageEnd, StageOutcome};
+use crate::exec::{self, Ended, Host, LineOutcome, LinePlan, PlanContext, PlanError, Reached, Relayer, StageEnd, StageOutcome};
 use crate::policy::confinement::Limits;
 use crate::policy::decide::{Candidate, candidates};
 use crate::policy::{self, Allowed, Applied, Damaged, Denied, RuleRef, Subject, Verdict};
@@ -81,6 +82,18 @@ struct Bounds {
     rule: RuleRef,
 }
 
+/// What a session begins with: found out before anything of the person's was read.
+pub struct Ground {
+    pub policy: InForce,
+    pub person: Person,
+    /// The account's ids, where this process has others.
+    pub account: Option<Identity>,
+    /// What this process was started with.
+    pub inherited: Inherited,
+    /// Started before this process had other threads.
+    pub relayer: Option<Relayer>,
+}
+
 pub struct Guard {
     policy: InForce,
     person: Person,
@@ -97,6 +110,7 @@ pub struct Guard {
     /// The session's one clock.
     clock: Clock,
     confiner: Confiner,
+    relayer: Option<Relayer>,
     /// Protections that this kernel lacks, of which the person has been told.
     lacks: Vec<Protection>,
     /// What the front does by itself at the moment.
@@ -104,21 +118,13 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Opens the records of a session and writes its first. `terminal` is whether commands will write to one.
-    /// `rulesets` are for one line or for many.
-    pub fn open(
-        policy: InForce,
-        person: Person,
-        way: &str,
-        terminal: bool,
-        term: Option<String>,
-        inherited: Inherited,
-        rulesets: Rulesets,
-    ) -> Result<Guard, Unrecorded> {
+    /// Opens the records of a session and writes its first. `term` is what the client says its terminal is.
+    pub fn open(ground: Ground, way: &str, term: Option<String>, rulesets: Rulesets) -> Result<Guard, Unrecorded> {
+        let Ground { policy, person, account, inherited, relayer } = ground;
         let clock = Clock::start(Instant::now());
         let mut ledger = Ledger::open(policy.audit(), &person);
         ledger.start(way, policy.policy().digest())?;
-        let subject = person.subject(terminal);
+        let subject = person.subject(io::stdout().is_terminal());
         let mut confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), rulesets);
         if !policy.settings().open_rules {
             confiner.set_apart();
@@ -126,10 +132,11 @@ impl Guard {
         Ok(Guard {
             policy,
             person,
-            account: None,
+            account,
             subject,
             term,
             inherited,
+            relayer,
             ledger,
             strikes: 0,
             since: OffsetDateTime::now_utc(),
@@ -183,14 +190,19 @@ impl Guard {
         self.clock().over(Instant::now())
     }
 
+    /// This host as a line of the person's sees it from a directory.
+    fn host(&self, directory: &Path) -> Host {
+        Host::new(directory).for_person(&self.person)
+    }
+
     /// What may stand behind complete words.
     pub fn candidates(&self, words: &[String], directory: &Path) -> Vec<Candidate> {
-        candidates(self.policy(), &self.subject, words, &Host::new(directory)).unwrap_or_default()
+        candidates(self.policy(), &self.subject, words, &self.host(directory)).unwrap_or_default()
     }
 
     /// Says what would become of a line, and with which status.
     pub fn explain(&self, request: &Request, directory: &Path) -> (String, u8) {
-        match builtins::explain(self.policy(), &self.subject, request, &Host::new(directory)) {
+        match builtins::explain(self.policy(), &self.subject, request, &self.host(directory)) {
             Ok((text, true)) => (text, 0),
             Ok((text, false)) => (text, 126),
             Err(damaged) => (format!("{}\n", Safe(damaged.to_string().as_bytes())), 125),
@@ -313,7 +325,7 @@ impl Guard {
 
     /// The permissions of every stage, by pipeline; or the first refusal.
     fn decide(&self, request: &Request, directory: &Path, record: &mut CommandRecord<'_>) -> Result<Vec<Vec<Allowed>>, Stop> {
-        let facts = Host::new(directory);
+        let facts = self.host(directory);
         let mut records = record.stages.iter_mut();
         let mut refusal = None;
         let mut permissions = Vec::new();
@@ -353,9 +365,16 @@ impl Guard {
 
     fn plan(&self, request: &Request, allowed: Vec<Vec<Allowed>>, directory: &Path) -> Result<LinePlan, PlanError> {
         let constants = in_force::constants(self.policy(), &self.subject);
-        let search = &self.policy.settings().search;
-        let (person, term, confiner) = (&self.person, self.term.as_deref(), &self.confiner);
-        let context = PlanContext { person, directory, constants: &constants, search, term, confiner, inherited: &self.inherited };
+        let context = PlanContext {
+            person: &self.person,
+            directory,
+            constants: &constants,
+            search: &self.policy.settings().search,
+            term: self.term.as_deref(),
+            confiner: &self.confiner,
+            inherited: &self.inherited,
+            relayer: self.relayer.as_ref(),
+        };
         exec::plan(request, allowed, &context)
     }
 

@@ -48,6 +48,7 @@ use crate::access::{Install, InstallError};
 use crate::sys::identity::Identity;
 use crate::sys::process::protect_memory;
 use crate::sys::prompt;
+use crate::sys::sealed::{self, Role, SealError};
 use crate::sys::start::Inherited;
 use crate::{access, sys};
 use arguments::{ArgumentError, Arguments, Origin, Task};
@@ -95,6 +96,8 @@ pub enum StartError {
     System(#[from] io::Error),
     #[error("what a shell must do first failed: {}", .0.desc())]
     Unprotected(#[from] nix::Error),
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// The main function of `posternsh`.
@@ -164,9 +167,9 @@ fn half(desk: Desk) -> u8 {
     })
 }
 
+/// Gives up what the front does not need, for good.
 fn seal() -> Result<(), StartError> {
-    Identity::of_caller()?.assume()?;
-    Ok(())
+    Ok(sealed::seal(Some(&Identity::of_caller()?), Role::Front)?)
 }
 
 /// A whole session, seen from the front. `seal` comes when it has all that it opens and has read nothing from the person.

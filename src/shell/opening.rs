@@ -1,16 +1,17 @@
 //! The guard before and while there is a session: what it finds out by itself, and what it answers.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::arguments::Origin;
 use super::desk::{Call, Reply, View, Way};
-use super::guard::{Guard, Outcome, Refused};
+use super::guard::{Ground, Guard, Outcome, Refused};
 use super::in_force::{InForce, PolicyError};
 use super::{builtins, in_force, ledger, names};
-use crate::access::{self, AccessError, Person};
+use crate::access::{self, AccessError};
 use crate::confine::Rulesets;
+use crate::exec::{Relayer, RunAs};
 use crate::record::Decision;
 use crate::syntax::Request;
 use crate::sys::start::Inherited;
@@ -21,26 +22,30 @@ use crate::words::{Safe, paths};
 pub enum OpeningError {
     #[error(transparent)]
     Access(#[from] AccessError),
+    #[error("cannot become the account: {0}")]
+    Account(String),
+    #[error("output cannot be passed on: {0}")]
+    Relay(io::Error),
     #[error(transparent)]
     Policy(#[from] PolicyError),
 }
 
 /// Who it is, and by which policy: found out before anything of the person's is read.
 pub struct Opening {
-    person: Person,
-    policy: InForce,
+    ground: Ground,
     /// What the person and the records must be told of the policy.
     alert: Option<String>,
     demo: bool,
-    /// What this process was started with.
-    inherited: Inherited,
 }
 
 impl Opening {
+    /// To be called while there is one thread.
     pub fn prepare(origin: &Origin, inherited: Inherited) -> Result<Opening, OpeningError> {
         let person = access::identify()?;
+        let account = RunAs::of(None, &person).map_err(OpeningError::Account)?.identity;
+        let relayer = Relayer::start(account.as_ref()).map_err(OpeningError::Relay)?;
         let (policy, alert) = InForce::open(origin, &person)?;
-        Ok(Opening { person, policy, alert, demo: *origin == Origin::Demo, inherited })
+        Ok(Opening { ground: Ground { policy, person, account, inherited, relayer }, alert, demo: *origin == Origin::Demo })
     }
 
     /// Begins the session. The error is a reason in words, and on record as far as that is possible.
@@ -48,10 +53,10 @@ impl Opening {
         let state = Some(Path::new(paths::STATE_DIR));
         let many = interactive || way == Way::Login;
         let rulesets = if many { Rulesets::for_session(state) } else { Rulesets::for_one_line(state) };
-        let opened = Guard::open(self.policy, self.person.clone(), way.name(), io::stdout().is_terminal(), term, self.inherited, rulesets);
-        let mut guard = opened.map_err(|unrecorded| {
+        let person = self.ground.person.clone();
+        let mut guard = Guard::open(self.ground, way.name(), term, rulesets).map_err(|unrecorded| {
             let reason = format!("{unrecorded}; without records there is no session");
-            ledger::refused(&self.person, &reason);
+            ledger::refused(&person, &reason);
             reason
         })?;
         let mut messages = Vec::new();
@@ -95,7 +100,7 @@ pub fn answer(opening: &mut Option<Box<Opening>>, guard: &mut Option<Box<Guard>>
             Err(reason) => Reply::NotStarted(reason),
         }),
         (Call::Abort(reason), None) => {
-            ledger::refused(&opening.take()?.person, &reason);
+            ledger::refused(&opening.take()?.ground.person, &reason);
             Some(Reply::Texts(Vec::new()))
         }
         (call, Some(guard)) => answer_in_session(guard, call),

@@ -29,7 +29,7 @@ impl RunsAs {
         let account = name == subject.account;
         let known = user::by_name(name);
         let found = known.as_ref().ok().and_then(Option::as_ref);
-        let mut groups: Vec<String> = found.and_then(|user| user::group_name(user.gid).ok()).into_iter().collect();
+        let mut groups = found.and_then(|user| user::group_names(&[user.gid]).ok()).unwrap_or_default();
         if account {
             let others: Vec<String> = subject.groups.iter().filter(|group| !groups.contains(group)).cloned().collect();
             groups.extend(others);

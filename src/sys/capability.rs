@@ -6,6 +6,9 @@ use super::raw;
 
 /// `_LINUX_CAPABILITY_VERSION_3` (capget(2)): two words per set.
 const VERSION: u32 = 0x2008_0522;
+/// Needed to take the ids of others.
+pub(super) const SETGID: u32 = 6;
+pub(super) const SETUID: u32 = 7;
 /// Needed to drop from the bounding set and to set securebits.
 const SETPCAP: u32 = 8;
 /// Root stays without capabilities across exec, and nothing of this can be taken back. `KEEP_CAPS` is left alone: ping sets it, and has nothing

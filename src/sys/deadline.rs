@@ -61,8 +61,7 @@ pub fn answer_with(
     work: impl FnOnce(Option<OwnedFd>) -> Answer,
 ) -> Result<Answer, Elapsed> {
     let end = Instant::now() + limit;
-    reap();
-    if left().len() >= limits::STUCK_HELPERS {
+    if many_are_left() {
         return Err(Elapsed(limit));
     }
     let (ours, theirs) = UnixStream::pair().map_err(|_| Elapsed(limit))?;
@@ -73,11 +72,21 @@ pub fn answer_with(
     };
     drop(theirs);
     let answer = receive(ours, end);
-    // It has nothing more to do; one that hangs in the kernel dies when it comes back from there.
+    leave(helper);
+    answer.map_err(|_| Elapsed(limit))
+}
+
+/// Whether so many helpers hang that there should be no further one.
+pub(super) fn many_are_left() -> bool {
+    reap();
+    left().len() >= limits::STUCK_HELPERS
+}
+
+/// Leaves a child behind that has nothing more to do: it is killed, and one that hangs in the kernel dies when it comes back from there.
+pub(super) fn leave(helper: Pid) {
     let _ = kill(helper, Signal::SIGKILL);
     left().push(helper);
     reap();
-    answer.map_err(|_| Elapsed(limit))
 }
 
 /// Reaps the helpers that have ended; never waits.
@@ -200,12 +209,12 @@ fn receive(mut socket: UnixStream, end: Instant) -> io::Result<Answer> {
 }
 
 /// Waits until there is something to read.
-fn wait(socket: &UnixStream, end: Instant) -> io::Result<()> {
+pub(super) fn wait(from: impl AsFd, end: Instant) -> io::Result<()> {
     loop {
         // Rounded up: a wait that ends early would spin.
         let left = end.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
         let left = PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], left) {
+        match poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], left) {
             Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
             Ok(_) => return Ok(()),
             Err(Errno::EINTR) => {}

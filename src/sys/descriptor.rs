@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
 use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, openat2};
+use nix::poll::{PollFlags, PollTimeout};
 
 use super::raw;
 
@@ -51,12 +52,21 @@ pub fn put_in_place(place: &OwnedFd, file: &OwnedFd) -> nix::Result<()> {
     nix::errno::Errno::result(unsafe { libc::dup3(file.as_raw_fd(), place.as_raw_fd(), libc::O_CLOEXEC) }).map(drop)
 }
 
-/// Bytes that can be read from a pipe at once.
-pub fn readable(pipe: BorrowedFd<'_>) -> io::Result<usize> {
-    let mut count: libc::c_int = 0;
-    // SAFETY: FIONREAD writes one int.
-    let result = unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &mut count) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(count).unwrap_or(0)) }
+/// Waits, at most so long, until something is ready, and returns what each shows; `None` is not waited for. Allocates nothing.
+pub fn wait<const COUNT: usize>(set: [Option<(BorrowedFd<'_>, PollFlags)>; COUNT], timeout: PollTimeout) -> io::Result<[PollFlags; COUNT]> {
+    // The kernel passes over negative descriptors (poll(2)).
+    let mut entries = set.map(|entry| {
+        let (fd, flags) = entry.map_or((-1, PollFlags::empty()), |(fd, flags)| (fd.as_raw_fd(), flags));
+        libc::pollfd { fd, events: flags.bits(), revents: 0 }
+    });
+    // SAFETY: the array is as long as is said.
+    let ready = unsafe { libc::poll(entries.as_mut_ptr(), COUNT as libc::nfds_t, i32::from(timeout)) };
+    if ready < 0 { Err(io::Error::last_os_error()) } else { Ok(entries.map(|entry| PollFlags::from_bits_retain(entry.revents))) }
+}
+
+/// Whether there is something to read from a pipe.
+pub fn is_readable(pipe: BorrowedFd<'_>) -> io::Result<bool> {
+    wait([Some((pipe, PollFlags::POLLIN))], PollTimeout::ZERO).map(|[shown]| shown.contains(PollFlags::POLLIN))
 }
 
 /// Moves at most `limit` bytes from one pipe to another without copying; never waits, whatever the flags of the two.

@@ -1,8 +1,8 @@
 //! Landlock: what of the file system, and which processes, a child can reach (landlock(7); kernel 5.13, ABI 1).
 //!
 //! A ruleset *handles* rights: those are denied everywhere but where a rule gives them. It handles what the ABI that it is made for knows,
-//! never more, so that a test of an old ABI tests what an old kernel does. Networks are not handled: seccomp and its listener decide about
-//! sockets, UDP included, of which Landlock knows nothing.
+//! never more, so that a test of an old ABI tests what an old kernel does. Of commands, networks are not handled: seccomp and its listener decide
+//! about sockets, UDP included, of which Landlock knows nothing.
 
 use std::io;
 use std::ops::BitOr;
@@ -18,6 +18,10 @@ const PATH_BENEATH: u32 = 1;
 const SCOPES: u64 = 1 | 2;
 /// The first ABI that has them (kernel 6.12).
 const SCOPES_SINCE: u32 = 6;
+/// `LANDLOCK_ACCESS_NET_BIND_TCP` and `LANDLOCK_ACCESS_NET_CONNECT_TCP`.
+const NETWORK: u64 = 1 | 2;
+/// The first ABI that has them (kernel 6.7).
+const NETWORK_SINCE: u32 = 4;
 
 /// `struct landlock_ruleset_attr`. Kernels that know a shorter one take this one too while what they do not know is zero.
 #[repr(C)]
@@ -118,7 +122,15 @@ impl Ruleset {
         let without = if execution { 0 } else { Rights::EXECUTE.0 };
         let handled = Rights(Rights::known(abi).0 & !without);
         let scoped = if scope && abi >= SCOPES_SINCE { SCOPES } else { 0 };
-        Ok(Ruleset { descriptor: create(handled, scoped)?, handled })
+        Ok(Ruleset { descriptor: create(handled, 0, scoped)?, handled })
+    }
+
+    /// A ruleset that handles all that this kernel knows, TCP included, and allows none of it; `None` where there is no Landlock.
+    pub fn of_nothing() -> io::Result<Option<OwnedFd>> {
+        let abi = abi();
+        let network = if abi >= NETWORK_SINCE { NETWORK } else { 0 };
+        let scoped = if abi >= SCOPES_SINCE { SCOPES } else { 0 };
+        (abi > 0).then(|| create(Rights::known(abi), network, scoped)).transpose()
     }
 
     /// Gives rights on an open file or directory (`O_PATH`), with all that is below it. Rights that are not handled are there anyway.
@@ -141,8 +153,8 @@ impl Ruleset {
     }
 }
 
-fn create(handled: Rights, scoped: u64) -> io::Result<OwnedFd> {
-    let attributes = RulesetAttributes { handled_files: handled.0, handled_network: 0, scoped };
+fn create(handled: Rights, network: u64, scoped: u64) -> io::Result<OwnedFd> {
+    let attributes = RulesetAttributes { handled_files: handled.0, handled_network: network, scoped };
     let arguments = [std::ptr::from_ref(&attributes) as usize, size_of::<RulesetAttributes>(), 0, 0, 0];
     // SAFETY: the attributes are laid out as the kernel reads them, as long as is said, and outlive the call.
     let made = unsafe { raw::call(libc::SYS_landlock_create_ruleset, arguments) }.map_err(io::Error::from_raw_os_error)?;
@@ -172,7 +184,7 @@ pub fn enter_scope() -> io::Result<()> {
     if abi() < SCOPES_SINCE {
         return Err(io::ErrorKind::Unsupported.into());
     }
-    let ruleset = create(Rights(0), SCOPES)?;
+    let ruleset = create(Rights(0), 0, SCOPES)?;
     nix::sys::prctl::set_no_new_privs()?;
     restrict(ruleset.as_raw_fd()).map_err(io::Error::from_raw_os_error)
 }

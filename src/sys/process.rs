@@ -30,7 +30,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getpid};
 
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::image::{Image, ImageError};
 use super::notify::Listener;
 use super::seccomp::{self, Calls, Cookie, Filter, TooFar};
@@ -83,7 +83,7 @@ struct Parts {
     filter: Option<Filter>,
     directory: Rc<OwnedFd>,
     descriptors: [Rc<OwnedFd>; 3],
-    identity: Option<Identity>,
+    identity: Option<identity::Change>,
     ruleset: Option<Rc<OwnedFd>>,
     listens: bool,
     limits: Vec<Limit>,
@@ -101,6 +101,8 @@ pub enum PrepareError {
     Filter(#[from] TooFar),
     #[error("no memory for the stack: {0}")]
     Stack(#[from] io::Error),
+    #[error("no ids: {0}")]
+    Identity(nix::Error),
     #[error("no limits: {0}")]
     Limits(#[from] nix::Error),
     #[error("descriptor {0} is not above the standard ones")]
@@ -166,7 +168,7 @@ impl Prepared {
             filter,
             directory: spec.directory,
             descriptors: spec.descriptors,
-            identity: spec.identity,
+            identity: spec.identity.map(|identity| identity.change()).transpose().map_err(PrepareError::Identity)?,
             ruleset: spec.ruleset,
             listens: spec.calls.is_some_and(|calls| calls.listener),
             limits,
@@ -288,7 +290,7 @@ impl Task {
         self.at(Step::Descriptors, || self.settle_descriptors())?;
         self.at(Step::Limits, || self.set_limits())?;
         self.at(Step::BoundingSet, || self.parts.bounding.map_or(Ok(()), capability::bound))?;
-        self.at(Step::Identity, || self.parts.identity.as_ref().map_or(Ok(()), Identity::assume_in_thread))?;
+        self.at(Step::Identity, || self.parts.identity.as_ref().map_or(Ok(()), identity::Change::make_in_thread))?;
         self.at(Step::Capabilities, capability::clear)?;
         self.at(Step::ParentDeath, || self.die_with_parent())?;
         // SAFETY: the dispositions are the child's own (no CLONE_SIGHAND).

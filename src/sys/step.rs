@@ -17,6 +17,7 @@ pub enum Step {
     Identity,
     Capabilities,
     ParentDeath,
+    Dumpable,
     Filter,
     Listener,
     Execute,
@@ -24,7 +25,7 @@ pub enum Step {
 
 impl Step {
     /// In the order of their numbers.
-    pub(super) const ALL: [Step; 15] = [
+    pub(super) const ALL: [Step; 16] = [
         Step::Clone,
         Step::Group,
         Step::Terminal,
@@ -37,6 +38,7 @@ impl Step {
         Step::Identity,
         Step::Capabilities,
         Step::ParentDeath,
+        Step::Dumpable,
         Step::Filter,
         Step::Listener,
         Step::Execute,
@@ -57,6 +59,7 @@ impl Display for Step {
             Step::Identity => "cannot become the user",
             Step::Capabilities => "cannot give up the capabilities",
             Step::ParentDeath => "cannot be bound to the shell's life",
+            Step::Dumpable => "cannot be kept out of reach",
             Step::NoNewPrivileges => "cannot set no_new_privs",
             Step::Filter => "cannot install the system call filter",
             Step::Listener => "cannot hand over the listener",

@@ -17,6 +17,13 @@ pub const STUCK_HELPERS: usize = 8;
 /// Symbolic links followed in one path, as in Linux (`path_resolution(7)`).
 pub const SYMLINKS: usize = 40;
 
+/// How long a source of users other than the files may take to answer.
+pub const USER_DEADLINE: Duration = Duration::from_secs(2);
+/// Bytes of an answer about one user.
+pub const USER_ANSWER_BYTES: usize = 64 << 10;
+/// Bytes of `/etc/passwd` and `/etc/group`, and of an answer that lists many: all users, or groups with their members.
+pub const USER_LIST_BYTES: usize = 16 << 20;
+
 /// Finding out what is hidden where a policy reads, for all of its places together: many lookups, on a host that may be busy.
 pub const RULESET_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -39,6 +46,8 @@ pub const SENT_MESSAGES: u32 = 16;
 pub const PATH_BYTES: usize = 4096;
 /// Ancestors of a process that are gone through on the way to the shell.
 pub const ANCESTORS: usize = 1024;
+/// How long the relay may take to say that a line is over: its last write may be to a slow disk.
+pub const RELAY_DEADLINE: Duration = Duration::from_secs(5);
 /// Bytes of output passed on at a time.
 pub const RELAY_BYTES: usize = 64 << 10;
 /// Processes and threads of a user at a time (RLIMIT_NPROC) that a confined command may come to where its rule has no bound of its own: an

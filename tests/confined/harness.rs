@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use postern::access::Person;
 use postern::confine::{Confiner, Kernel, Rulesets};
-use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, StageEnd, StageOutcome, plan_terms, run};
+use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, Relayer, StageEnd, StageOutcome, plan_terms, run};
 use postern::policy::confinement::{Confinement, Exec};
 use postern::policy::settings::Strength;
 use postern::policy::{DecidedRedirect, Facts, RuleRef, Terms};
@@ -338,6 +338,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
         account: "tester".to_owned(),
         uid: 0,
         gid: 0,
+        gids: nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect(),
         groups: Vec::new(),
         home: "/".to_owned(),
         from: None,
@@ -347,6 +348,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     let (host, strength) = (Kernel::of_host(), if kernel.is_some() { Strength::BestEffort } else { Strength::All });
     let less = kernel.map(|(landlock, listener)| Kernel { landlock, listener, ..host.clone() });
     let mut confiner = Confiner::new(less.unwrap_or(host), strength, Rulesets::for_one_line(None));
+    let relayer = Relayer::start(None).unwrap();
     confiner.set_apart();
     let context = PlanContext {
         person: &person,
@@ -356,6 +358,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
         term: None,
         confiner: &confiner,
         inherited: &postern::sys::start::Inherited::default(),
+        relayer: relayer.as_ref(),
     };
     let plan = match plan_terms(line.terms(), &context) {
         Ok(plan) => plan,

@@ -25,6 +25,9 @@ const ATTACKS: &str = r#"
     works("connects to sockets", socket($f, AF_UNIX, SOCK_STREAM, 0) && connect($f, sockaddr_un("$dir/none")) || $!{ENOENT});
     works("signals the shell", kill 0, $shell);
     works("signals others", kill 0, $bystander);
+    my @children;
+    for (glob "/proc/$shell/task/*/children") { push @children, split " ", <$f> if open($f, "<", $_) }
+    works("signals the relay", kill 0, grep { $_ != $$ } @children);
 "#;
 
 /// What each protection is to keep from happening.
@@ -34,7 +37,7 @@ const PREVENTS: [(&str, &[&str]); 6] = [
     ("one_exec", &["starts programs"]),
     ("network", &["opens the network", "sends to the network"]),
     ("sockets", &["connects to sockets"]),
-    ("signals", &["signals the shell", "signals others"]),
+    ("signals", &["signals the shell", "signals others", "signals the relay"]),
 ];
 
 struct Bystander(Child);
@@ -77,7 +80,9 @@ fn each_kernel_holds_what_is_claimed_of_it() {
             {
                 assert!(!worked.iter().any(|worked| worked == always), "{always}. {kernel}");
             }
-            assert!(!worked.iter().any(|worked| worked == "signals the shell"), "{kernel}");
+            for always in ["signals the shell", "signals the relay"] {
+                assert!(!worked.iter().any(|worked| worked == always), "{always}. {kernel}");
+            }
             let lost: Vec<&str> = [("reads", landlock == 0), ("writes", landlock == 0), ("signals", landlock < 6 && !listener)]
                 .into_iter()
                 .filter_map(|(name, lost)| lost.then_some(name))

@@ -11,6 +11,7 @@ mod hanging;
 mod harness;
 mod kernels;
 mod limits;
+mod relay;
 mod status;
 mod terminal;
 mod wrapped;

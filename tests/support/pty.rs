@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, Command};
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
@@ -66,6 +66,14 @@ impl Terminal {
     /// Types.
     pub fn send(&mut self, keys: impl AsRef<[u8]>) {
         self.master.as_mut().unwrap().write_all(keys.as_ref()).unwrap();
+    }
+
+    /// Makes its window another one, which its program is told of.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: TIOCSWINSZ reads one winsize, which lives.
+        let result = unsafe { libc::ioctl(self.slave.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+        assert_eq!(result, 0);
     }
 
     /// Types a line and Enter.

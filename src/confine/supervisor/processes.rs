@@ -1,6 +1,7 @@
 //! Signals stay among the processes of commands, and there are only so many of those.
 //!
-//! A process belongs to a command if it descends from the shell and is held by more filters than the shell: the shell's own helpers are not.
+//! A process belongs to a command if it descends from the shell and is held by more filters than the shell: the shell's own helpers are not,
+//! but for those that are sealed (`sys::sealed`), which it knows.
 //! What /proc says is true when it is asked. A process that ends and whose number goes to another's before the signal is sent would be
 //! hit in its stead; the kernel's numbers have to go round once for that.
 //!
@@ -10,13 +11,13 @@
 use std::fs;
 
 use nix::errno::Errno;
-use nix::unistd::{getpgid, getpid};
+use nix::unistd::{Pid, getpgid, getpid};
 
 use super::{Decision, Purpose, Supervisor, Verdict};
 use crate::sys::children::children;
 use crate::sys::deputy::Outcome;
 use crate::sys::notify::{Answer, Notification};
-use crate::sys::signal;
+use crate::sys::{sealed, signal};
 use crate::words::limits;
 
 /// Signals to one process or thread, which must be a command's. Numbers that are in registers.
@@ -75,7 +76,7 @@ impl Status {
 fn is_of_command(pid: i32) -> bool {
     let shell = getpid().as_raw();
     let (Some(own), Some(target)) = (Status::of("self"), Status::of(pid)) else { return false };
-    if target.filters <= own.filters {
+    if target.filters <= own.filters || is_sealed(pid) {
         return false;
     }
     let mut at = Some(target);
@@ -89,12 +90,17 @@ fn is_of_command(pid: i32) -> bool {
     false
 }
 
+/// Whether this is one of the shell's own that have a filter.
+fn is_sealed(pid: i32) -> bool {
+    sealed::living().contains(&Pid::from_raw(pid))
+}
+
 /// Processes of commands, those that have ended and are not reaped among them; not beyond `enough`. `None` where the kernel does not say
 /// (CONFIG_PROC_CHILDREN).
 fn count(enough: u64) -> Option<u64> {
     let own = Status::of("self")?.filters;
     // One that has just ended counts for nothing.
-    let is_filtered = |pid: &i32| Status::of(*pid).is_some_and(|status| status.filters > own);
+    let is_filtered = |pid: &i32| !is_sealed(*pid) && Status::of(*pid).is_some_and(|status| status.filters > own);
     let mut left: Vec<i32> = children(getpid().as_raw())?.into_iter().filter(is_filtered).collect();
     let mut count = 0;
     while let Some(pid) = left.pop() {

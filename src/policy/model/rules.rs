@@ -108,7 +108,7 @@ fn read_long_rule(reader: &mut Reader<'_>, node: &Node, keys: &[&str]) -> Vec<Ra
 }
 
 fn read_user(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
-    reader.value(node, "`as`", values::user).map(|value| Text { value, span: node.span })
+    reader.value(node, "`as`", values::run_as).map(|value| Text { value, span: node.span })
 }
 
 /// Reads `defaults:`.

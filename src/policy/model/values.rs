@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::policy::findings::Mistake;
+use crate::policy::run_as::RunAsParts;
 use crate::policy::settings::PROTECTIONS;
 use crate::words::{Safe, suggest};
 
@@ -118,6 +119,18 @@ pub fn user(text: &str) -> Result<String, Mistake> {
         true => Ok(text.to_owned()),
         false => Err(Mistake::new("not the name of a user")),
     }
+}
+
+/// Whom a command runs as: `USER`, `USER:GROUP`, or `:GROUP` for the account with that primary group.
+pub fn run_as(text: &str) -> Result<String, Mistake> {
+    let help = "write USER, USER:GROUP, or :GROUP for the account itself with that group";
+    let RunAsParts { user: name, group } = RunAsParts::of(text);
+    if name.is_none() && group.is_none() {
+        return Err(Mistake::new("not the name of a user").with_help(help));
+    }
+    name.map_or(Ok(String::new()), user).map_err(|mistake| mistake.with_help(help))?;
+    group.map_or(Ok(String::new()), user).map_err(|_| Mistake::new("not the name of a group").with_help(help))?;
+    Ok(text.to_owned())
 }
 
 /// The name of a type, a part or a confinement.

@@ -1,4 +1,5 @@
-//! System call filters: a small assembler for seccomp's BPF, and the one-exec filter. What the filter of a command holds is in `filter`.
+//! System call filters: a small assembler for seccomp's BPF, and the one-exec filter. What the filter of a command holds is in `filter`;
+//! the shell's own processes are held by a list of what they need, in `allow_list`.
 //!
 //! One exec: the filter lets through the one `execve` whose three pointers have exactly the values of this command's [`Image`], a
 //! secret that the exec itself destroys with the address space it points into. It needs no supervisor and keeps no state, so nothing
@@ -7,6 +8,7 @@
 //!
 //! [`Image`]: super::image::Image
 
+mod allow_list;
 mod arguments;
 pub mod calls;
 mod filter;
@@ -20,6 +22,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use super::notify::Listener;
 use super::raw;
+pub use allow_list::{Allowed, Check, ListError, Otherwise};
 pub use calls::Calls;
 use filter::ALLOW;
 pub use filter::Cookie;

@@ -78,7 +78,6 @@ impl Machine {
 /// A call: its name as in syscalls(2), and its numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
-    #[cfg(test)]
     pub(super) name: &'static str,
     pub(super) class: Class,
     x86_64: Option<u16>,
@@ -111,7 +110,6 @@ macro_rules! number {
 macro_rules! calls {
     ($($class:ident { $($name:ident $x86_64:tt $aarch64:tt),+ $(,)? })+) => {
         pub(super) const CALLS: &[Call] = &[$($(Call {
-            #[cfg(test)]
             name: stringify!($name),
             class: Class::$class,
             x86_64: number!($x86_64),

@@ -1,5 +1,6 @@
 //! What the filters answer: by the rules of BPF, of the kernel itself, and to programs.
 
+mod allow_list;
 mod answers;
 mod cost;
 mod kernel;
