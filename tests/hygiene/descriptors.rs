@@ -36,7 +36,11 @@ fn odd_standard_descriptors_hang_nothing_and_lose_no_record() {
     }
     for odd in ["1:directory", "1:path", "1:readonly", "1:noreader"] {
         let started = host.started(&[&format!("strange:{odd}")], "id -u");
-        assert!(started.status != 0 && started.has("command.start") && started.has("session.end"), "{odd}: {started:?}");
+        // The command may have done its work, which is on record. That nobody could read of it is said; but not of a reader that went away,
+        // which is how clients leave.
+        assert!(started.has("command.start") && started.has("session.end"), "{odd}: {started:?}");
+        let told = started.status != 0 || started.err.starts_with("posternsh: ");
+        assert!(started.out.is_empty() && (told || odd == "1:noreader"), "{odd}: {started:?}");
     }
 }
 
@@ -62,7 +66,9 @@ fn ten_thousand_descriptors_are_closed() {
     let Some(host) = host() else { return };
     let attack = ["descriptors:5000"];
     let held = host.victim(&attack, true);
-    assert!(held.contains("descriptors 10000\n"), "the attack works: {held}");
+    // And perhaps some that whoever runs the tests left open.
+    let count = held.lines().find_map(|line| line.strip_prefix("descriptors ")?.parse().ok());
+    assert!(count.is_some_and(|count: u32| count >= 10_000), "the attack works: {held}");
     let mut command = host.attack(&attack, SHELL, &["-c", "sleep 20"]);
     let shell = Alive::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
     let open = || std::fs::read_dir(format!("/proc/{}/fd", shell.0.id())).map_or(0, Iterator::count);

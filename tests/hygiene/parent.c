@@ -100,7 +100,7 @@ static void timers(long microseconds) {
 }
 
 static void directory(const char *what) {
-    char place[] = "/tmp/postern-hygiene-XXXXXX";
+    char place[] = "/run/postern-test/canary/here-XXXXXX";
     must(mkdtemp(place) && chdir(place) == 0, "mkdtemp");
     must(strcmp(what, "unreadable") ? rmdir(place) == 0 : chmod(place, 0) == 0, what);
 }

@@ -22,8 +22,6 @@ fn what_a_process_inherits_changes_nothing() {
         (&["alarm:1"], "timers 1\n"),
         (&["umask:0"], "umask 0000\n"),
         (&["umask:777"], "umask 0777\n"),
-        (&["directory:deleted"], "directory none\n"),
-        (&["directory:unreadable"], "directory /tmp/postern-hygiene-"),
         (&["old_kernel"], "personality 20000\n"),
         (&["slack:2000000000"], "slack 2000000000\n"),
         (&["death_signal"], ""),
@@ -33,6 +31,25 @@ fn what_a_process_inherits_changes_nothing() {
         let found = host.victim(attacks, true);
         assert!(found.contains(reaches), "the attack works: {attacks:?}: {found}");
         host.started(attacks, "id -u").works(&id);
+    }
+}
+
+#[test]
+fn a_directory_that_is_gone_or_closed_stops_at_most_its_command() {
+    let Some(host) = host() else { return };
+    for (attack, reaches) in
+        [("directory:deleted", "directory none\n"), ("directory:unreadable", "directory /run/postern-test/canary/here-")]
+    {
+        let found = host.victim(&[attack], true);
+        assert!(found.contains(reaches), "the attack works: {attack}: {found}");
+        let started = host.started(&[attack], "id -u");
+        match started.status {
+            0 => started.works(&format!("{}\n", host.uid)),
+            _ => {
+                assert!(started.status == 125 && started.out.is_empty() && started.err.starts_with("posternsh: "), "{started:?}");
+                assert!(started.has("session.end"), "{started:?}");
+            }
+        }
     }
 }
 
