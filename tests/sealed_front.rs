@@ -51,7 +51,8 @@ fn edit() -> ! {
     let (policy, _) = InForce::open(&Origin::Demo, &person).unwrap();
     let view = View { policy: policy.policy().clone(), subject: person.subject(true), directory: PathBuf::from("/") };
     let opened = |path: &str| File::open(path).map_or_else(|error| error.raw_os_error().unwrap(), |_| 0);
-    let say = |text: String| writeln!(std::io::stdout(), "{text}").unwrap();
+    let stdout = std::io::stdout();
+    let say = |text: String| writeln!(stdout.lock(), "{text}").unwrap();
     say(format!("before {}", opened("/etc/passwd")));
     seal(None, Role::Front).unwrap();
     say(format!("behind {}", opened("/etc/passwd")));

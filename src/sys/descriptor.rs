@@ -53,10 +53,7 @@ pub fn put_in_place(place: &OwnedFd, file: &OwnedFd) -> nix::Result<()> {
 }
 
 /// Waits, at most so long, until something is ready, and returns what each shows; `None` is not waited for. Allocates nothing.
-pub fn wait<const COUNT: usize>(
-    set: [Option<(BorrowedFd<'_>, PollFlags)>; COUNT],
-    timeout: PollTimeout,
-) -> io::Result<[PollFlags; COUNT]> {
+pub fn wait<const COUNT: usize>(set: [Option<(BorrowedFd<'_>, PollFlags)>; COUNT], timeout: PollTimeout) -> io::Result<[PollFlags; COUNT]> {
     // The kernel passes over negative descriptors (poll(2)).
     let mut entries = set.map(|entry| {
         let (fd, flags) = entry.map_or((-1, PollFlags::empty()), |(fd, flags)| (fd.as_raw_fd(), flags));

@@ -128,7 +128,9 @@ mod tests {
         for length in 0..ORDER {
             assert_eq!(Order::read(&order[..length]), None);
         }
-        for bytes in [&event[..EVENT - 1], &[&event[..], &[0]].concat(), &[1, 2].iter().chain(&event[2..]).copied().collect::<Vec<_>>(), &[9; EVENT]] {
+        for bytes in
+            [&event[..EVENT - 1], &[&event[..], &[0]].concat(), &[1, 2].iter().chain(&event[2..]).copied().collect::<Vec<_>>(), &[9; EVENT]]
+        {
             assert_eq!(Event::read(bytes), None);
         }
         assert_eq!(Order::read(&[9; ORDER]), None);

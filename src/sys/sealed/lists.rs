@@ -42,9 +42,8 @@ pub(super) fn of(role: Role) -> (Vec<Allowed>, Otherwise) {
 fn front() -> Vec<Allowed> {
     let own = getpid().as_raw().cast_unsigned();
     let int = |value: i32| value.cast_unsigned();
-    let mut list = Allowed::all(&[
-        "read", "write", "readv", "writev", "recvfrom", "close", "lseek", "fstat", "poll", "ppoll", "select", "pselect6",
-    ]);
+    let mut list =
+        Allowed::all(&["read", "write", "readv", "writev", "recvfrom", "close", "lseek", "fstat", "poll", "ppoll", "select", "pselect6"]);
     list.extend(Allowed::all(&["rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall", "alarm", "setitimer"]));
     list.extend(Allowed::all(&["brk", "munmap", "mremap", "madvise", "futex", "sched_yield", "rseq", "set_robust_list", "getrandom"]));
     list.extend(Allowed::all(&["getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getcwd"]));
@@ -55,10 +54,13 @@ fn front() -> Vec<Allowed> {
         Allowed::only("mmap", [Check::Without(2, EXECUTABLE)]),
         Allowed::only("mprotect", [Check::Without(2, EXECUTABLE)]),
         Allowed::only("sendto", [Check::Null(4)]),
-        Allowed::only("socketpair", [
-            Check::OneOf(0, vec![int(libc::AF_UNIX)]),
-            Check::OneOf(1, vec![int(libc::SOCK_STREAM), int(libc::SOCK_STREAM | libc::SOCK_CLOEXEC)]),
-        ]),
+        Allowed::only(
+            "socketpair",
+            [
+                Check::OneOf(0, vec![int(libc::AF_UNIX)]),
+                Check::OneOf(1, vec![int(libc::SOCK_STREAM), int(libc::SOCK_STREAM | libc::SOCK_CLOEXEC)]),
+            ],
+        ),
         // To its own threads: it has one. `kill`, which could reach others, is not here.
         Allowed::only("tgkill", [Check::OneOf(0, vec![own])]),
         Allowed::only("tkill", [Check::OneOf(0, vec![own])]),
