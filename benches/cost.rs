@@ -91,7 +91,7 @@ fn decisions(rules: usize) {
 fn stage(line: &str) -> Stage {
     let script = syntax::parse(line.as_bytes()).unwrap();
     let constants = BTreeMap::new();
-    let context = Context { directory: Path::new("/"), home: "/", status: 0, constants: &constants };
+    let context = Context { directory: Path::new("/"), home: "/", status: 0, constants: &constants, names: &syntax::glob::ask_here };
     syntax::expand(&script, &context).unwrap().items.remove(0).stages.remove(0)
 }
 

@@ -34,7 +34,13 @@ fn allows(policy: &Applied, stages: &[Stage]) -> bool {
 
 fn stages(line: &str) -> Vec<Stage> {
     let constants = BTreeMap::new();
-    let context = Context { directory: Path::new("/"), home: "/home/breakglass", status: 0, constants: &constants };
+    let context = Context {
+        directory: Path::new("/"),
+        home: "/home/breakglass",
+        status: 0,
+        constants: &constants,
+        names: &postern::syntax::glob::ask_here,
+    };
     let script = syntax::parse(line.as_bytes()).unwrap_or_else(|error| panic!("{line}: {error}"));
     let request = syntax::expand(&script, &context).unwrap_or_else(|error| panic!("{line}: {error}"));
     request.items.into_iter().flat_map(|item| item.stages).collect()

@@ -148,6 +148,41 @@ fn every_source_file_belongs_to_a_layer() {
     assert!(code(&lib).contains("#![deny(unsafe_code)]"));
 }
 
+/// What asks the C library for users, groups or hosts, which loads modules of others into the process, or does not work in a static one.
+/// `initgroups` is also a word of ours, so it counts behind the name of a library only.
+fn asks_the_c_library(text: &str) -> Vec<String> {
+    const CALLS: [&str; 7] = ["getpw", "setpw", "getgrnam", "getgrgid", "getgrent", "getgrouplist", "getaddrinfo"];
+    const NAMES: [&str; 4] = ["gethostbyname", "ToSocketAddrs", "home_dir", "lookup_host"];
+    let code = code(text);
+    let words = words(&code);
+    let libraries = [&["nix", "::", "unistd", "::"][..], &["unistd", "::"], &["libc", "::"]];
+    let of_libraries = libraries.into_iter().flat_map(|library| uses(&words, library));
+    let of_libraries = of_libraries.filter(|word| ["User", "Group", "initgroups"].contains(word));
+    let is_call = |word: &&&str| NAMES.contains(*word) || CALLS.iter().any(|call| word.starts_with(call));
+    of_libraries.chain(words.iter().filter(is_call).copied()).map(str::to_owned).collect()
+}
+
+#[test]
+fn nobody_asks_the_c_library_for_users() {
+    let found: Vec<String> = layers()
+        .iter()
+        .flat_map(|layer| files(layer))
+        .flat_map(|(name, text)| asks_the_c_library(&text).into_iter().map(move |word| format!("{name} asks {word}")))
+        .collect();
+    assert_eq!(found, [""; 0]);
+    for (text, found) in [
+        ("use nix::unistd::{self, Gid, User};", "User"),
+        ("unistd::Group::from_name(name)", "Group"),
+        ("unsafe { libc::getpwent() }", "getpwent"),
+        ("use nix::unistd::getgrouplist;", "getgrouplist"),
+        ("nix::unistd::initgroups(name, gid)", "initgroups"),
+        ("fn initgroups(user: User, group: Group) { getgroups() }", ""),
+        ("// getpwnam", ""),
+    ] {
+        assert_eq!(asks_the_c_library(text).join(" "), found, "{text}");
+    }
+}
+
 #[test]
 fn a_breach_is_found() {
     let layers = layers();

@@ -5,22 +5,26 @@
 #[allow(dead_code)]
 mod pty;
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
+use std::rc::Rc;
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, fork};
-use postern::access;
 use postern::shell::arguments::Origin;
+use postern::shell::channel::{Channel, Incoming};
 use postern::shell::clock::Clock;
-use postern::shell::complete::View;
+use postern::shell::complete::Desktop;
+use postern::shell::desk::{Desk, Way};
 use postern::shell::editor::{LineEditor, columns};
-use postern::shell::in_force::InForce;
 use postern::shell::input::Input;
+use postern::shell::opening::{self, Opening};
 use postern::sys::sealed::{Role, seal};
+use postern::sys::start::Inherited;
 use postern::sys::{process, prompt};
 use pty::{HAND, Terminal};
 
@@ -35,21 +39,36 @@ fn front() {
         return;
     }
     // SAFETY: the child uses nothing that another thread of this test may hold locked but the heap, and ends by itself.
+    let (guard, front) = Channel::pair().unwrap();
     match unsafe { fork() }.unwrap() {
-        ForkResult::Child => edit(),
+        ForkResult::Child => {
+            drop(guard);
+            edit(Desk::Across(front))
+        }
         ForkResult::Parent { child } => {
+            drop(front);
+            serve(guard);
             nix::sys::wait::waitpid(child, None).unwrap();
         }
     }
 }
 
+/// The guard, on the built-in policy.
+fn serve(mut channel: Channel) {
+    let mut opening = Some(Box::new(Opening::prepare(&Origin::Demo, Inherited::default()).unwrap()));
+    let mut guard = None;
+    while let Ok(Incoming::Call(call)) = channel.receive(None) {
+        channel.reply(&opening::answer(&mut opening, &mut guard, *call).unwrap()).unwrap();
+    }
+}
+
 /// Reads lines and says what they were, until one of them or a signal ends it.
-fn edit() -> ! {
+fn edit(desk: Desk) -> ! {
     process::protect_memory().unwrap();
     prompt::watch(true).unwrap();
-    let person = access::identify().unwrap();
-    let (policy, _) = InForce::open(&Origin::Demo, &person).unwrap();
-    let view = View { policy: policy.policy().clone(), subject: person.subject(true), directory: PathBuf::from("/") };
+    let desk = Rc::new(RefCell::new(desk));
+    desk.borrow_mut().start(Way::Login, false, None).unwrap();
+    let view = Desktop { desk, home: "/".to_owned(), directory: PathBuf::from("/") };
     let opened = |path: &str| File::open(path).map_or_else(|error| error.raw_os_error().unwrap(), |_| 0);
     let stdout = std::io::stdout();
     let say = |text: String| writeln!(stdout.lock(), "{text}").unwrap();
@@ -92,7 +111,7 @@ fn started() -> (Terminal, Pid) {
 fn keys_do_what_they_do() {
     let (mut terminal, _) = started();
     terminal.run("echo a", "got \"echo a\"\n");
-    // Tab, from the policy in memory.
+    // Tab, from the policy that the guard has.
     terminal.send("upti\t");
     terminal.expect("uptime");
     terminal.run("", "got \"uptime \"\n");

@@ -3,13 +3,16 @@
 #![forbid(unsafe_code)]
 
 pub mod in_force;
+pub mod install;
 mod sshd;
 
 use std::net::IpAddr;
 
 use nix::unistd::{Gid, Uid, gethostname, ttyname};
 
+pub use self::install::{Install, InstallError};
 use crate::policy::Subject;
+use crate::sys::rights;
 use crate::sys::user::{self, UserError};
 
 /// The person's account, as the kernel knows it.
@@ -19,6 +22,8 @@ pub struct Person {
     pub account: String,
     pub uid: u32,
     pub gid: u32,
+    /// The supplementary groups, as the login gave them.
+    pub gids: Vec<u32>,
     /// Names of the account's groups, for `%group` in policies.
     pub groups: Vec<String>,
     pub home: String,
@@ -42,26 +47,31 @@ pub enum AccessError {
 
 /// Finds out who runs this process: the real user, whatever the effective one is.
 ///
-/// Groups are those that the kernel says this process has, which the login took from the user database: asking that again takes longer than
-/// all the rest of a start.
+/// Groups are those that the kernel says this process has, which the login took from the user database. To be called before this process
+/// changes its ids.
 pub fn identify() -> Result<Person, AccessError> {
-    let uid = Uid::current();
+    let uid = Uid::from_raw(rights::account());
     let user = user::by_uid(uid)?.ok_or(AccessError::NoAccount(uid.as_raw()))?;
-    let groups = user::own_groups()?.into_iter().map(user::group_name).collect::<Result<_, _>>()?;
+    let gids = user::own_supplementary_groups()?;
+    let mut all = gids.clone();
+    all.extend(Some(Gid::current()).filter(|primary| !gids.contains(primary)));
+    let groups = user::group_names(&all)?;
     let home = user.home.into_os_string().into_string().map_err(|_| AccessError::Home(user.name.clone()))?;
-    Ok(Person { host: host()?, account: user.name, groups, home, ..unidentified() })
+    let gids = gids.into_iter().map(Gid::as_raw).collect();
+    Ok(Person { host: host()?, account: user.name, gids, groups, home, ..unidentified() })
 }
 
 /// What the kernel alone says of who runs this process; the account is its number. For the record of a start that failed, perhaps because
 /// the user database did.
 pub fn unidentified() -> Person {
-    let uid = Uid::current();
+    let uid = Uid::from_raw(rights::account());
     let connection = std::env::var("SSH_CONNECTION").ok().filter(|_| sshd::is_parent(uid));
     Person {
         host: host().unwrap_or_default(),
         account: uid.to_string(),
         uid: uid.as_raw(),
         gid: Gid::current().as_raw(),
+        gids: Vec::new(),
         groups: Vec::new(),
         home: "/".to_owned(),
         from: connection.and_then(|connection| client(&connection)),

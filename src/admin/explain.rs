@@ -19,7 +19,7 @@ use crate::exec::Host;
 use crate::policy::{self, Applied, Subject, Terms, Verdict};
 use crate::record;
 use crate::shell::front::{Asked, Front, Refusal, Surroundings};
-use crate::shell::{builtins, in_force, message};
+use crate::shell::{builtins, in_force, message, names};
 use crate::syntax::{Request, Stage};
 use crate::sys::file::Owner;
 use crate::sys::user::{self, User};
@@ -74,6 +74,13 @@ struct TermsExplanation {
     timeout_ms: Option<u64>,
     output_bytes: Option<u64>,
     note: Option<String>,
+    /// What a person has to type before the command runs.
+    confirm: Option<String>,
+    /// The words of the command whose output goes on record before and after.
+    witness: Option<Vec<String>>,
+    /// What is asked and recorded, for a reader.
+    #[serde(skip)]
+    asked: Vec<(&'static str, String)>,
     /// What of the confinement this kernel holds the command to.
     protections: Vec<&'static str>,
     /// The confinement in words, as it is on this kernel.
@@ -119,7 +126,7 @@ impl Explainer {
             None => InForce::open(Path::new(paths::STATE_DIR), Owner::Root).map_err(|error| Failure::Other(error.to_string()))?.policy,
         };
         let subject = subject(arguments)?;
-        let front = Front::new(&subject.home);
+        let front = Front::new(&subject.home, std::env::current_dir().unwrap_or_else(|_| "/".into()));
         Ok(Explainer { policy, subject, front })
     }
 
@@ -145,8 +152,9 @@ impl Explainer {
     fn line(&self, line: &[u8]) -> Result<Explanation, Failure> {
         let shown = record::json::text(line);
         let constants = in_force::constants(&self.policy, &self.subject);
-        let is_program = |name: &str| in_force::allows(&self.policy, &self.subject, name);
-        let surroundings = Surroundings { constants: &constants, status: 0, is_program: &is_program };
+        let programs = in_force::shadowed_builtins(&self.policy, &self.subject);
+        let names = |question: &[u8]| names::ask(question, None);
+        let surroundings = Surroundings { constants: &constants, status: 0, programs: &programs, names: &names };
         let refused = |decision, reason: String, span: Option<Span>| Explanation {
             line: shown.clone(),
             bytes: line.to_vec(),
@@ -222,6 +230,9 @@ impl Explainer {
             timeout_ms: terms.timeout,
             output_bytes: terms.output,
             note: terms.note.clone(),
+            confirm: terms.confirmation(),
+            witness: terms.witness.clone(),
+            asked: builtins::asked(terms),
             protections: plan.protection_names(),
             plan: words.into_iter().map(|(label, text)| PlanExplanation { label, text }).collect(),
         }
@@ -236,7 +247,7 @@ fn subject(arguments: &Arguments) -> Result<Subject, Failure> {
     if let Some(account) = text("account") {
         let known = user::by_name(&account).map_err(|error| Failure::Other(error.to_string()))?;
         let groups = known.as_ref().map(User::groups).transpose().map_err(|error| Failure::Other(error.to_string()))?;
-        let groups = groups.unwrap_or_default().into_iter().filter_map(|group| user::group_name(group).ok()).collect();
+        let groups = user::group_names(&groups.unwrap_or_default()).map_err(|error| Failure::Other(error.to_string()))?;
         subject.home = known.map_or_else(|| format!("/home/{account}"), |user| user.home.to_string_lossy().into_owned());
         (subject.groups, subject.account) = (groups, account.into_owned());
     }
@@ -290,9 +301,10 @@ impl CommandExplanation {
         if let Some(note) = &terms.note {
             field("note", note.clone());
         }
-        for row in &terms.plan {
+        let asked = terms.asked.iter().map(|(label, text)| (*label, text.as_str()));
+        for (label, words) in asked.chain(terms.plan.iter().map(|row| (row.label, row.text.as_str()))) {
             text.push('\n');
-            text.push_str(builtins::labelled(row.label, &row.text, builtins::COLUMNS).trim_end());
+            text.push_str(builtins::labelled(label, words, builtins::COLUMNS).trim_end());
         }
         text
     }

@@ -3,16 +3,18 @@
 //! What the kernel has at hand is answered in a few microseconds and without any waiting (`RESOLVE_CACHED`). Everything else, which
 //! includes names that do not exist, other users' rights and kernels that lack the call, is walked by a helper that can be left behind.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::identity::identity;
+use super::identity::{Who, to_assume};
 use super::program;
 use super::walk::walk;
+use crate::access::Person;
 use crate::policy::{Facts, Resolved};
 use crate::sys::deadline::{Answer, Elapsed, answer_within};
 use crate::sys::descriptor;
@@ -24,13 +26,38 @@ use crate::words::limits;
 pub struct Host {
     /// What relative paths start from.
     directory: PathBuf,
+    /// The account that lines are decided for; `None`: whoever this process is. It acts with that account's rights in any case.
+    account: Option<Who>,
+    /// Users that were looked up.
+    users: RefCell<BTreeMap<Option<String>, ToAssume>>,
     /// What the lookups that had to wait have taken.
     waited: Cell<Duration>,
 }
 
+/// What a helper takes on to be a user, or why it cannot.
+type ToAssume = Result<Option<Identity>, String>;
+
 impl Host {
     pub fn new(directory: impl Into<PathBuf>) -> Host {
-        Host { directory: directory.into(), waited: Cell::new(Duration::ZERO) }
+        Host { directory: directory.into(), account: None, users: RefCell::default(), waited: Cell::new(Duration::ZERO) }
+    }
+
+    /// The same for lines of this person, whom `as:` starts from.
+    #[must_use]
+    pub fn for_person(self, person: &Person) -> Host {
+        Host { account: Some(Who::account(person)), ..self }
+    }
+
+    /// Who looks a path up that is asked for with the rights of `run_as`; each is found once.
+    fn identity(&self, run_as: Option<&str>) -> ToAssume {
+        let key = run_as.map(str::to_owned);
+        if let Some(found) = self.users.borrow().get(&key) {
+            return found.clone();
+        }
+        let account = self.account.clone().map_or_else(Who::this_process, Ok);
+        let found = account.and_then(|account| account.run_as(run_as)).and_then(|who| to_assume(who.identity));
+        self.users.borrow_mut().insert(key, found.clone());
+        found
     }
 
     /// Where a path leads, by a helper, in what is left of the time.
@@ -52,10 +79,8 @@ impl Facts for Host {
             return Err("no such file or directory".to_owned());
         }
         let path = self.directory.join(path);
-        match identity(run_as)? {
-            None => cached(&path).map_or_else(|| self.wait_for(&path, None), Ok),
-            identity => self.wait_for(&path, identity.as_ref()),
-        }
+        let at_hand = if run_as.is_none() { cached(&path) } else { None };
+        at_hand.map_or_else(|| self.wait_for(&path, self.identity(run_as)?.as_ref()), Ok)
     }
 
     fn same_program(&self, typed: &str, name: &str, search: &[String]) -> bool {

@@ -1,6 +1,7 @@
 //! Processes: plan a whole line, spawn, relay, wait, time out, sweep.
 #![forbid(unsafe_code)]
 
+mod capture;
 mod environment;
 mod identity;
 mod job;
@@ -14,8 +15,10 @@ pub mod run;
 mod script;
 mod streams;
 mod sweep;
-mod walk;
+pub mod walk;
 
+pub use capture::{Captured, capture};
+pub use identity::RunAs;
 pub use limit::Reached;
 pub use lookup::Host;
 pub use plan::{LinePlan, PipelineTerms, PlanContext, PlanError, plan, plan_terms};

@@ -23,8 +23,9 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::signal::{SigSet, SigmaskHow};
-use nix::unistd::geteuid;
+use nix::unistd::{getegid, geteuid};
 
+use crate::sys::rights;
 use crate::words::limits;
 
 /// How much the shell needs a record to be in the file before it goes on.
@@ -170,7 +171,7 @@ struct Writer {
 impl Writer {
     fn serve(mut self, jobs: &Receiver<Job>, answers: &Sender<io::Result<()>>) {
         // What goes wrong goes wrong again with the first record, which reports it.
-        let _ = self.prepare();
+        let _ = rights::take_owners().map_err(io::Error::from).and_then(|()| self.prepare());
         while let Ok(job) = jobs.recv() {
             let answer = self.append(&job);
             if job.need == Need::Last {
@@ -241,7 +242,9 @@ impl Writer {
         if let Some(file) = self.file {
             let _ = file.set_len(self.length);
             if is_in_own_directory(&self.path) {
-                let _ = file.set_permissions(Permissions::from_mode(0o440));
+                // The group is for whoever reads records; one that the account is in reads none.
+                let is_accounts = rights::owner().is_some() && file.metadata().is_ok_and(|file| file.gid() == getegid().as_raw());
+                let _ = file.set_permissions(Permissions::from_mode(if is_accounts { 0o400 } else { 0o440 }));
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::message;
-use crate::policy::settings;
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +75,9 @@ impl Clock {
         Clock { idle: None, max: None, started: now, key: now }
     }
 
-    /// Follows the settings of the policy in force.
-    pub fn set(&mut self, settings: &settings::Session) {
-        self.idle = settings.idle.map(Duration::from_millis);
-        self.max = settings.max.map(Duration::from_millis);
+    /// The same clock with these two times.
+    pub fn with(self, idle: Option<Duration>, max: Option<Duration>) -> Clock {
+        Clock { idle, max, ..self }
     }
 
     /// A key was pressed, or a prompt shown.
@@ -123,7 +121,7 @@ mod tests {
     /// Idle 30 s, at most 100 s.
     fn clock(start: Instant) -> Clock {
         let mut clock = Clock::start(start);
-        clock.set(&settings::Session { idle: Some(30_000), max: Some(100_000), ..settings::Session::default() });
+        clock = clock.with(Some(Duration::from_secs(30)), Some(Duration::from_secs(100)));
         clock
     }
 

@@ -3,23 +3,21 @@
 //! What is offered may still be refused, and the other way round: the decision is the policy's, on the whole line. What is inserted is
 //! quoted so that the line means exactly the word that was shown.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{builtins, in_force};
-use crate::exec::Host;
-use crate::policy::decide::{Candidate, candidates};
-use crate::policy::{Applied, Subject};
+use super::builtins;
+use super::desk::Desk;
+use super::names::{Name, Question};
+use crate::policy::decide::Candidate;
 use crate::syntax::complete::{Unfinished, words_before};
-use crate::sys::deadline;
-use crate::words::escape::hazard;
-use crate::words::limits::{GLOB_ENTRIES, GLOB_NAMES, PATH_DEADLINE};
 
 /// What completion looks at; it changes from line to line.
 #[derive(Clone)]
-pub struct View {
-    pub policy: Rc<Applied>,
-    pub subject: Subject,
+pub struct Desktop {
+    pub desk: Rc<RefCell<Desk>>,
+    pub home: String,
     pub directory: PathBuf,
 }
 
@@ -30,13 +28,6 @@ pub struct Suggestion {
     pub shown: String,
     /// What the word becomes, quoted.
     pub replacement: String,
-}
-
-/// A name in a directory.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Name {
-    text: String,
-    is_directory: bool,
 }
 
 impl Suggestion {
@@ -54,7 +45,7 @@ impl Suggestion {
 
 /// What may stand at byte `position` of `line`: where the word begins, and what it may become, sorted. Where only one thing can, a blank
 /// goes behind it.
-pub fn complete(view: &View, line: &str, position: usize) -> (usize, Vec<Suggestion>) {
+pub fn complete(view: &Desktop, line: &str, position: usize) -> (usize, Vec<Suggestion>) {
     let Some(unfinished) = words_before(line, position) else { return (position, Vec::new()) };
     let mut found = suggestions(view, &unfinished);
     found.sort();
@@ -73,7 +64,7 @@ fn finish(found: &mut Vec<Suggestion>) {
     }
 }
 
-fn suggestions(view: &View, unfinished: &Unfinished) -> Vec<Suggestion> {
+fn suggestions(view: &Desktop, unfinished: &Unfinished) -> Vec<Suggestion> {
     let partial = unfinished.partial.as_str();
     let words = unfinished.words.strip_prefix(&["explain".to_owned()]).unwrap_or(&unfinished.words);
     match words {
@@ -85,15 +76,14 @@ fn suggestions(view: &View, unfinished: &Unfinished) -> Vec<Suggestion> {
     }
 }
 
-fn command_words(view: &View, partial: &str) -> Vec<Suggestion> {
-    let commands = in_force::allowed_commands(&view.policy, &view.subject);
+fn command_words(view: &Desktop, partial: &str) -> Vec<Suggestion> {
+    let commands = view.desk.borrow_mut().commands().unwrap_or_default();
     let names = commands.iter().map(String::as_str).chain(builtins::names());
     names.filter(|name| name.starts_with(partial)).map(Suggestion::word).collect()
 }
 
-fn arguments(view: &View, words: &[String], partial: &str) -> Vec<Suggestion> {
-    let facts = Host::new(&view.directory);
-    let next = candidates(&view.policy, &view.subject, words, &facts).unwrap_or_default();
+fn arguments(view: &Desktop, words: &[String], partial: &str) -> Vec<Suggestion> {
+    let next = view.desk.borrow_mut().candidates(words, &view.directory).unwrap_or_default();
     let mut found = from_forms(&next, partial);
     if next.iter().any(|candidate| takes_path(candidate, partial)) {
         found.extend(files(view, partial, false));
@@ -116,48 +106,27 @@ fn takes_path(candidate: &Candidate, partial: &str) -> bool {
 }
 
 /// Names in the directory that a partial path is in. Hidden names only where the dot was typed.
-fn files(view: &View, partial: &str, directories: bool) -> Vec<Suggestion> {
+fn files(view: &Desktop, partial: &str, directories: bool) -> Vec<Suggestion> {
     let split = partial.rfind('/').map_or(0, |slash| slash + 1);
     let (typed, prefix) = partial.split_at_checked(split).unwrap_or(("", partial));
-    let names = names_in(&located(view, typed), prefix);
+    let names = names_in(view, located(view, typed), prefix);
     let wanted = names.iter().filter(|name| name.is_directory || !directories);
     wanted.map(|name| Suggestion::file(typed, name)).collect()
 }
 
 /// The directory that is meant by the directory part of a path as typed.
-fn located(view: &View, typed: &str) -> PathBuf {
+fn located(view: &Desktop, typed: &str) -> PathBuf {
     match typed.strip_prefix("~/") {
-        Some(rest) => Path::new(&view.subject.home).join(rest),
+        Some(rest) => Path::new(&view.home).join(rest),
         None => view.directory.join(typed),
     }
 }
 
-/// Reads a directory with the account's own rights within the deadline. One that gives no answer has no names.
-fn names_in(directory: &Path, prefix: &str) -> Vec<Name> {
-    let listed = deadline::within(PATH_DEADLINE, || list(directory, prefix)).unwrap_or_default();
-    let entries = listed.split(|byte| *byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
-    let name = |entry: &str| {
-        let (kind, text) = entry.split_at_checked(1)?;
-        Some(Name { text: text.to_owned(), is_directory: kind == "d" })
-    };
-    entries.filter_map(name).collect()
-}
-
-/// A directory's names as bytes: `d` or `f`, the name, NUL. Names that no line could hold are left out.
-fn list(directory: &Path, prefix: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let entries = std::fs::read_dir(directory).into_iter().flatten().take(GLOB_ENTRIES).flatten();
-    let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
-    for (name, path) in named.filter(|(name, _)| is_offered(name, prefix)).take(GLOB_NAMES) {
-        bytes.push(if path.is_dir() { b'd' } else { b'f' });
-        bytes.extend_from_slice(name.as_bytes());
-        bytes.push(0);
-    }
-    bytes
-}
-
-fn is_offered(name: &str, prefix: &str) -> bool {
-    name.starts_with(prefix) && (!name.starts_with('.') || prefix.starts_with('.')) && !name.chars().any(|c| hazard(c).is_some())
+/// A directory's names. One that gives no answer has none.
+fn names_in(view: &Desktop, directory: PathBuf, prefix: &str) -> Vec<Name> {
+    let question = Question::List { directory, prefix: prefix.to_owned() };
+    let answer = view.desk.borrow_mut().names(&question.encode());
+    answer.ok().and_then(|answer| serde_json::from_slice(&answer).ok()).unwrap_or_default()
 }
 
 /// A path as it is typed. The tilde of `~/` stays outside the quotes, where it means the home directory.
@@ -262,28 +231,6 @@ mod tests {
         ] {
             assert_eq!(takes_path(&candidate, partial), expected, "{candidate:?} {partial:?}");
         }
-    }
-
-    #[test]
-    fn names_that_no_line_could_hold_are_not_offered() {
-        for (name, prefix, offered) in [
-            ("syslog", "sys", true),
-            (".hidden", "", false),
-            (".hidden", ".", true),
-            ("a\x1bb", "", false),
-            ("a\nb", "", false),
-            ("x", "y", false),
-        ] {
-            assert_eq!(is_offered(name, prefix), offered, "{name:?} {prefix:?}");
-        }
-    }
-
-    #[test]
-    fn a_real_directory_is_listed() {
-        let names = names_in(Path::new("/proc/self"), "f");
-        assert!(names.contains(&Name { text: "fd".to_owned(), is_directory: true }));
-        assert!(names.iter().all(|name| name.text.starts_with('f')));
-        assert!(names_in(Path::new("/nonexistent"), "").is_empty());
     }
 
     #[test]

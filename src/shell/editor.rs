@@ -30,7 +30,7 @@ use rustyline::{
 };
 
 use super::clock::{Clock, Ending};
-use super::complete::{self, Suggestion, View};
+use super::complete::{self, Desktop, Suggestion};
 use super::input::{Input, woken_by};
 use crate::sys::prompt::{self, Wake};
 use crate::words::escape::{Hazard, hazard};
@@ -60,7 +60,7 @@ pub struct LineEditor {
 }
 
 impl LineEditor {
-    pub fn open(view: View) -> rustyline::Result<LineEditor> {
+    pub fn open(view: Desktop) -> rustyline::Result<LineEditor> {
         let config = Config::builder()
             .max_history_size(HISTORY_LINES)?
             .auto_add_history(false)
@@ -81,7 +81,7 @@ impl LineEditor {
     }
 
     /// Reads a line. `clock` may end the session meanwhile, and learns when the last key was pressed.
-    pub fn read(&mut self, prompt: &str, view: View, clock: &mut Clock) -> Input {
+    pub fn read(&mut self, prompt: &str, view: Desktop, clock: &mut Clock) -> Input {
         if let Some(helper) = self.editor.helper_mut() {
             helper.view = view;
         }
@@ -201,7 +201,7 @@ impl ConditionalEventHandler for KeyHandler {
 
 /// What the editor asks for while a line is edited.
 struct Assistant {
-    view: View,
+    view: Desktop,
     keys: Arc<Keys>,
 }
 

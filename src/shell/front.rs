@@ -7,17 +7,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
-use nix::unistd::{AccessFlags, access};
-
 use super::builtins;
-use crate::exec::Host;
-use crate::policy::Facts;
+use super::names::Question;
 use crate::syntax::ast::Script;
+use crate::syntax::glob::AskNames;
 use crate::syntax::{Connector, Context, Request, Stage, SyntaxError, expand, parse};
-use crate::sys::deadline;
-use crate::words::limits::PATH_DEADLINE;
 
 /// What a line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,8 +45,10 @@ pub struct Surroundings<'a> {
     pub constants: &'a BTreeMap<String, String>,
     /// What `$?` means.
     pub status: u8,
-    /// Whether the policy allows a program of this name.
-    pub is_program: &'a dyn Fn(&str) -> bool,
+    /// Builtins that are programs of the policy, too.
+    pub programs: &'a [String],
+    /// Who answers a [`Question`].
+    pub names: AskNames<'a>,
 }
 
 /// The front of one session.
@@ -63,9 +59,8 @@ pub struct Front {
 }
 
 impl Front {
-    /// Starts where this process was started, which for a login is the account's home directory.
-    pub fn new(home: &str) -> Front {
-        let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    /// Starts in a directory: where this process was started, which for a login is the account's home directory.
+    pub fn new(home: &str, directory: PathBuf) -> Front {
         Front { home: home.to_owned(), directory, before: None }
     }
 
@@ -103,8 +98,9 @@ impl Front {
     }
 
     fn expand(&self, script: &Script, directory: &Path, surroundings: &Surroundings<'_>) -> Result<Request, SyntaxError> {
-        let Surroundings { constants, status, .. } = *surroundings;
-        expand(script, &Context { directory, home: &self.home, status, constants })
+        let Surroundings { constants, status, names, .. } = *surroundings;
+        let ask = |question: &[u8]| names(&Question::Globs(String::from_utf8_lossy(question).into_owned()).encode());
+        expand(script, &Context { directory, home: &self.home, status, constants, names: &ask })
     }
 
     /// Takes `cd DIR &&` off the front of a line: the rest, and where it happens.
@@ -114,7 +110,7 @@ impl Front {
             Some((first, rest)) if first.builtin().as_deref() == Some("cd") && hangs_on_success(&rest) => {
                 let request = self.expand(&first, &self.directory, surroundings)?;
                 let argv = alone(&first, &request).unwrap_or_default();
-                let directory = self.destination(&argv).map_err(|reason| Refusal::Directory { reason })?;
+                let directory = self.destination(&argv, surroundings.names).map_err(|reason| Refusal::Directory { reason })?;
                 Ok((rest, Some(directory)))
             }
             _ => Ok((script, None)),
@@ -122,7 +118,7 @@ impl Front {
     }
 
     /// Where a `cd` leads: the resolved path of a directory that the account may enter. The error is a reason in words.
-    pub fn destination(&self, argv: &[String]) -> Result<PathBuf, String> {
+    pub fn destination(&self, argv: &[String], names: AskNames<'_>) -> Result<PathBuf, String> {
         let target = match argv {
             [_] => self.home.as_str(),
             [_, dash] if dash == "-" => return self.before.clone().ok_or_else(|| "there is no directory before this one".to_owned()),
@@ -130,25 +126,11 @@ impl Front {
             [_, target] => target,
             _ => return Err("give one directory".to_owned()),
         };
-        let host = Host::new(&self.directory);
-        let resolved = host.resolve(target, None).map_err(|reason| format!("{target}: {reason}"))?;
-        enterable(&resolved.path).map_err(|reason| format!("{target}: {reason}"))?;
-        match resolved.path.to_str() {
-            Some(_) => Ok(resolved.path),
-            None => Err(format!("{target}: its name is not UTF-8")),
-        }
+        let question = Question::Enter { directory: self.directory.clone(), target: target.to_owned() };
+        let answer = names(&question.encode()).map_err(|reason| format!("{target}: {reason}"))?;
+        let found: Result<PathBuf, String> = serde_json::from_slice(&answer).map_err(|_| format!("{target}: no answer"))?;
+        found.map_err(|reason| format!("{target}: {reason}"))
     }
-}
-
-/// Asks the kernel, within the deadline: the file system may hang.
-fn enterable(path: &Path) -> Result<(), String> {
-    let ask = || {
-        let opened = open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).map(drop);
-        let refused = opened.and_then(|()| access(path, AccessFlags::X_OK)).err();
-        refused.map(|errno| errno.desc().to_lowercase().into_bytes()).unwrap_or_default()
-    };
-    let reason = deadline::within(PATH_DEADLINE, ask).map_err(|elapsed| elapsed.to_string())?;
-    if reason.is_empty() { Ok(()) } else { Err(String::from_utf8_lossy(&reason).into_owned()) }
 }
 
 /// The words of a builtin that is all that a line asks for.
@@ -161,7 +143,7 @@ fn alone(script: &Script, request: &Request) -> Option<Vec<String>> {
 /// A builtin among other commands is an error, unless there is a program of its name.
 fn stands_alone(request: &Request, surroundings: &Surroundings<'_>) -> Result<(), SyntaxError> {
     let mut stages = request.items.iter().flat_map(|item| &item.stages);
-    match stages.find(|stage| builtins::is_builtin(name(stage)) && !(surroundings.is_program)(name(stage))) {
+    match stages.find(|stage| builtins::is_builtin(name(stage)) && !surroundings.programs.iter().any(|program| program == name(stage))) {
         Some(stage) => Err(SyntaxError {
             message: format!("`{}` is part of this shell and stands alone on its line", name(stage)),
             span: stage.argv.first().map(|word| word.span).unwrap_or_default(),
@@ -178,12 +160,17 @@ fn name(stage: &Stage) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::names;
+
+    fn ask(question: &[u8]) -> Result<Vec<u8>, String> {
+        names::ask(question, None)
+    }
 
     /// What a line asks for, in a directory, where the policy allows a program `history`.
     fn read_in(directory: &str, line: &str) -> Result<Asked, Refusal> {
         let front = Front { home: "/".to_owned(), directory: directory.into(), before: Some("/usr".into()) };
-        let is_program = |name: &str| name == "history";
-        front.read(line.as_bytes(), &Surroundings { constants: &BTreeMap::new(), status: 7, is_program: &is_program })
+        let surroundings = Surroundings { constants: &BTreeMap::new(), status: 7, programs: &["history".to_owned()], names: &ask };
+        front.read(line.as_bytes(), &surroundings)
     }
 
     /// The command words of what would run, and where.
@@ -247,7 +234,7 @@ mod tests {
             (&["a", "b"], Err("give one directory")),
         ] {
             let argv: Vec<String> = ["cd"].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
-            assert_eq!(front.destination(&argv), expected.map(PathBuf::from).map_err(str::to_owned), "{arguments:?}");
+            assert_eq!(front.destination(&argv, &ask), expected.map(PathBuf::from).map_err(str::to_owned), "{arguments:?}");
         }
     }
 }

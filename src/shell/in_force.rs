@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::arguments::Origin;
+use super::builtins;
 use crate::access::Person;
 use crate::access::in_force::{InForce as AppliedInForce, NotInForce};
 use crate::policy::compile::Source;
@@ -145,6 +146,11 @@ pub fn allows(policy: &Applied, subject: &Subject, command: &str) -> bool {
         .iter()
         .flat_map(|rules| &rules.allow)
         .any(|rule| policy.scopes().get(rule.scope as usize).is_some_and(|scope| scope.admits(subject)))
+}
+
+/// Builtins that are programs of the policy, too: they need not stand alone.
+pub fn shadowed_builtins(policy: &Applied, subject: &Subject) -> Vec<String> {
+    builtins::names().filter(|name| allows(policy, subject, name)).map(str::to_owned).collect()
 }
 
 /// The allow rules for one command word that are in force for `subject`, with the source that each is from. A damaged policy has none.

@@ -107,13 +107,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::policy::settings::Session;
 
     #[test]
     fn a_signal_ends_the_session_or_only_the_line() {
         let clock = |max: Option<u64>| {
             let mut clock = Clock::start(Instant::now());
-            clock.set(&Session { idle: None, max, ..Session::default() });
+            clock = clock.with(None, max.map(Duration::from_millis));
             clock
         };
         let over = Input::Ended(Ending::Max(Duration::ZERO));

@@ -1,21 +1,27 @@
-//! The session: the front (editor, prompt, parsing, globs) and the guard (decision, records, processes), tied by one narrow call.
+//! The session: the front (editor, prompt, parsing) and the guard (decision, records, processes), tied by one narrow call.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | [`arguments`] | the command line of `posternsh` |
-//! | [`in_force`] | the policy in force, and what of it a person may see |
-//! | [`session`] | the loop: line by line, from the front to the guard |
+//! | [`session`] | the front's loop: line by line, to the guard |
 //! | [`input`], [`editor`], [`complete`] | where lines come from |
 //! | [`front`], [`builtins`] | what a line asks for, and what the shell does by itself |
-//! | [`guard`], [`ledger`] | decision, processes, records |
-//! | [`clock`] | how a session ends |
+//! | [`desk`], [`channel`], [`wire`] | the seam: what the front may ask, in this process or over a socket |
+//! | [`split`] | the two halves as processes, with a picture of all of them |
+//! | [`opening`], [`guard`], [`ledger`] | who it is and by which policy; decision, processes, records |
+//! | [`in_force`] | the policy in force, and what of it a person may see |
+//! | [`names`] | what the front asks of the file system |
+//! | [`clock`], [`terminal`] | how a session ends, and what it leaves |
 //! | [`message`] | everything that the person reads |
 #![forbid(unsafe_code)]
 
 pub mod arguments;
 pub mod builtins;
+pub mod channel;
 pub mod clock;
 pub mod complete;
+mod confirm;
+pub mod desk;
 pub mod editor;
 pub mod front;
 pub mod guard;
@@ -23,27 +29,35 @@ pub mod in_force;
 pub mod input;
 pub mod ledger;
 pub mod message;
+pub mod names;
+pub mod opening;
 pub mod session;
+pub mod split;
+mod terminal;
+mod told;
+pub mod wire;
+mod witness;
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::process::{ExitCode, exit};
-use std::sync::{Mutex, PoisonError};
+use std::rc::Rc;
 
-use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
-
-use crate::access::{self, AccessError};
-use crate::confine::Rulesets;
-use crate::exec::Relayer;
-use crate::record::Unrecorded;
+use crate::access::{Install, InstallError};
+use crate::sys::identity::Identity;
 use crate::sys::process::protect_memory;
 use crate::sys::prompt;
-use crate::words::{Safe, paths};
-use arguments::{ArgumentError, Arguments, Origin, Task, Way};
-use guard::Guard;
-use in_force::{InForce, PolicyError};
+use crate::sys::sealed::{self, Role, SealError};
+use crate::sys::start::Inherited;
+use crate::{access, sys};
+use arguments::{ArgumentError, Arguments, Origin, Task};
+use complete::Desktop;
+use desk::{Desk, View, Way};
+use editor::LineEditor;
 use message::tell;
+use opening::{Opening, OpeningError, lines};
 use session::Session;
 
 const USAGE: &str = "usage: posternsh [--demo | --policy FILE|DIR] [-c LINE | --forced]";
@@ -66,119 +80,147 @@ const BROKEN: u8 = 125;
 
 /// Why a session cannot start.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+pub enum StartError {
     #[error("{0}")]
     Arguments(#[from] ArgumentError),
-    #[error("started with privilege that its caller lacks: this version does not run set-user-ID")]
-    Privileged,
+    #[error("started with privilege that its caller lacks: it takes no {0}")]
+    Privileged(&'static str),
     #[error(transparent)]
-    Access(#[from] AccessError),
+    Install(#[from] InstallError),
+    #[error("what this was started with cannot be made good: {0}")]
+    Inherited(#[from] sys::start::StartError),
     #[error(transparent)]
-    Policy(#[from] PolicyError),
-    #[error("{0}; without records there is no session")]
-    Unrecorded(#[from] Unrecorded),
-    #[error("signals cannot be watched: {0}")]
-    Signals(#[from] io::Error),
-    #[error("the shell's memory cannot be protected: {}", .0.desc())]
+    Opening(#[from] OpeningError),
+    #[error("{0}")]
+    NotStarted(String),
+    #[error("the kernel gives no signals or processes: {0}")]
+    System(#[from] io::Error),
+    #[error("what a shell must do first failed: {}", .0.desc())]
     Unprotected(#[from] nix::Error),
-    #[error("output cannot be passed on: {0}")]
-    Relay(io::Error),
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// The main function of `posternsh`.
 pub fn main() -> ExitCode {
-    fail_closed();
-    let status = arguments::parse(std::env::args_os().skip(1)).map_err(StartError::from).and_then(run);
-    ExitCode::from(status.unwrap_or_else(|error| refuse(&error)))
+    main_with(half)
+}
+
+/// The same with another front where it is a process of its own: for who tries what one can do that is not ours.
+pub fn main_with(front: split::Front) -> ExitCode {
+    ExitCode::from(start(front).unwrap_or_else(|error| refuse(&error)))
+}
+
+fn start(front: split::Front) -> Result<u8, StartError> {
+    // Before anything is in it. Nothing that follows undoes it: a child has memory of its own once it executes.
+    protect_memory()?;
+    match Install::of_this_process()? {
+        Install::Plain => {
+            fail_closed();
+            whole()
+        }
+        Install::Root | Install::Postern => split::run(front),
+    }
 }
 
 /// Says why there is no session, and puts it on record.
 fn refuse(error: &StartError) -> u8 {
-    let reason = error.to_string();
-    let usage = if matches!(error, StartError::Arguments(_)) { USAGE } else { "" };
-    tell(&legible(&format!("{reason}\n{usage}")));
-    ledger::refused(&access::identify().unwrap_or_else(|_| access::unidentified()), &reason);
+    tell_why(error);
+    // Where the session could not begin, that is on record already.
+    if !matches!(error, StartError::NotStarted(_)) {
+        ledger::refused(&access::identify().unwrap_or_else(|_| access::unidentified()), &error.to_string());
+    }
     BROKEN
 }
 
-fn run(task: Task) -> Result<u8, StartError> {
-    match task {
+fn tell_why(error: &StartError) {
+    let usage = if matches!(error, StartError::Arguments(_)) { USAGE } else { "" };
+    tell(&lines(&format!("{error}\n{usage}")));
+}
+
+/// Front and guard in one.
+fn whole() -> Result<u8, StartError> {
+    match arguments::parse(std::env::args_os().skip(1))? {
         Task::Help => show(&format!("{USAGE}\n\n{HELP}")),
         Task::Version => show(concat!("posternsh ", env!("CARGO_PKG_VERSION"), "\n")),
-        Task::Run(arguments) => session(arguments),
+        Task::Run(arguments) => {
+            let desk = Desk::here(Opening::prepare(&arguments.origin, Inherited::default())?);
+            converse(arguments.way, Rc::new(RefCell::new(desk)), || Ok(()))
+        }
     }
 }
 
-/// Self-protection, self-check, policy, session, exit status.
-fn session(arguments: Arguments) -> Result<u8, StartError> {
-    // Before anything is in it. Nothing that follows undoes it: a child has memory of its own once it executes.
-    protect_memory()?;
-    if access::privileged() {
-        return Err(StartError::Privileged);
-    }
-    let (way, line) = line(arguments.way);
+/// The front alone.
+fn half(desk: Desk) -> u8 {
+    let desk = Rc::new(RefCell::new(desk));
+    let status = match arguments::parse(std::env::args_os().skip(1)) {
+        Ok(Task::Help) => show(&format!("{USAGE}\n\n{HELP}")),
+        Ok(Task::Version) => show(concat!("posternsh ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Task::Run(Arguments { way, origin: Origin::Applied })) => converse(way, Rc::clone(&desk), seal),
+        Ok(Task::Run(Arguments { origin: Origin::Sources(_), .. })) => Err(StartError::Privileged("--policy")),
+        Ok(Task::Run(Arguments { origin: Origin::Demo, .. })) => Err(StartError::Privileged("--demo")),
+        Err(error) => Err(error.into()),
+    };
+    status.unwrap_or_else(|error| {
+        tell_why(&error);
+        desk.borrow_mut().abort(&error.to_string());
+        BROKEN
+    })
+}
+
+/// Gives up what the front does not need, for good.
+fn seal() -> Result<(), StartError> {
+    Ok(sealed::seal(Some(&Identity::of_caller()?), Role::Front)?)
+}
+
+/// A whole session, seen from the front. `seal` comes when it has all that it opens and has read nothing from the person.
+fn converse(way: arguments::Way, desk: Rc<RefCell<Desk>>, seal: impl FnOnce() -> Result<(), StartError>) -> Result<u8, StartError> {
+    let (way, line) = line(way);
     let interactive = line.is_none() && io::stdin().is_terminal();
     prompt::watch(interactive)?;
-    // Before there is a policy or a record in memory, and another thread.
-    let relayer = Relayer::start(None).map_err(StartError::Relay)?;
-
-    let person = access::identify()?;
-    let demo = arguments.origin == Origin::Demo;
-    let (policy, alert) = InForce::open(&arguments.origin, &person)?;
     let term = std::env::var("TERM").ok();
-    // It says nothing of a policy, so it serves every one.
-    let state = Some(Path::new(paths::STATE_DIR));
-    let rulesets = if interactive || way == "login" { Rulesets::for_session(state) } else { Rulesets::for_one_line(state) };
-    let mut guard = Guard::open(policy, person.clone(), way, io::stdout().is_terminal(), term.clone(), rulesets, relayer)?;
-    if let Some(reason) = &alert {
-        guard.alert(reason);
-    }
-    if interactive {
-        alert.iter().for_each(|reason| tell(&legible(reason)));
-        if demo {
-            introduce(&guard);
-        }
-    }
-
-    let mut session = Session::new(person, guard);
+    let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let editable = interactive && editor::is_usable(term.as_deref());
+    let desktop = Desktop { desk: Rc::clone(&desk), home: String::new(), directory: directory.clone() };
+    let editor = editable.then(|| LineEditor::open(desktop)).and_then(Result::ok);
+    seal()?;
+    let (view, messages) = desk.borrow_mut().start(way, interactive, term.as_deref()).map_err(StartError::NotStarted)?;
+    messages.iter().for_each(|message| tell(message));
+    introduce(&view);
+    let mut session = Session::new(desk, view, directory);
     let ending = match line {
         Some(line) => session.command(&line),
-        None if interactive => session.interactive(term.as_deref()),
+        None if interactive => session.interactive(editor),
         None => session.script(),
     };
     Ok(session.end(ending))
 }
 
-/// The way in as records name it, and the one line to run if there is one.
-fn line(way: Way) -> (&'static str, Option<Vec<u8>>) {
+/// The way in, and the one line to run if there is one.
+fn line(way: arguments::Way) -> (Way, Option<Vec<u8>>) {
     match way {
-        Way::Login => ("login", None),
-        Way::Command(line) => ("command", Some(line)),
-        Way::Forced => ("forced", std::env::var_os("SSH_ORIGINAL_COMMAND").map(OsStringExt::into_vec)),
+        arguments::Way::Login => (Way::Login, None),
+        arguments::Way::Command(line) => (Way::Command, Some(line)),
+        arguments::Way::Forced => (Way::Forced, std::env::var_os("SSH_ORIGINAL_COMMAND").map(OsStringExt::into_vec)),
     }
 }
 
 /// What the demo is.
-fn introduce(guard: &Guard) {
-    tell("a demo: commands run as you, by the diagnostics policy that is built in; nothing is installed");
-    tell(&format!("its records are in {}", Safe(guard.records().0.as_os_str().as_bytes())));
+fn introduce(view: &View) {
+    if let Some(records) = &view.demo {
+        tell("a demo: commands run as you, by the diagnostics policy that is built in; nothing is installed");
+        tell(&format!("its records are in {records}"));
+    }
 }
 
 /// A defect of this program ends it with a message and the terminal as it was; never with a shell that goes on.
 fn fail_closed() {
-    let modes = Mutex::new(tcgetattr(io::stdin()).ok());
+    terminal::remember();
     std::panic::set_hook(Box::new(move |defect| {
-        if let Some(modes) = modes.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, modes);
-        }
-        tell(&legible(&format!("a defect in this shell: {defect}")));
+        terminal::put_back();
+        tell(&lines(&format!("a defect in this shell: {defect}")));
         exit(BROKEN.into());
     }));
-}
-
-/// A text of several lines, each safe to show.
-fn legible(text: &str) -> String {
-    text.lines().map(|line| Safe(line.as_bytes()).to_string()).collect::<Vec<_>>().join("\n")
 }
 
 fn show(text: &str) -> Result<u8, StartError> {

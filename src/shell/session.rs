@@ -1,36 +1,34 @@
 //! The session: line by line, from the front to the guard, until it ends.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use super::clock::{Clock, Ending};
-use super::complete::View;
+use super::complete::Desktop;
+use super::desk::{Desk, Gone, View};
 use super::editor::{self, LineEditor};
 use super::front::{Asked, Front, Refusal, Surroundings};
-use super::guard::{Guard, Outcome, Refused};
+use super::guard::Outcome;
 use super::input::{self, Input};
 use super::message::{self, tell};
-use super::{builtins, in_force};
-use crate::access::Person;
-use crate::exec::Host;
+use super::{builtins, confirm};
 use crate::record::Decision;
+use crate::syntax::Request;
 use crate::words::Safe;
 use crate::words::escape::hazard;
 use crate::words::limits::HISTORY_LINES;
 
 /// A session of a person.
 pub struct Session {
-    person: Person,
+    desk: Rc<RefCell<Desk>>,
+    view: View,
     front: Front,
-    guard: Guard,
     /// Whether a person types the lines.
     interactive: bool,
-    since: OffsetDateTime,
+    clock: Clock,
     /// The exit status of the line before.
     status: u8,
     history: Vec<String>,
@@ -47,6 +45,16 @@ struct Done {
     ending: Option<Ending>,
 }
 
+impl From<(String, u8)> for Done {
+    /// What was shown, or, of an error, what is told.
+    fn from((text, status): (String, u8)) -> Done {
+        match status {
+            1 | 2 | 125 => Done::failed(status, text),
+            _ => Done { status, ..Done::shown(text) },
+        }
+    }
+}
+
 impl Done {
     fn shown(text: String) -> Done {
         Done { shown: text, ..Done::default() }
@@ -57,9 +65,21 @@ impl Done {
 }
 
 impl Session {
-    pub fn new(person: Person, guard: Guard) -> Session {
-        let front = Front::new(&person.home);
-        Session { person, front, guard, interactive: false, since: OffsetDateTime::now_utc(), status: 0, history: Vec::new() }
+    /// A session that begins in a directory.
+    pub fn new(desk: Rc<RefCell<Desk>>, view: View, directory: PathBuf) -> Session {
+        let now = Instant::now();
+        let [_, _, age] = view.clocks();
+        let clock = Clock::start(age.and_then(|age| now.checked_sub(age)).unwrap_or(now));
+        let front = Front::new(&view.home, directory);
+        Session { desk, view, front, interactive: false, clock, status: 0, history: Vec::new() }
+    }
+
+    /// The session's clock by the policy in force, as if a key had just been pressed.
+    fn clock(&self) -> Clock {
+        let [idle, max, _] = self.view.clocks();
+        let mut clock = self.clock.with(idle, max);
+        clock.touch(Instant::now());
+        clock
     }
 
     /// Runs one line: `-c`.
@@ -70,7 +90,7 @@ impl Session {
     /// Runs lines from standard input, silently.
     pub fn script(&mut self) -> Ending {
         loop {
-            let ending = match input::read_line(&self.guard.clock().without_keys()) {
+            let ending = match input::read_line(&self.clock().without_keys()) {
                 Input::Interrupted => Some(Ending::Exit(130)),
                 input => self.take(input),
             };
@@ -80,12 +100,10 @@ impl Session {
         }
     }
 
-    /// Runs lines from a person at a terminal.
-    pub fn interactive(&mut self, term: Option<&str>) -> Ending {
+    /// Runs lines from a person at a terminal. `editor` is for a terminal that can be edited on.
+    pub fn interactive(&mut self, mut editor: Option<LineEditor>) -> Ending {
         self.interactive = true;
-        let mut editor = editor::is_usable(term).then(|| LineEditor::open(self.view())).and_then(Result::ok);
-        let session = &self.guard.policy().settings().session;
-        say(&message::greeting(&self.person.host, &self.person.account, session.banner.as_deref()));
+        say(&message::greeting(&self.view.host, &self.view.account, self.view.banner.as_deref()));
         loop {
             if let Some(ending) = self.turn(editor.as_mut()) {
                 return ending;
@@ -95,7 +113,7 @@ impl Session {
 
     /// One prompt and its line.
     fn turn(&mut self, editor: Option<&mut LineEditor>) -> Option<Ending> {
-        let mut clock = self.guard.clock();
+        let mut clock = self.clock();
         if let Some(ending) = clock.over(Instant::now()) {
             return Some(ending);
         }
@@ -110,7 +128,7 @@ impl Session {
             Input::TooLong { start, bytes } => {
                 let reason = message::too_long(start.len(), bytes);
                 tell(&reason);
-                let outcome = self.invalid(&start, &reason);
+                let outcome = self.invalid(&start, &reason).unwrap_or_else(lost);
                 self.finish(outcome)
             }
             Input::Interrupted => {
@@ -119,7 +137,7 @@ impl Session {
             }
             Input::NotText => {
                 tell("what was typed is not UTF-8; nothing was run");
-                let outcome = self.invalid(b"", "invalid UTF-8 from the terminal");
+                let outcome = self.invalid(b"", "invalid UTF-8 from the terminal").unwrap_or_else(lost);
                 self.finish(outcome)
             }
             Input::End => Some(Ending::Exit(self.status)),
@@ -132,8 +150,8 @@ impl Session {
     }
 
     fn read(&mut self, editor: Option<&mut LineEditor>, clock: &mut Clock) -> Input {
-        let prompt = message::prompt(&self.person.account, &self.person.host, self.status);
-        let view = self.view();
+        let prompt = message::prompt(&self.view.account, &self.view.host, self.status);
+        let view = self.desktop();
         let Some(editor) = editor else {
             say_part(&prompt);
             return input::read_line(clock);
@@ -152,24 +170,31 @@ impl Session {
 
     /// Runs one line, whatever it is. Once the session's time is over, none.
     fn line(&mut self, line: &[u8]) -> Option<Ending> {
-        self.guard.refresh().iter().for_each(|message| tell(message));
-        let outcome = match self.guard.clock().over(Instant::now()) {
+        let outcome = self.refresh().and_then(|()| match self.clock().over(Instant::now()) {
             Some(ending) => {
-                let refused = Refused { decision: Decision::Deny, status: ending.status(), reason: "the session's time is over" };
-                Outcome { ending: Some(ending), ..self.guard.refuse(line, &refused, self.front.directory()) }
+                let outcome = self.refuse(line, Decision::Deny, ending.status(), "the session's time is over")?;
+                Ok(Some(Outcome { ending: Some(ending), ..outcome }))
             }
-            None => self.outcome(line)?,
-        };
-        self.finish(outcome)
+            None => self.outcome(line),
+        });
+        self.finish(outcome.unwrap_or_else(|gone| Some(lost(gone)))?)
+    }
+
+    /// Takes up another policy if one was applied.
+    fn refresh(&mut self) -> Result<(), Gone> {
+        let (view, messages) = self.desk.borrow_mut().refresh()?;
+        self.view = view.unwrap_or_else(|| std::mem::take(&mut self.view));
+        messages.iter().for_each(|message| tell(message));
+        Ok(())
     }
 
     /// What becomes of a line; `None` of one that asks for nothing.
-    fn outcome(&mut self, line: &[u8]) -> Option<Outcome> {
-        Some(match self.asked(line) {
-            Ok(Asked::Nothing) => return None,
-            Ok(Asked::Builtin(argv)) => self.builtin(line, &argv),
+    fn outcome(&mut self, line: &[u8]) -> Result<Option<Outcome>, Gone> {
+        Ok(Some(match self.asked(line) {
+            Ok(Asked::Nothing) => return Ok(None),
+            Ok(Asked::Builtin(argv)) => self.builtin(line, &argv)?,
             Ok(Asked::Commands { request, directory }) => {
-                let outcome = self.guard.submit(request, &directory);
+                let outcome = self.submit(request, &directory)?;
                 if outcome.accepted {
                     self.front.enter(directory);
                 }
@@ -177,29 +202,43 @@ impl Session {
             }
             Err(Refusal::Syntax(error)) => {
                 tell(&message::invalid(line, &error));
-                self.invalid(line, &error.to_string())
+                self.invalid(line, &error.to_string())?
             }
             Err(Refusal::Directory { reason }) => {
                 tell(&no_directory(&reason));
-                let reason = format!("cd: {reason}");
-                let refused = Refused { decision: Decision::Deny, status: 1, reason: &reason };
-                self.guard.refuse(line, &refused, self.front.directory())
+                self.refuse(line, Decision::Deny, 1, &format!("cd: {reason}"))?
             }
-        })
+        }))
+    }
+
+    fn refuse(&self, line: &[u8], decision: Decision, status: u8, reason: &str) -> Result<Outcome, Gone> {
+        self.desk.borrow_mut().refuse(line, decision, status, reason, self.front.directory())
+    }
+
+    /// Gives a line to the guard, and once more where the person has to confirm it first.
+    fn submit(&mut self, request: Request, directory: &Path) -> Result<Outcome, Gone> {
+        let outcome = self.desk.borrow_mut().submit(request.clone(), directory, &[])?;
+        if outcome.confirm.is_empty() {
+            return Ok(outcome);
+        }
+        outcome.messages.iter().for_each(|message| tell(message));
+        let (answers, ending) = confirm::ask(&outcome.confirm, &self.clock());
+        self.refresh()?;
+        let outcome = self.desk.borrow_mut().submit(request, directory, &answers)?;
+        Ok(Outcome { ending: ending.or(outcome.ending), ..outcome })
     }
 
     /// Puts a line on record that is not part of this shell. Without a person, what follows may be part of what was not understood: POSIX
     /// ends a shell there.
-    fn invalid(&mut self, line: &[u8], reason: &str) -> Outcome {
-        let outcome = self.guard.refuse(line, &Refused { decision: Decision::Invalid, status: 2, reason }, self.front.directory());
-        Outcome { ending: (!self.interactive).then_some(Ending::Exit(2)), ..outcome }
+    fn invalid(&self, line: &[u8], reason: &str) -> Result<Outcome, Gone> {
+        let outcome = self.refuse(line, Decision::Invalid, 2, reason)?;
+        Ok(Outcome { ending: (!self.interactive).then_some(Ending::Exit(2)), ..outcome })
     }
 
     fn asked(&self, line: &[u8]) -> Result<Asked, Refusal> {
-        let (policy, subject) = (self.guard.policy(), self.guard.subject());
-        let constants = in_force::constants(policy, subject);
-        let is_program = |name: &str| in_force::allows(policy, subject, name);
-        self.front.read(line, &Surroundings { constants: &constants, status: self.status, is_program: &is_program })
+        let ask = |question: &[u8]| self.desk.borrow_mut().names(question);
+        let View { constants, programs, .. } = &self.view;
+        self.front.read(line, &Surroundings { constants, status: self.status, programs, names: &ask })
     }
 
     fn finish(&mut self, outcome: Outcome) -> Option<Ending> {
@@ -208,57 +247,47 @@ impl Session {
         outcome.ending
     }
 
-    fn view(&self) -> View {
-        View { policy: Rc::clone(self.guard.policy()), subject: self.guard.subject().clone(), directory: self.front.directory().to_owned() }
+    /// What completion looks at.
+    fn desktop(&self) -> Desktop {
+        Desktop { desk: Rc::clone(&self.desk), home: self.view.home.clone(), directory: self.front.directory().to_owned() }
     }
 
     /// Does what a builtin does, on record. Nobody is kept from leaving by records that cannot be written.
-    fn builtin(&mut self, line: &[u8], argv: &[String]) -> Outcome {
-        let mut outcome = self.recorded(line, argv, |session| session.act(argv));
-        if !outcome.accepted && matches!(argv.first().map(String::as_str), Some("exit" | "logout")) {
-            outcome.ending = Some(Ending::Exit(outcome.status));
+    fn builtin(&mut self, line: &[u8], argv: &[String]) -> Result<Outcome, Gone> {
+        if let Some(refused) = self.desk.borrow_mut().builtin(line, argv, self.front.directory())? {
+            let leaves = matches!(argv.first().map(String::as_str), Some("exit" | "logout"));
+            let ending = leaves.then_some(Ending::Exit(refused.status));
+            return Ok(Outcome { ending: refused.ending.or(ending), ..refused });
         }
-        outcome
-    }
-
-    fn recorded(&mut self, line: &[u8], argv: &[String], act: impl FnOnce(&mut Session) -> Done) -> Outcome {
-        let started = match self.guard.builtin(line, argv.to_vec(), self.front.directory()) {
-            Ok(started) => started,
-            Err(outcome) => return outcome,
-        };
-        let done = act(self);
+        let done = self.act(argv)?;
         show(&done.shown);
         let mut messages: Vec<String> = done.error.into_iter().collect();
-        messages.extend(self.guard.end_builtin(&started, done.status));
-        Outcome { status: done.status, accepted: true, messages, ending: done.ending }
+        messages.extend(self.desk.borrow_mut().end_builtin(done.status)?);
+        Ok(Outcome { status: done.status, accepted: true, messages, ending: done.ending, ..Outcome::default() })
     }
 
-    fn act(&mut self, argv: &[String]) -> Done {
+    fn act(&mut self, argv: &[String]) -> Result<Done, Gone> {
         let (name, arguments) = argv.split_first().map_or(("", argv), |(name, arguments)| (name.as_str(), arguments));
-        match (name, arguments) {
-            ("help", []) => Done::shown(builtins::help(self.guard.policy(), self.guard.subject(), editor::columns())),
-            ("help", [command]) => self.help_on(command),
-            ("explain", [line]) => self.explain(line),
+        Ok(match (name, arguments) {
+            ("help", []) => self.desk.borrow_mut().help(None, editor::columns())?.into(),
+            ("help", [command]) => self.desk.borrow_mut().help(Some(command), editor::columns())?.into(),
+            ("explain", [line]) => self.explain(line)?,
             ("cd", _) => self.change_directory(argv),
             ("pwd", []) => Done::shown(format!("{}\n", safe(self.front.directory()))),
             ("history", []) => Done::shown(builtins::history(self.history.iter().map(String::as_str))),
-            ("session", []) => Done::shown(self.about()),
+            ("session", []) => self.desk.borrow_mut().about()?.into(),
             ("logout", []) => Done { status: self.status, ending: Some(Ending::Exit(self.status)), ..Done::default() },
             ("exit", arguments) => match builtins::exit_status(arguments, self.status) {
                 Ok(status) => Done { status, ending: Some(Ending::Exit(status)), ..Done::default() },
                 Err(reason) => Done::failed(2, format!("exit: {reason}")),
             },
             (name, _) => Done::failed(2, format!("usage: {}", builtins::usage(name))),
-        }
-    }
-
-    fn help_on(&self, command: &str) -> Done {
-        let help = builtins::help_on(self.guard.policy(), self.guard.subject(), command, editor::columns());
-        help.map_or_else(|error| Done::failed(1, error), Done::shown)
+        })
     }
 
     fn change_directory(&mut self, argv: &[String]) -> Done {
-        match self.front.destination(argv) {
+        let destination = self.front.destination(argv, &|question| self.desk.borrow_mut().names(question));
+        match destination {
             Ok(directory) => {
                 self.front.enter(directory);
                 Done::default()
@@ -268,46 +297,27 @@ impl Session {
     }
 
     /// Says what would become of a line. Of a builtin there is nothing to decide.
-    fn explain(&self, line: &str) -> Done {
-        let (request, directory) = match self.asked(line.as_bytes()) {
-            Ok(Asked::Commands { request, directory }) => (request, directory),
-            Ok(Asked::Builtin(_)) => return Done::shown("allowed: it is part of this shell\n".to_owned()),
-            Ok(Asked::Nothing) => return Done::shown("nothing to run\n".to_owned()),
-            Err(Refusal::Syntax(error)) => return Done::failed(2, message::invalid(line.as_bytes(), &error)),
-            Err(Refusal::Directory { reason }) => return Done::failed(1, no_directory(&reason)),
-        };
-        let facts = Host::new(directory);
-        match builtins::explain(self.guard.policy(), self.guard.subject(), &request, &facts) {
-            Ok((text, true)) => Done::shown(text),
-            Ok((text, false)) => Done { status: 126, ..Done::shown(text) },
-            Err(damaged) => Done::failed(125, Safe(damaged.to_string().as_bytes()).to_string()),
-        }
-    }
-
-    /// What `session` shows.
-    fn about(&self) -> String {
-        let settings = &self.guard.policy().settings().session;
-        let limit = |limit: Option<u64>| limit.map_or("never".to_owned(), |ms| message::duration(std::time::Duration::from_millis(ms)));
-        let (file, syslog) = self.guard.records();
-        let from = self.person.from.map(|address| format!(" from {address}")).unwrap_or_default();
-        let rows = [
-            ("session", self.guard.session().id.clone()),
-            ("account", format!("{} on {}{from}", self.person.account, self.person.host)),
-            ("policy", self.guard.policy().digest().to_owned()),
-            ("since", self.since.format(&Rfc3339).unwrap_or_default()),
-            ("ends", format!("after {} without a key, after {} in any case", limit(settings.idle), limit(settings.max))),
-            ("records", file.display().to_string()),
-            ("syslog", syslog.unwrap_or("none").to_owned()),
-        ];
-        rows.iter().map(|(name, value)| format!("{name:<9}{}\n", Safe(value.as_bytes()))).collect()
+    fn explain(&self, line: &str) -> Result<Done, Gone> {
+        Ok(match self.asked(line.as_bytes()) {
+            Ok(Asked::Commands { request, directory }) => self.desk.borrow_mut().explain(request, &directory)?.into(),
+            Ok(Asked::Builtin(_)) => Done::shown("allowed: it is part of this shell\n".to_owned()),
+            Ok(Asked::Nothing) => Done::shown("nothing to run\n".to_owned()),
+            Err(Refusal::Syntax(error)) => Done::failed(2, message::invalid(line.as_bytes(), &error)),
+            Err(Refusal::Directory { reason }) => Done::failed(1, no_directory(&reason)),
+        })
     }
 
     /// Ends the session: on record, and on the screen where there is something to tell.
-    pub fn end(mut self, ending: Ending) -> u8 {
-        let messages = self.guard.end(ending);
+    pub fn end(self, ending: Ending) -> u8 {
+        let messages = self.desk.borrow_mut().end(ending);
         ending.message().iter().chain(&messages).for_each(|message| tell(message));
         ending.status()
     }
+}
+
+/// What a line becomes when there is nobody any more to decide it.
+fn lost(gone: Gone) -> Outcome {
+    Outcome { status: 125, messages: vec![gone.to_string()], ending: Some(Ending::Failed), ..Outcome::default() }
 }
 
 /// What the arrow keys bring back: text, and nothing that the parser refuses whatever else the line says.

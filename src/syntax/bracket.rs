@@ -7,10 +7,12 @@ use std::fmt::{self, Display, Formatter};
 
 use super::SyntaxError;
 use super::lex::is_delimiter;
+use serde::{Deserialize, Serialize};
+
 use crate::words::Span;
 
 /// A set of characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bracket {
     /// As typed.
     source: String,
@@ -18,7 +20,7 @@ pub struct Bracket {
     members: Vec<Member>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Member {
     /// From the first to the last, both included.
     Range(char, char),

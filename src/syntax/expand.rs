@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::ast::{Command, Piece, PieceKind, Pipeline, Redirection, Script, Target, Word};
-use super::glob::{self, Pattern};
+use super::glob::{self, AskNames, Pattern};
 use super::pattern::Glyph;
 use super::{Argument, Item, Redirect, RedirectKind, Request, Stage, SyntaxError};
 use crate::words::{Span, escape, limits, suggest};
@@ -19,6 +19,8 @@ pub struct Context<'a> {
     pub status: u8,
     /// What `$NAME` may mean: the constants of the policy.
     pub constants: &'a BTreeMap<String, String>,
+    /// Who reads directories.
+    pub names: AskNames<'a>,
 }
 
 /// Names of globs not yet handed out, a list for each.
@@ -31,7 +33,7 @@ type Names = std::vec::IntoIter<Vec<String>>;
 pub fn expand(script: &Script, context: &Context<'_>) -> Result<Request, SyntaxError> {
     let words = script.pipelines.iter().flat_map(|pipeline| &pipeline.commands).flat_map(|command| &command.words);
     let patterns: Vec<Pattern> = words.filter(|word| word.is_pattern()).map(|word| context.pattern(word)).collect::<Result<_, _>>()?;
-    let mut names = glob::expand_all(&patterns, context.directory)?.into_iter();
+    let mut names = glob::expand_all(&patterns, context.directory, context.names)?.into_iter();
     let items: Vec<Item> = script.pipelines.iter().map(|pipeline| context.item(pipeline, &mut names)).collect::<Result<_, _>>()?;
     let count: usize = items.iter().flat_map(|item| &item.stages).map(|stage| stage.argv.len()).sum();
     if count > limits::LINE_WORDS {

@@ -1,14 +1,14 @@
-//! Globs against directories (XCU 2.6.6), with the rights of this process.
+//! Globs against directories (XCU 2.6.6), with the rights of whoever reads them.
 //!
-//! Names are read in a process of their own (`sys::deadline`), so that a dead file system costs a second and not the session; hence the
-//! encoding of what was found. A directory that cannot be read matches nothing, as in any shell. What matches must be fit to be an
+//! Whoever expands a line may see no directory, and a dead file system is to cost a second and not the session: so the names are asked for
+//! ([`AskNames`]), and somebody else looks ([`answer`]); hence the encoding of what is asked and of what was found. A directory that cannot be read matches nothing, as in any shell. What matches must be fit to be an
 //! argument: a name that would become an option, that a terminal would obey or that is no text is a refusal, never skipped, because a list
 //! with holes misleads. `?` and `[…]` match a character, as bash does in UTF-8, and not a byte.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,17 +18,21 @@ use crate::sys::deadline;
 use crate::words::escape::{Safe, hazard};
 use crate::words::{Span, limits};
 
+/// Asks somebody who may read directories, and gives back what [`answer`] answered; the error is a reason in words.
+pub type AskNames<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<u8>, String>;
+
 /// A word with `*`, `?` or `[…]` in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Pattern {
     segments: Vec<Segment>,
     /// The word with its quotes removed: what it stays when nothing matches.
     pub text: String,
+    #[serde(skip)]
     pub span: Span,
 }
 
 /// A part of a path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Segment {
     /// Components without globs, with their slashes.
     Literal(String),
@@ -88,21 +92,33 @@ fn push_literal(segments: &mut Vec<Segment>, more: &str) {
 }
 
 /// What each pattern becomes: the names that match, in byte order, or its own text. One deadline holds for all of them.
-pub(super) fn expand_all(patterns: &[Pattern], directory: &Path) -> Result<Vec<Vec<String>>, SyntaxError> {
+pub(super) fn expand_all(patterns: &[Pattern], directory: &Path, ask: AskNames<'_>) -> Result<Vec<Vec<String>>, SyntaxError> {
     let Some(first) = patterns.first() else { return Ok(Vec::new()) };
     let unanswered = |reason: String| {
         let texts: Vec<String> = patterns.iter().map(|pattern| format!("`{}`", pattern.text)).collect();
         SyntaxError::new(format!("cannot expand {}: {reason}", texts.join(" or ")), first.span)
     };
     let broken = || unanswered("a directory could not be read".to_owned());
-    let encoded = deadline::within(limits::PATH_DEADLINE, || serde_json::to_vec(&walk(patterns, directory)).unwrap_or_default())
-        .map_err(|elapsed| unanswered(elapsed.to_string()))?;
+    let question = serde_json::to_vec(&(directory, patterns)).map_err(|_| broken())?;
+    let encoded = ask(&question).map_err(unanswered)?;
     let found: Found = serde_json::from_slice(&encoded).map_err(|_| broken())?;
     match found {
         Ok(names) if names.len() == patterns.len() => Ok(names),
         Ok(_) => Err(broken()),
         Err((index, refusal)) => Err(refused(&refusal, patterns.get(index).unwrap_or(first).span)),
     }
+}
+
+/// Looks at directories for [`expand_all`], with the rights of this process. May take as long as a file system does. Whatever the question
+/// is, there is an answer; one of nothing is no answer.
+pub fn answer(question: &[u8]) -> Vec<u8> {
+    let asked: Result<(PathBuf, Vec<Pattern>), _> = serde_json::from_slice(question);
+    asked.and_then(|(directory, patterns)| serde_json::to_vec(&walk(&patterns, &directory))).unwrap_or_default()
+}
+
+/// Looks by itself, in a process of its own.
+pub fn ask_here(question: &[u8]) -> Result<Vec<u8>, String> {
+    deadline::within(limits::PATH_DEADLINE, || answer(question)).map_err(|elapsed| elapsed.to_string())
 }
 
 fn refused(refusal: &Refusal, span: Span) -> SyntaxError {

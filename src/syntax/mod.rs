@@ -14,7 +14,7 @@ pub mod complete;
 mod corners;
 pub mod error;
 pub mod expand;
-mod glob;
+pub mod glob;
 mod lex;
 pub mod parse;
 mod pattern;

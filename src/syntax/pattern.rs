@@ -1,9 +1,11 @@
 //! One name against one glob (XCU 2.13), by characters.
 
+use serde::{Deserialize, Serialize};
+
 use super::bracket::Bracket;
 
 /// A part of a glob.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Glyph {
     Literal(char),
     /// `*`.

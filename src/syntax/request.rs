@@ -2,7 +2,8 @@
 //!
 //! It is the one thing that the front hands to the guard. No word of it is ever parsed again.
 
-use crate::words::Span;
+use crate::words::escape::hazard;
+use crate::words::{Span, limits};
 
 /// A whole line, ready to be decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,46 @@ pub struct Request {
     pub line: String,
     /// Pipelines in order.
     pub items: Vec<Item>,
+}
+
+/// What no line of this shell means, whoever says it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no line of this shell has {0}")]
+pub struct Unsound(&'static str);
+
+impl Request {
+    /// Whether these can be the words of a line: for who was given them by somebody who may not have read one.
+    pub fn check(&self) -> Result<(), Unsound> {
+        let stages = || self.items.iter().flat_map(|item| &item.stages);
+        let words = || stages().flat_map(Stage::words);
+        let spans = || words().map(|word| word.span).chain(stages().flat_map(|stage| &stage.redirects).map(|redirect| redirect.span));
+        let faults = [
+            (self.line.len() > limits::LINE_BYTES, "so many bytes"),
+            (self.items.is_empty() || self.items.iter().any(|item| item.stages.is_empty()), "no command"),
+            (stages().any(|stage| stage.argv.is_empty()), "a command without a word"),
+            (words().count() > limits::LINE_WORDS, "so many words"),
+            (words().any(|word| word.text.len() > limits::PATH_BYTES.max(limits::LINE_BYTES)), "a word of so many bytes"),
+            (words().any(|word| word.text.chars().any(|character| hazard(character).is_some())), "a word with such characters"),
+            (!spans().all(|span| self.line.get(span.start as usize..span.end as usize).is_some()), "words where it has none"),
+            (self.items.first().is_some_and(|item| item.connector != Connector::Always), "nothing before its first command"),
+            (
+                stages().flat_map(|stage| &stage.redirects).any(|redirect| matches!(redirect.kind, RedirectKind::Null(3..))),
+                "such a redirection",
+            ),
+        ];
+        faults.into_iter().find(|(is_fault, _)| *is_fault).map_or(Ok(()), |(_, fault)| Err(Unsound(fault)))
+    }
+}
+
+impl Stage {
+    /// The words that it has, those of redirections among them.
+    fn words(&self) -> impl Iterator<Item = &Argument> {
+        let files = self.redirects.iter().filter_map(|redirect| match &redirect.kind {
+            RedirectKind::Input(file) | RedirectKind::Output { file, .. } => Some(file),
+            RedirectKind::ErrorToOutput | RedirectKind::Null(_) => None,
+        });
+        self.argv.iter().chain(files)
+    }
 }
 
 /// How a pipeline hangs on the one before it.

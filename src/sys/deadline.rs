@@ -61,8 +61,7 @@ pub fn answer_with(
     work: impl FnOnce(Option<OwnedFd>) -> Answer,
 ) -> Result<Answer, Elapsed> {
     let end = Instant::now() + limit;
-    reap();
-    if left().len() >= limits::STUCK_HELPERS {
+    if many_are_left() {
         return Err(Elapsed(limit));
     }
     let (ours, theirs) = UnixStream::pair().map_err(|_| Elapsed(limit))?;
@@ -73,11 +72,21 @@ pub fn answer_with(
     };
     drop(theirs);
     let answer = receive(ours, end);
-    // It has nothing more to do; one that hangs in the kernel dies when it comes back from there.
+    leave(helper);
+    answer.map_err(|_| Elapsed(limit))
+}
+
+/// Whether so many helpers hang that there should be no further one.
+pub(super) fn many_are_left() -> bool {
+    reap();
+    left().len() >= limits::STUCK_HELPERS
+}
+
+/// Leaves a child behind that has nothing more to do: it is killed, and one that hangs in the kernel dies when it comes back from there.
+pub(super) fn leave(helper: Pid) {
     let _ = kill(helper, Signal::SIGKILL);
     left().push(helper);
     reap();
-    answer.map_err(|_| Elapsed(limit))
 }
 
 /// Reaps the helpers that have ended; never waits.
@@ -140,6 +149,24 @@ pub(super) unsafe fn detach(held: &[BorrowedFd<'_>]) -> io::Result<Vec<OwnedFd>>
     Ok(kept)
 }
 
+/// Lets go of everything but the standard descriptors and this one, which is moved to 3.
+///
+/// # Safety
+/// In a forked process only, whose owners of the other descriptors are never used or dropped again.
+pub(super) unsafe fn keep_with_standard(kept: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: `dup2` takes numbers, and 3 is nobody else's from here on (see above).
+    let copy = unsafe {
+        if kept.as_raw_fd() != 3 && libc::dup2(kept.as_raw_fd(), 3) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        OwnedFd::from_raw_fd(3)
+    };
+    fcntl(&copy, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    // SAFETY: see above.
+    unsafe { descriptor::close_from(4) }.map_err(io::Error::from_raw_os_error)?;
+    Ok(copy)
+}
+
 /// Sends the number of bytes with the descriptor, then the bytes.
 fn send(mut socket: UnixStream, answer: Answer) -> io::Result<()> {
     let descriptors: Vec<RawFd> = answer.descriptor.iter().map(AsRawFd::as_raw_fd).collect();
@@ -182,12 +209,12 @@ fn receive(mut socket: UnixStream, end: Instant) -> io::Result<Answer> {
 }
 
 /// Waits until there is something to read.
-fn wait(socket: &UnixStream, end: Instant) -> io::Result<()> {
+pub(super) fn wait(from: impl AsFd, end: Instant) -> io::Result<()> {
     loop {
         // Rounded up: a wait that ends early would spin.
         let left = end.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
         let left = PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], left) {
+        match poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], left) {
             Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
             Ok(_) => return Ok(()),
             Err(Errno::EINTR) => {}

@@ -17,6 +17,13 @@ pub const STUCK_HELPERS: usize = 8;
 /// Symbolic links followed in one path, as in Linux (`path_resolution(7)`).
 pub const SYMLINKS: usize = 40;
 
+/// How long a source of users other than the files may take to answer.
+pub const USER_DEADLINE: Duration = Duration::from_secs(2);
+/// Bytes of an answer about one user.
+pub const USER_ANSWER_BYTES: usize = 64 << 10;
+/// Bytes of `/etc/passwd` and `/etc/group`, and of an answer that lists many: all users, or groups with their members.
+pub const USER_LIST_BYTES: usize = 16 << 20;
+
 /// Finding out what is hidden where a policy reads, for all of its places together: many lookups, on a host that may be busy.
 pub const RULESET_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -24,6 +31,10 @@ pub const RULESET_DEADLINE: Duration = Duration::from_secs(5);
 pub const START_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a command that was told to end (the client went away, SIGTERM) has before it is killed.
 pub const GRACE: Duration = Duration::from_secs(2);
+/// How long a rule's witness may take.
+pub const WITNESS_DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes that a rule's witness may write.
+pub const WITNESS_BYTES: usize = 1024;
 /// How long killing what a command left behind, or one that does not die, may hold the shell up.
 pub const SWEEP_DEADLINE: Duration = Duration::from_secs(2);
 /// Calls of a command's that are answered before the shell's loop turns again.
@@ -48,6 +59,15 @@ pub const RELAY_BYTES: usize = 64 << 10;
 pub const PROCESSES: u64 = 4096;
 /// Times that a pipeline that stops itself is continued before it is killed.
 pub const CONTINUES: u32 = 1000;
+
+/// Bytes of one message between front and guard.
+pub const MESSAGE_BYTES: usize = 4 << 20;
+/// Bytes of an answer about names: what globs match, or a directory's.
+pub const NAMES_BYTES: usize = 1 << 20;
+/// How long the front may take to read a reply.
+pub const REPLY_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the guard leaves the front to end a session whose time is over, and to end itself.
+pub const FRONT_GRACE: Duration = Duration::from_secs(2);
 
 /// Directory entries that may be looked at to find what a confinement hides.
 pub const HIDDEN_ENTRIES: usize = 100_000;

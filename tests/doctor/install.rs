@@ -77,10 +77,10 @@ fn commands() -> Vec<String> {
     let block = section.split("```").nth(1).unwrap().strip_prefix("sh\n").unwrap();
     let commands: Vec<String> = block
         .lines()
-        .filter(|line| !["cargo build", "systemctl ", "postern doctor"].iter().any(|other| line.starts_with(other)))
+        .filter(|line| !["packaging/build", "systemctl ", "postern doctor"].iter().any(|other| line.starts_with(other)))
         .map(|line| {
-            line.replace("target/release/posternsh", env!("CARGO_BIN_EXE_posternsh"))
-                .replace("target/release/postern ", concat!(env!("CARGO_BIN_EXE_postern"), " "))
+            line.replace("target/static/posternsh", env!("CARGO_BIN_EXE_posternsh"))
+                .replace("target/static/postern ", concat!(env!("CARGO_BIN_EXE_postern"), " "))
                 .replace("policies/diagnostics.yaml", &format!("{ROOT}/policy.yaml"))
                 .replace("their_key.pub", &format!("{ROOT}/their_key.pub"))
         })

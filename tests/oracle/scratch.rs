@@ -52,7 +52,13 @@ impl Scratch {
     pub fn settle(&self, script: &Script) -> Option<Request> {
         let constants: BTreeMap<String, String> = CONSTANTS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (directory, home) = (self.work(), self.home());
-        let context = Context { directory: &directory, home: home.to_str()?, status: STATUS, constants: &constants };
+        let context = Context {
+            directory: &directory,
+            home: home.to_str()?,
+            status: STATUS,
+            constants: &constants,
+            names: &postern::syntax::glob::ask_here,
+        };
         expand(script, &context).ok()
     }
 

@@ -93,7 +93,7 @@ fn accounts(users: &[User], named: &[String]) -> Result<Vec<Account>, Failure> {
             continue;
         };
         let gids = user.groups().map_err(failed)?;
-        let groups = gids.iter().copied().map(user::group_name).collect::<Result<_, _>>().map_err(failed)?;
+        let groups = user::group_names(&gids).map_err(failed)?;
         let gids: Vec<u32> = gids.into_iter().map(Gid::as_raw).collect();
         accounts.push(Account { home: Home::of(&user, &gids), user, groups, gids });
     }

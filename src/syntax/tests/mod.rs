@@ -13,7 +13,10 @@ use super::{Context, Request, SyntaxError, expand, parse};
 fn settle_in(directory: &Path, line: &str) -> Result<Request, SyntaxError> {
     let constants = [("PGDATA", "/srv/pg"), ("GREETING", "a b*"), ("EMPTY", "")];
     let constants: BTreeMap<String, String> = constants.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    expand(&parse(line.as_bytes())?, &Context { directory, home: "/home/me", status: 7, constants: &constants })
+    expand(
+        &parse(line.as_bytes())?,
+        &Context { directory, home: "/home/me", status: 7, constants: &constants, names: &crate::syntax::glob::ask_here },
+    )
 }
 
 fn settle(line: &str) -> Result<Request, SyntaxError> {

@@ -18,18 +18,16 @@ mod process;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::unistd::{Gid, getgroups};
-
 pub use process::{Process, StartError, living, start};
 
-use super::identity::Identity;
+use super::capability::{self, Capabilities};
+use super::identity::{Change, Identity};
 use super::seccomp::{self, Filter, ListError};
 use super::step::{SpawnError, Step};
-use super::{capability, landlock, raw};
+use super::{landlock, raw};
 
 /// Which process is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +59,8 @@ pub fn seal(identity: Option<&Identity>, role: Role) -> Result<(), SealError> {
 
 /// A seal, everything allocated: it can be taken on between fork and the first line of work.
 struct Seal {
-    identity: Option<Identity>,
-    /// Whether its groups are others than those that this process has: only privilege can set them, were it to the same.
-    regroups: bool,
+    /// What it takes to become the user.
+    change: Option<Change>,
     /// `None` where the kernel has no filters.
     filter: Option<Filter>,
     ruleset: Option<OwnedFd>,
@@ -75,8 +72,7 @@ impl Seal {
     fn new(identity: Option<&Identity>, role: Role) -> Result<Seal, SealError> {
         let (list, otherwise) = lists::of(role);
         Ok(Seal {
-            identity: identity.cloned(),
-            regroups: identity.is_some_and(|identity| !has_groups(&identity.groups)),
+            change: identity.map(Identity::change).transpose().map_err(io::Error::from)?,
             filter: seccomp::is_available().then(|| Filter::allowing(&list, otherwise)).transpose()?,
             ruleset: landlock::Ruleset::of_nothing()?,
             bounds: capability::can_bound(),
@@ -87,15 +83,11 @@ impl Seal {
     fn give_up(&self) -> Result<(), SpawnError> {
         at(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1))?;
         at(Step::Ruleset, self.ruleset.as_ref().map_or(Ok(()), |ruleset| landlock::restrict(ruleset.as_raw_fd())))?;
-        at(Step::BoundingSet, if self.bounds { capability::bound(0) } else { Ok(()) })?;
-        at(Step::Identity, self.identity.as_ref().map_or(Ok(()), |identity| self.become_user(identity)))?;
+        at(Step::BoundingSet, if self.bounds { capability::bound(Capabilities::default(), 0) } else { Ok(()) })?;
+        at(Step::Identity, self.change.as_ref().map_or(Ok(()), Change::make_in_thread))?;
         at(Step::Capabilities, capability::clear())?;
         at(Step::ParentDeath, prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as usize))?;
         at(Step::Dumpable, prctl(libc::PR_SET_DUMPABLE, 0))
-    }
-
-    fn become_user(&self, identity: &Identity) -> Result<(), i32> {
-        if self.regroups { identity.assume_in_thread() } else { identity.assume_ids_in_thread() }
     }
 
     /// Async-signal-safe.
@@ -103,12 +95,6 @@ impl Seal {
         // SAFETY: the filter lives.
         at(Step::Filter, self.filter.as_ref().map_or(Ok(()), |filter| unsafe { seccomp::install(&filter.program()) }))
     }
-}
-
-/// Whether these are the supplementary groups of this process.
-fn has_groups(groups: &[u32]) -> bool {
-    let wanted: BTreeSet<u32> = groups.iter().copied().collect();
-    getgroups().is_ok_and(|own| own.into_iter().map(Gid::as_raw).collect::<BTreeSet<u32>>() == wanted)
 }
 
 fn at(step: Step, result: Result<(), i32>) -> Result<(), SpawnError> {

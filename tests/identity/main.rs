@@ -1,5 +1,15 @@
-//! Borrowed privilege is seen, whichever way it was lent.
+//! Who runs the shell, and as whom it runs commands.
+//!
+//! Borrowed privilege is seen, whichever way it was lent; users and groups are found, wherever the host has them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod host;
+mod installs;
+mod loader;
+#[path = "../ssh/sandbox.rs"]
+#[allow(dead_code, reason = "shared with tests that wait for more")]
+mod sandbox;
+mod users;
 
 use std::fs;
 use std::io::Write;
@@ -23,6 +33,10 @@ impl Binary {
         chown(&path, Some(owner), Some(group)).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         Binary(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
     }
 
     fn run(&self, setpriv: &[&str], expected: bool) -> Output {

@@ -1,0 +1,135 @@
+//! The shell in two halves, where it was started with more privilege than its caller has.
+//!
+//! ```text
+//!  sshd, su
+//!    │ starts
+//!    ▼
+//!  guard ─────────────────────────────── front
+//!  root, or the user postern             the account, for good: no capability, no file, no socket,
+//!  who it is, from where, the policy,    no other program, nothing of the kernel but a list of calls
+//!  decision, records, processes          the editor, the prompt, parsing
+//!    │         ◀── words, one socket ──    │ reads and writes the terminal
+//!    │
+//!    ├─ relay    the account; passes a command's output where that is no terminal; a shorter list of calls
+//!    ├─ helper   the account, or the rule's user: looks at names, opens files, connects; one question, then its end
+//!    └─ command  the rule's user and capabilities, its confinement; see `confine`
+//! ```
+//!
+//! The guard splits before it has read a byte of the person's, the arguments and SSH_ORIGINAL_COMMAND included. It reads calls from the
+//! front ([`super::wire`]) and nothing else that somebody without privilege writes: no line, no terminal, no file of theirs. What it opens by
+//! itself it opens with the account's rights (`sys::rights`). A front that is wholly taken over is a person who types: it can say which words
+//! a line has, and be refused. What it says the line looked like is in the record as that; who it is, from where, in which session, when and
+//! what became of the words, the record has from the guard.
+
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use super::arguments::Origin;
+use super::channel::{Channel, ChannelError, Incoming};
+use super::clock::Ending;
+use super::desk::{Call, Desk};
+use super::guard::Guard;
+use super::message::tell;
+use super::opening::{self, Opening};
+use super::{StartError, fail_closed, terminal};
+use crate::sys::half::Half;
+use crate::sys::prompt::{self, Wake};
+use crate::sys::rights;
+use crate::sys::start::cleanse;
+use crate::words::limits::FRONT_GRACE;
+
+/// A front: what it does with its end of the channel, in a process of its own, until its end.
+pub type Front = fn(Desk) -> u8;
+
+/// What is left of the environment: what the terminal is, and what sshd says of the connection and of the line to run.
+const KEPT: [&str; 3] = ["TERM", "SSH_CONNECTION", "SSH_ORIGINAL_COMMAND"];
+
+/// Splits, and is the guard. The exit status is the session's.
+pub fn run(front: Front) -> Result<u8, StartError> {
+    let inherited = cleanse(&KEPT)?;
+    rights::settle()?;
+    fail_closed();
+    let (ours, theirs) = Channel::pair()?;
+    let half = Half::split_off(theirs.as_fd(), |kept| front(Desk::Across(Channel::from(kept))))?;
+    drop(theirs);
+    prompt::watch(true)?;
+    let opening = Opening::prepare(&Origin::Applied, inherited)?;
+    Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None }.serve())
+}
+
+/// The guard at work.
+struct Served {
+    channel: Channel,
+    front: Half,
+    opening: Option<Box<Opening>>,
+    guard: Option<Box<Guard>>,
+}
+
+/// How it went on after a call.
+enum Next {
+    Again,
+    /// The front has ended the session.
+    Ended(Ending),
+    /// The session is over without the front.
+    Over(Ending),
+    /// There never was one.
+    NotBegun,
+}
+
+impl Served {
+    fn serve(mut self) -> u8 {
+        loop {
+            match self.turn() {
+                Next::Again => {}
+                Next::Ended(ending) => {
+                    self.let_go();
+                    return ending.status();
+                }
+                Next::Over(ending) => return self.end(ending),
+                Next::NotBegun => return self.front.wait().unwrap_or(Ending::Failed.status()),
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Next {
+        // The front ends a session whose time is over, and says so nicely; one that does not is ended.
+        let end = self.guard.as_ref().and_then(|guard| guard.until()?.checked_add(FRONT_GRACE));
+        match self.channel.receive(end) {
+            Ok(Incoming::Call(call)) => self.answer(*call),
+            Ok(Incoming::Wake(Wake::Hangup)) => Next::Over(Ending::Hangup),
+            Ok(Incoming::Wake(Wake::Terminate)) => Next::Over(Ending::Terminated),
+            Ok(Incoming::Wake(Wake::Alarm | Wake::Interrupt)) => Next::Again,
+            Ok(Incoming::Late) => Next::Over(self.guard.as_ref().and_then(|guard| guard.over()).unwrap_or(Ending::Failed)),
+            Ok(Incoming::End) if self.guard.is_none() => Next::NotBegun,
+            Ok(Incoming::End) | Err(ChannelError::System(_) | ChannelError::Malformed(_)) => Next::Over(Ending::Failed),
+        }
+    }
+
+    fn answer(&mut self, call: Call) -> Next {
+        let ending = if let Call::End(ending) = call { Some(ending) } else { None };
+        let Some(reply) = opening::answer(&mut self.opening, &mut self.guard, call) else { return Next::Over(Ending::Failed) };
+        match (self.channel.reply(&reply), ending) {
+            (_, Some(ending)) => Next::Ended(ending),
+            (Ok(()), None) => Next::Again,
+            (Err(_), None) => Next::Over(Ending::Failed),
+        }
+    }
+
+    /// Gives the front time to say what is left to say.
+    fn let_go(&mut self) {
+        let _ = self.channel.receive(Instant::now().checked_add(FRONT_GRACE));
+        self.front.kill();
+        self.front.wait();
+    }
+
+    /// Ends a session whose front did not, cannot or shall not.
+    fn end(&mut self, ending: Ending) -> u8 {
+        self.front.kill();
+        self.front.wait();
+        terminal::put_back();
+        let messages = self.guard.as_mut().map(|guard| guard.end(ending)).unwrap_or_default();
+        let lost = (ending == Ending::Failed).then(|| "the front of this shell is gone; the session is over".to_owned());
+        lost.into_iter().chain(ending.message()).chain(messages).for_each(|message| tell(&message));
+        ending.status()
+    }
+}
