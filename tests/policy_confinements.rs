@@ -252,12 +252,12 @@ fn a_session_is_told_whether_a_rule_is_held_by_no_domain() {
 
 #[test]
 fn explain_says_what_the_kernel_will_hold_a_command_to() {
+    const POLICY: &str = "postern: 1\nallow: [{ run: 'cat <file>', confine: { read: [/srv/data], network: ['tcp:443'] } }]\n";
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("explained");
     std::fs::create_dir_all(&directory).expect("a directory");
     std::fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
     let file = directory.join("policy.yaml");
-    std::fs::write(&file, "postern: 1\nallow: [{ run: 'cat <file>', confine: { read: [/srv/data], network: ['tcp:443'] } }]\n")
-        .expect("a file");
+    std::fs::write(&file, POLICY).expect("a file");
     let explain = |arguments: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_postern"));
         let output = command.args(["explain", "--policy"]).arg(&file).args(arguments).output().expect("postern");
@@ -270,10 +270,24 @@ fn explain_says_what_the_kernel_will_hold_a_command_to() {
     }
     assert!(text.lines().all(|line| line.len() <= 80), "{text}");
 
+    assert!(text.contains("\n  runs as  ") && text.contains(" (the account), uid "), "{text}");
+
     let json: serde_json::Value = serde_json::from_str(&explain(&["--json", "cat /srv/data/x"])).expect("JSON");
+    let runs_as = &json["commands"][0]["runs_as"];
+    assert_eq!((&runs_as["account"], &runs_as["refused"]), (&true.into(), &serde_json::Value::Null), "{runs_as}");
+    assert!(runs_as["user"].is_string() && runs_as["uid"].is_u64() && runs_as["groups"].is_array(), "{runs_as}");
     let plan = json["commands"][0]["plan"].as_array().expect("a plan");
     let network = plan.iter().find(|row| row["label"] == "network").expect("a row");
     assert!(network["text"].as_str().is_some_and(|text| text.starts_with("to tcp:443")), "{network}");
+
+    // The shell beside the tool is of the plain install here.
+    std::fs::write(&file, "postern: 1\nallow: [{ run: id, as: daemon }]\n").expect("a file");
+    let beyond = explain(&["--account", "nobody", "id"]);
+    assert!(
+        beyond.replace("\n           ", " ").contains("runs as  daemon, uid 1, group daemon; refused here: the plain install "),
+        "{beyond}"
+    );
+    std::fs::write(&file, POLICY).expect("a file");
 
     let refused = explain(&["cat /srv/other"]);
     assert!(refused.contains("/srv/other is out of reach of `inspect+`, which reads /usr, ") && !refused.contains("holds"), "{refused}");

@@ -15,6 +15,15 @@ use postern::record::{Event, Recorder, Unrecorded, join};
 mod support;
 use support::*;
 
+const START: Event<'static> = Event::SessionStart {
+    way: "login",
+    version: "0.1.0",
+    install: "root",
+    auid: Some(1001),
+    ses: Some(7),
+    policy: "abc123",
+    protections: &["one_exec"],
+};
 const CHANGE: Event<'static> = Event::PolicyChange { before: "a", policy: "b" };
 
 /// Writes an event, and waits until the file has it too.
@@ -30,7 +39,7 @@ fn rsyslog_has_every_record_unaltered() {
     let Some(rsyslog) = Rsyslog::start(&directory) else { return };
     let audit = directory.audit(Some(&rsyslog.socket()));
     let mut recorder = Recorder::open(&audit, session());
-    put(&mut recorder, &Event::SessionStart { way: "login", version: "0.1.0", policy: "abc123", protections: &["one_exec"] }).unwrap();
+    put(&mut recorder, &START).unwrap();
     start(&mut recorder, b"tail \x1b[2J\xff#011%m\n", "\u{202e}\u{1f600}\u{7f}\\").unwrap();
     start(&mut recorder, &[0xff; 4096], &"é\"".repeat(4000)).unwrap();
     put(&mut recorder, &Event::PolicyDamage { reason: "bad checksum", policy: "abc123" }).unwrap();

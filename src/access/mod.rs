@@ -4,6 +4,7 @@
 
 pub mod in_force;
 pub mod install;
+mod login;
 mod sshd;
 
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 use nix::unistd::{Gid, Uid, gethostname, ttyname};
 
 pub use self::install::{Install, InstallError};
+pub use self::login::Login;
 use crate::policy::Subject;
 use crate::sys::rights;
 use crate::sys::user::{self, UserError};
@@ -79,10 +81,19 @@ pub fn unidentified() -> Person {
     }
 }
 
-/// Whether this process was started with privilege that its caller lacks: it then takes no `--policy` and no `--demo`, and, as this
-/// version does not split itself in two, does not run at all.
+/// Whether this process was started with privilege that its caller lacks: it then takes no `--policy` and no `--demo`, and
+/// splits itself in two.
 pub fn privileged() -> bool {
     user::privileged()
+}
+
+/// Which install the running shell is.
+pub fn install() -> Install {
+    match rights::owner() {
+        Some(0) => Install::Root,
+        Some(_) => Install::Postern,
+        None => Install::Plain,
+    }
 }
 
 fn host() -> Result<String, AccessError> {

@@ -4,21 +4,24 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, Read};
+use std::iter;
 use std::path::Path;
 use std::rc::Rc;
 
 use serde::Serialize;
 
 use super::arguments::Arguments;
+use super::install::Program;
 use super::output::{json, say};
 use super::{Failure, Status};
-use crate::access;
 use crate::access::in_force::InForce;
+use crate::access::{self, Install};
 use crate::confine;
 use crate::exec::Host;
 use crate::policy::{self, Applied, Subject, Terms, Verdict};
 use crate::record;
 use crate::shell::front::{Asked, Front, Refusal, Surroundings};
+use crate::shell::runs_as::RunsAs;
 use crate::shell::{builtins, in_force, message, names};
 use crate::syntax::{Request, Stage};
 use crate::sys::file::Owner;
@@ -70,6 +73,7 @@ struct TermsExplanation {
     program: String,
     #[serde(rename = "as")]
     run_as: String,
+    runs_as: RunsAs,
     confine: String,
     timeout_ms: Option<u64>,
     output_bytes: Option<u64>,
@@ -98,6 +102,8 @@ struct Explainer {
     policy: Rc<Applied>,
     subject: Subject,
     front: Front,
+    /// Of the shell beside this program, if there is one.
+    install: Option<Install>,
 }
 
 /// `postern explain [--policy P] [--account A] [--host H] [--from IP] [--json] LINE|-`.
@@ -127,7 +133,8 @@ impl Explainer {
         };
         let subject = subject(arguments)?;
         let front = Front::new(&subject.home, std::env::current_dir().unwrap_or_else(|_| "/".into()));
-        Ok(Explainer { policy, subject, front })
+        let install = Program::beside_this_one().map(|shell| shell.install());
+        Ok(Explainer { policy, subject, front, install })
     }
 
     /// One line in, one JSON object out. A line that is too long is refused like any other, and costs no memory.
@@ -226,6 +233,7 @@ impl Explainer {
         TermsExplanation {
             program: terms.program.clone(),
             run_as: terms.run_as.clone().unwrap_or_else(|| self.subject.account.clone()),
+            runs_as: RunsAs::of(terms, &self.subject, self.install),
             confine: terms.confine.name.clone(),
             timeout_ms: terms.timeout,
             output_bytes: terms.output,
@@ -290,7 +298,6 @@ impl CommandExplanation {
         let mut text = format!("allowed: {words}\n  rule     {rule}: {}", Safe(form.as_bytes()));
         let mut field = |name: &str, value: String| text.push_str(&format!("\n  {name:<8} {}", Safe(value.as_bytes())));
         field("program", terms.program.clone());
-        field("as", terms.run_as.clone());
         field("confine", terms.confine.clone());
         if let Some(timeout) = terms.timeout_ms {
             field("timeout", message::duration(std::time::Duration::from_millis(timeout)));
@@ -301,10 +308,12 @@ impl CommandExplanation {
         if let Some(note) = &terms.note {
             field("note", note.clone());
         }
-        let asked = terms.asked.iter().map(|(label, text)| (*label, text.as_str()));
-        for (label, words) in asked.chain(terms.plan.iter().map(|row| (row.label, row.text.as_str()))) {
+        let runs_as = terms.runs_as.text();
+        let asked = terms.asked.iter().map(|(label, text)| (*label, text));
+        let plan = terms.plan.iter().map(|row| (row.label, &row.text));
+        for (label, row) in iter::once(("runs as", &runs_as)).chain(asked).chain(plan) {
             text.push('\n');
-            text.push_str(builtins::labelled(label, words, builtins::COLUMNS).trim_end());
+            text.push_str(builtins::labelled(label, row, builtins::COLUMNS).trim_end());
         }
         text
     }

@@ -13,6 +13,11 @@ pub enum Event<'a> {
         way: &'a str,
         /// Version of postern.
         version: &'a str,
+        /// `root`, `postern` or `plain`.
+        install: &'a str,
+        /// The login's uid, and the number of its session, as auditd(8) has them; `None` where they were never set.
+        auid: Option<u32>,
+        ses: Option<u32>,
         /// Digest of the policy in force.
         policy: &'a str,
         /// What is in force for every command of the session.
@@ -151,10 +156,14 @@ impl Event<'_> {
     /// The fields behind the common ones, in order.
     pub(super) fn fields(&self) -> Vec<Field> {
         let text = |name, value: &str| Field::string(name, value.as_bytes());
+        let id = |name, value: Option<u32>| Field::or_null(name, value.map(|id| Field::number(name, id)));
         match self {
-            Event::SessionStart { way, version, policy, protections } => vec![
+            Event::SessionStart { way, version, install, auid, ses, policy, protections } => vec![
                 text("way", way),
                 text("version", version),
+                text("install", install),
+                id("auid", *auid),
+                id("ses", *ses),
                 Field::strings("protections", protections.iter().copied()),
                 text("policy", policy),
             ],

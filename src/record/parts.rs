@@ -246,9 +246,17 @@ mod tests {
                 ),
             ),
             (
-                Event::SessionStart { way: "login", version: "0.1.0", policy: "abc123", protections: &["one_exec"] },
+                Event::SessionStart {
+                    way: "login",
+                    version: "0.1.0",
+                    install: "root",
+                    auid: Some(1001),
+                    ses: None,
+                    policy: "abc123",
+                    protections: &["one_exec"],
+                },
                 "session.start",
-                format!(r#""way":"login","version":"0.1.0",{tail}"#),
+                format!(r#""way":"login","version":"0.1.0","install":"root","auid":1001,"ses":null,{tail}"#),
             ),
             (
                 Event::PolicyChange { before: "abc123", policy: "def456" },

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::in_force::{self, InForceRule};
 use super::message;
+use super::runs_as::RunsAs;
+use crate::access;
 use crate::confine::{Kernel, Plan};
 use crate::policy::settings::Strength;
 use crate::policy::{self, Allowed, Applied, Facts, Subject, Terms, Verdict};
@@ -143,7 +145,7 @@ pub fn explain(policy: &Applied, subject: &Subject, request: &Request, facts: &d
     let (mut text, mut allowed) = (String::new(), true);
     for stage in request.items.iter().flat_map(|item| &item.stages) {
         match policy::decide(policy, subject, stage, facts)? {
-            Verdict::Allowed(permission) => text.push_str(&granted(&permission, &policy.settings().strength)),
+            Verdict::Allowed(permission) => text.push_str(&granted(&permission, subject, &policy.settings().strength)),
             Verdict::Denied(denied) => {
                 allowed = false;
                 text.push_str(&message::point("refused: ", 0, request.line.as_bytes(), denied.span, &message::miss(&denied)));
@@ -154,12 +156,13 @@ pub fn explain(policy: &Applied, subject: &Subject, request: &Request, facts: &d
     Ok((text, allowed))
 }
 
-fn granted(permission: &Allowed, strength: &Strength) -> String {
+fn granted(permission: &Allowed, subject: &Subject, strength: &Strength) -> String {
     let terms = permission.terms();
     let rule = InForceRule {
         form: String::new(),
         note: terms.note.clone(),
-        run_as: terms.run_as.clone(),
+        // In a row of its own.
+        run_as: None,
         confine: terms.confine.name.clone(),
         timeout: terms.timeout.map(Duration::from_millis),
         place: terms.rule.to_string(),
@@ -168,7 +171,8 @@ fn granted(permission: &Allowed, strength: &Strength) -> String {
     let plan = Plan::of(&terms.confine, &Kernel::of_host()).words(strength);
     let rows = asked(terms).into_iter().chain(plan);
     let plan: String = rows.map(|(label, text)| labelled(label, &text, COLUMNS)).collect();
-    format!("allowed: {words}\n         {}\n{plan}", self::terms(&rule))
+    let runs_as = labelled("runs as", &RunsAs::of(terms, subject, Some(access::install())).text(), COLUMNS);
+    format!("allowed: {words}\n         {}\n{runs_as}{plan}", self::terms(&rule))
 }
 
 /// What a rule asks of the person, and puts on record besides, as rows of what `explain` says.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::access::Person;
+use crate::access::{self, Login, Person};
 use crate::confine::{self, Protection};
 use crate::exec::plan::StageFacts;
 use crate::exec::{Ended, Reached, StageEnd, StageOutcome};
@@ -69,7 +69,9 @@ impl Ledger {
     pub fn start(&mut self, way: &str, policy: &str) -> Result<(), Unrecorded> {
         let protections = always();
         let version = env!("CARGO_PKG_VERSION");
-        self.write(&Event::SessionStart { way, version, policy, protections: &protections })
+        let install = access::install().name();
+        let Login { uid: auid, session: ses } = Login::of_this_process();
+        self.write(&Event::SessionStart { way, version, install, auid, ses, policy, protections: &protections })
     }
 
     /// Writes the last record of a session that lasted this long.

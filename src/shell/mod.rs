@@ -11,6 +11,7 @@
 //! | [`opening`], [`guard`], [`ledger`] | who it is and by which policy; decision, processes, records |
 //! | [`in_force`] | the policy in force, and what of it a person may see |
 //! | [`names`] | what the front asks of the file system |
+//! | [`runs_as`] | who runs a command, for `explain` |
 //! | [`clock`], [`terminal`] | how a session ends, and what it leaves |
 //! | [`message`] | everything that the person reads |
 #![forbid(unsafe_code)]
@@ -31,6 +32,7 @@ pub mod ledger;
 pub mod message;
 pub mod names;
 pub mod opening;
+pub mod runs_as;
 pub mod session;
 pub mod split;
 mod terminal;

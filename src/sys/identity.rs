@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_process_is_itself_and_can_become_that_without_any_right() {
-        let own = Identity::real().unwrap();
+        let own = Identity::of_caller().unwrap();
         assert!(own.is_own() && own.can_be_assumed() && !OTHER.is_own() && !is_mixed());
         let others = Identity { groups: vec![3_999_999_999], ..own.clone() };
         assert!(!others.is_own(), "with other groups it is somebody else");
@@ -206,7 +206,7 @@ mod tests {
         if !can_switch() {
             return crate::words::skip("only root can be another to file systems");
         }
-        let root = Identity::real().unwrap();
+        let root = Identity::of_caller().unwrap();
         let said = aside(|| {
             let before = (root.is_own(), is_mixed());
             nix::unistd::setfsuid(Uid::from_raw(1000));

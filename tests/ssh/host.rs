@@ -1,4 +1,5 @@
-//! A host with break-glass accounts: a policy in force, a real rsyslogd, and real sshds on loopback ports.
+//! A host with break-glass accounts: the shell as the packages install it, set-user-ID root, a policy in force, a real rsyslogd, and real sshds
+//! on loopback ports.
 //!
 //! Two sshds stand side by side, both with the most permissive settings that a host may have. One includes the shipped snippet and one does
 //! not, so that whatever differs between them is the snippet's work.
@@ -57,8 +58,10 @@ pub fn host() -> Option<&'static Host> {
 }
 
 pub struct Host {
-    /// The login shell.
+    /// The login shell: of the root install.
     pub shell: PathBuf,
+    /// The same of the plain install, for what only that is open to; its records are in syslog alone.
+    pub plain: PathBuf,
     /// An sshd with the shipped snippet.
     pub guarded: Sshd,
     /// The same sshd without it.
@@ -71,19 +74,25 @@ impl Host {
         fs::create_dir_all(root.join("home")).unwrap();
         fs::write(QUIET, "quiet\n").unwrap();
         let shell = root.join("posternsh");
-        fs::copy(env!("CARGO_BIN_EXE_posternsh"), &shell).unwrap();
         must(Command::new("groupadd").args(["--system", "postern"]));
+        let install = |mode: &str, to: &Path| {
+            must(Command::new("install").args(["-o", "root", "-g", "postern", "-m", mode, env!("CARGO_BIN_EXE_posternsh")]).arg(to));
+        };
+        install("4750", &shell);
+        let plain = root.join("plain/posternsh");
+        fs::create_dir_all(plain.parent().unwrap()).unwrap();
+        install("755", &plain);
         must(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(root.join("host_key")));
         put_policy_in_force();
         start_rsyslogd();
         let guarded = Sshd::start("guarded", &format!("Include {SNIPPET}\n{PERMISSIVE}"));
         let bare = Sshd::start("bare", PERMISSIVE);
-        Host { shell, guarded, bare }
+        Host { shell, plain, guarded, bare }
     }
 }
 
 fn put_policy_in_force() {
-    must(Command::new("install").args(["-d", "-m", "1733", AUDIT]));
+    must(Command::new("install").args(["-d", "-m", "700", AUDIT]));
     must(Command::new("install").args(["-d", "-m", "755", "/etc/postern/authorized_keys"]));
     fs::write("/etc/postern/policy.yaml", POLICY).unwrap();
     must(Command::new(env!("CARGO_BIN_EXE_postern")).arg("apply"));
@@ -194,10 +203,21 @@ impl Account {
         must(Command::new("chown").arg("-R").arg(&self.name).arg(&self.home));
     }
 
-    /// The account's processes, as `ps` shows them; sshd's own, which carry the account's uid too, are left out.
+    /// What runs with the account's uid, be it only for files, as the guard of a set-user-ID shell does: a command line each. sshd's own are
+    /// left out.
     pub fn processes(&self) -> Vec<String> {
-        let shown = run(Command::new("ps").args(["-o", "args=", "-u", &self.name]), b"").out();
-        shown.lines().filter(|line| !line.starts_with("sshd:")).map(str::to_owned).collect()
+        let shown = run(Command::new("ps").args(["-e", "-o", "fuid=,ruid=,euid=,args="]), b"").out();
+        let uid = run(Command::new("id").args(["-u", &self.name]), b"").out();
+        let (mut found, uid) = (Vec::new(), uid.trim());
+        for line in shown.lines() {
+            let mut words = line.split_whitespace();
+            let is_its = words.by_ref().take(3).filter(|word| *word == uid).count() > 0;
+            let line = words.collect::<Vec<_>>().join(" ");
+            if is_its && !line.starts_with("sshd:") {
+                found.push(line);
+            }
+        }
+        found
     }
 
     /// Runs a program as the account, without ssh.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::evidence::sessions;
-use super::host::{Account, SNIPPET, Sshd, host};
+use super::host::{Account, Host, SNIPPET, Sshd, host};
 use super::process::{Finished, must, run};
 use super::sandbox::ROOT;
 
@@ -51,10 +51,25 @@ impl Loot {
 /// Runs an attack against an account of its own on both sshds: it works on the bare one and not on the guarded one.
 pub fn only_without_the_snippet(name: &str, shell: Option<&str>, attack: impl Fn(&Sshd, &Account) -> Loot) {
     let Some(host) = host() else { return };
-    let control = Account::new(&format!("{name}-control"), shell.map_or(&host.shell, Path::new));
+    assert_only_without(host, name, shell.map_or(&host.shell, Path::new), &host.shell, attack);
+}
+
+/// The same for what the loader of a set-user-ID program does not take from anybody: with the plain install, the snippet alone is in its way;
+/// with the root install, that is as well.
+fn only_without_the_snippet_and_the_bit(name: &str, attack: impl Fn(&Sshd, &Account) -> Loot) {
+    let Some(host) = host() else { return };
+    assert_only_without(host, name, &host.plain, &host.plain, &attack);
+    let account = Account::new(&format!("{name}-bit"), &host.shell);
+    let loot = attack(&host.bare, &account);
+    assert!(!loot.won && loot.shown.starts_with("status 0"), "{}", loot.shown);
+}
+
+/// The shells are those of the account on the bare sshd, and of the one on the guarded.
+fn assert_only_without(host: &Host, name: &str, bare: &Path, guarded: &Path, attack: impl Fn(&Sshd, &Account) -> Loot) {
+    let control = Account::new(&format!("{name}-control"), bare);
     let loot = attack(&host.bare, &control);
     assert!(loot.won, "the attack must work without the snippet: {}", loot.shown);
-    let account = Account::new(name, &host.shell);
+    let account = Account::new(name, guarded);
     let loot = attack(&host.guarded, &account);
     assert!(!loot.won, "{}", loot.shown);
 }
@@ -144,7 +159,7 @@ fn smuggle(sshd: &Sshd, account: &Account, variables: &str, line: &str) -> Loot 
 
 #[test]
 fn a_library_in_the_clients_environment_is_not_loaded() {
-    only_without_the_snippet("preload", None, |sshd, account| {
+    only_without_the_snippet_and_the_bit("preload", |sshd, account| {
         smuggle(sshd, account, &format!("LD_PRELOAD={}", library(account).display()), "true")
     });
 }
@@ -170,7 +185,7 @@ fn commands_see_nothing_of_the_clients_environment_even_without_the_snippet() {
 
 #[test]
 fn the_accounts_own_ssh_environment_is_not_read() {
-    only_without_the_snippet("environment", None, |sshd, account| {
+    only_without_the_snippet_and_the_bit("environment", |sshd, account| {
         account.write(".ssh/environment", format!("LD_PRELOAD={}\n", library(account).display()).as_bytes());
         let finished = sshd.line(account, "true");
         Loot::of(canary(account).exists(), &finished)

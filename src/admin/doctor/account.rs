@@ -12,7 +12,10 @@ pub const CHECKS: &[Check] = &[
     Check { id: "account.shell", run: |host| host.each_account(|account| vec![shell(&account.user)]) },
     Check { id: "account.uid", run: |host| host.each_account(|account| vec![uid(&account.user, &host.users)]) },
     Check { id: "account.password", run: passwords },
-    Check { id: "account.groups", run: |host| host.each_account(|account| groups(account.name(), &account.groups)) },
+    Check {
+        id: "account.groups",
+        run: |host| host.each_account(|account| groups(account.name(), &account.groups, host.can_start_its_shell(account))),
+    },
     Check { id: "account.home", run: |host| host.each_account(|account| vec![home(account)]) },
     Check { id: "account.files", run: |host| host.each_account(files) },
     Check { id: "account.subids", run: subids },
@@ -103,7 +106,7 @@ const MORE_BY_GROUP: [(&str, &str); 3] = [
     ("wireshark", "it sees all traffic"),
 ];
 
-fn groups(name: &str, groups: &[String]) -> Vec<Finding> {
+fn groups(name: &str, groups: &[String], can_start: bool) -> Vec<Finding> {
     let member = |group: &str| groups.iter().any(|own| own == group);
     let leave = |group: &str| format!("gpasswd -d {} {group}", quoted(name));
     let bad = ROOT_BY_GROUP.iter().filter(|(group, _)| member(group)).map(|(group, how)| {
@@ -113,8 +116,11 @@ fn groups(name: &str, groups: &[String]) -> Vec<Finding> {
     let more = MORE_BY_GROUP.iter().filter(|(group, _)| member(group));
     let more = more.map(|(group, how)| Finding::note(name, format!("it is in group {group}: {how}")).script(leave(group)));
     let outside = (!member(GROUP)).then(|| {
-        Finding::warning(name, format!("it is not in group {GROUP}, for which the shipped sshd snippet is"))
-            .command(["gpasswd", "-a", name, GROUP])
+        let (level, lacks) = match can_start {
+            true => (Level::Warning, "for which the shipped sshd snippet is"),
+            false => (Level::Problem, "which alone may start its login shell, so it cannot get in"),
+        };
+        Finding::new(level, name, format!("it is not in group {GROUP}, {lacks}")).command(["gpasswd", "-a", name, GROUP])
     });
     let found: Vec<Finding> = bad.chain(more).chain(outside).collect();
     if found.is_empty() { vec![Finding::ok(name, format!("no group of it leads further: {}", groups.join(", ")))] } else { found }
@@ -223,12 +229,15 @@ mod tests {
         ] {
             assert_eq!(finding.level, level, "{finding:?}");
         }
-        for (names, levels) in [
-            (&["postern"][..], &[Level::Ok][..]),
-            (&["postern", "docker", "adm"], &[Level::Problem, Level::Note]),
-            (&["users"], &[Level::Warning]),
+        for (names, can_start, levels) in [
+            (&["postern"][..], true, &[Level::Ok][..]),
+            (&["postern", "docker", "adm"], true, &[Level::Problem, Level::Note]),
+            (&["users"], true, &[Level::Warning]),
+            (&["users"], false, &[Level::Problem]),
+            // Of another group that may start it: `shell.privilege`.
+            (&["postern"], false, &[Level::Ok]),
         ] {
-            let found: Vec<Level> = groups("bg", &owned(names)).iter().map(|finding| finding.level).collect();
+            let found: Vec<Level> = groups("bg", &owned(names), can_start).iter().map(|finding| finding.level).collect();
             assert_eq!(found, levels, "{names:?}");
         }
         let fix = subid("bg", "bg:100000:65536\n", "bg:5:2\n").fix;

@@ -8,23 +8,26 @@ use std::time::Duration;
 use nix::sys::statvfs::statvfs;
 
 use super::finding::{Check, Finding};
-use super::host::Host;
+use super::host::{Host, Owners};
 use super::reading::{Unread, lines, names, status, text, text_or_empty};
+use crate::access::Install;
 use crate::policy::settings::Audit;
 use crate::sys::deadline::within;
 use crate::sys::file::{Directory, Owner};
 use crate::words::limits;
 
 pub const CHECKS: &[Check] = &[
-    Check { id: "audit.directory", run: |host| places(host, |audit| directory(&audit.dir)) },
-    Check { id: "audit.space", run: |host| places(host, |audit| space(&audit.dir)) },
-    Check { id: "audit.syslog", run: |host| places(host, |audit| syslog(audit.syslog.as_deref())) },
+    Check { id: "audit.directory", run: |host| places(host, |audit| directories(host, &audit.dir)) },
+    Check { id: "audit.space", run: |host| places(host, |audit| vec![space(&audit.dir)]) },
+    Check { id: "audit.syslog", run: |host| places(host, |audit| vec![syslog(audit.syslog.as_deref(), &host.installs())]) },
     Check { id: "audit.rsyslog", run: |_| vec![rsyslog()] },
     Check { id: "audit.rotation", run: |_| vec![rotation()] },
 ];
 
-/// Every account makes the files of its sessions there, and can neither list nor remove those of others.
-const MODE: u32 = 0o1733;
+/// Where every account makes the files of its sessions, and can neither list nor remove those of others.
+const SHARED: u32 = 0o1733;
+/// Where the shell makes them with rights that no account has; the second lets a group read.
+const PRIVATE: [u32; 2] = [0o700, 0o750];
 /// How long its disk may take.
 const LIMIT: Duration = Duration::from_secs(2);
 /// Fewer bytes left than these are a warning: some thousands of sessions.
@@ -33,11 +36,11 @@ const LITTLE: u64 = 64 << 20;
 const FEW: u64 = 1000;
 
 /// A check of where the policy in force has records go.
-fn places(host: &Host, check: impl Fn(&Audit) -> Finding) -> Vec<Finding> {
-    vec![match host.settings() {
+fn places(host: &Host, check: impl Fn(&Audit) -> Vec<Finding>) -> Vec<Finding> {
+    match host.settings() {
         Some(settings) => check(&settings.audit),
-        None => Finding::skipped("audit", "no policy is in force that says where records go"),
-    }]
+        None => vec![Finding::skipped("audit", "no policy is in force that says where records go")],
+    }
 }
 
 /// Whether a path can be looked at without a wait that never ends, whatever is there.
@@ -45,31 +48,82 @@ fn answers(path: &str) -> bool {
     within(LIMIT, || statvfs(path).err().map(|error| error.to_string().into_bytes()).unwrap_or_default()).is_ok()
 }
 
-fn directory(path: &str) -> Finding {
-    let make = ["install", "-d", "-m", "1733", "-o", "root", "-g", "root", path];
+/// Whose the audit directory is, and its mode, in each install.
+struct Wanted {
+    install: Install,
+    owner: u32,
+    modes: &'static [u32],
+    /// Why so.
+    because: &'static str,
+}
+
+impl Wanted {
+    /// `None` where its owner is not there; that is a finding of `shell.privilege`.
+    fn by(install: Install, owners: Owners) -> Option<Wanted> {
+        let (owner, modes, because) = match install {
+            Install::Root => (0, &PRIVATE[..], "so that no account reaches the records"),
+            Install::Postern => (owners.user?, &PRIVATE[..], "so that no account reaches the records"),
+            Install::Plain => (0, &[SHARED][..], "so that every account can make files there, and neither list nor remove those of others"),
+        };
+        Some(Wanted { install, owner, modes, because })
+    }
+
+    /// `root's, mode 700 or 750`.
+    fn text(&self) -> String {
+        let modes: Vec<String> = self.modes.iter().map(|mode| format!("{mode:o}")).collect();
+        format!("{}, mode {}", if self.owner == 0 { "root's" } else { "postern's" }, modes.join(" or "))
+    }
+
+    fn make(&self, path: &str) -> Vec<String> {
+        let mode = format!("{:04o}", self.modes.first().copied().unwrap_or_default());
+        let owner = if self.owner == 0 { "root" } else { "postern" };
+        ["install", "-d", "-m", &mode, "-o", owner, "-g", "root", path].map(str::to_owned).into()
+    }
+}
+
+/// For each install on this host: two that differ cannot share a directory.
+fn directories(host: &Host, path: &str) -> Vec<Finding> {
+    let readers: Vec<u32> = host.accounts.iter().flat_map(|account| account.gids.iter().copied()).collect();
+    let wanted = host.installs().into_iter().filter_map(|install| Wanted::by(install, host.owners));
+    let found: Vec<Finding> = wanted.map(|wanted| directory(path, &wanted, &readers)).collect();
+    if found.is_empty() { vec![Finding::skipped(path, "there is no user postern, whose it would be")] } else { found }
+}
+
+/// `readers` are the groups that accounts are in.
+fn directory(path: &str, wanted: &Wanted, readers: &[u32]) -> Finding {
+    let make = |finding: Finding| finding.command(wanted.make(path).iter().map(String::as_str));
     if !answers(path) {
         let message = "its disk gives no answer: each session waits for it, and then does without";
         return Finding::problem(path, message).fix("mend the disk, or name another directory under `audit:`");
     }
     let found = match status(path) {
         Ok(Some(found)) => found,
-        Ok(None) => return Finding::problem(path, "it is not there, so records are in syslog alone").command(make),
+        Ok(None) => return make(Finding::problem(path, "it is not there, so records are in syslog alone")),
         Err(unread) => return unread.skipped(path),
     };
     let above = Path::new(path).parent().unwrap_or(Path::new("/"));
     if let Err(error) = Directory::open(above, Owner::Root) {
         return Finding::distrust(&error);
     }
-    let mode = found.mode() & 0o7777;
-    match (found.is_dir(), found.uid(), mode) {
-        (false, ..) => {
-            Finding::problem(path, "it is no directory, so records are in syslog alone").fix("remove it, and make a directory of mode 1733")
-        }
-        (true, 0, MODE) => Finding::ok(path, "it is root's, mode 1733"),
-        (true, uid, mode) => {
-            Finding::problem(path, format!("it belongs to uid {uid}, mode {mode:o}, and has to be root's, mode 1733")).command(make)
-        }
+    if !found.is_dir() {
+        return Finding::problem(path, "it is no directory, so records are in syslog alone")
+            .fix("remove it, and make a directory in its place");
     }
+    match judge_directory(found.uid(), found.gid(), found.mode() & 0o7777, wanted, readers) {
+        None => Finding::ok(path, format!("it is as the {} install has it: {}", wanted.install.name(), wanted.text())),
+        Some(message) => make(Finding::problem(path, message)),
+    }
+}
+
+/// What is wrong with its owner, group or mode. A set-group-ID bit, by which records get its group, is fine.
+fn judge_directory(uid: u32, gid: u32, mode: u32, wanted: &Wanted, readers: &[u32]) -> Option<String> {
+    let plain = mode & !0o2000;
+    if uid != wanted.owner || !wanted.modes.contains(&plain) {
+        let (install, text, because) = (wanted.install.name(), wanted.text(), wanted.because);
+        return Some(format!("it belongs to uid {uid}, mode {mode:o}; with the {install} install it has to be {text}, {because}"));
+    }
+    let read = plain == 0o750 && readers.contains(&gid);
+    read.then(|| format!("mode {mode:o}, and an account is in its group {gid}: it sees whose sessions there were"))
 }
 
 fn space(path: &str) -> Finding {
@@ -92,9 +146,10 @@ fn judge_space(path: &str, free: u64, files: Option<u64>) -> Finding {
 }
 
 /// Connects, as the shell does, and sends nothing.
-fn syslog(path: Option<&str>) -> Finding {
+fn syslog(path: Option<&str>, installs: &[Install]) -> Finding {
     let Some(path) = path else {
-        return Finding::warning("audit: syslog", "the policy says `none`: records stay on this host, in the account's own reach")
+        let reach = if installs.contains(&Install::Plain) { ", in the account's own reach" } else { "" };
+        return Finding::warning("audit: syslog", format!("the policy says `none`: records stay on this host{reach}"))
             .fix("name a socket under `audit:` in policy.yaml, and `postern apply`");
     };
     match UnixDatagram::unbound().and_then(|socket| socket.connect(path)) {
@@ -173,6 +228,37 @@ fn rotation() -> Finding {
 mod tests {
     use super::super::finding::Level;
     use super::*;
+
+    #[test]
+    fn each_install_wants_another_audit_directory() {
+        use Install::{Plain, Postern, Root};
+        let owners = Owners { group: Some(50), user: Some(990) };
+        for (install, uid, gid, mode, fits) in [
+            (Root, 0, 0, 0o700, true),
+            (Root, 0, 4, 0o750, true),
+            (Root, 0, 4, 0o2750, true),
+            (Root, 0, 50, 0o750, false),
+            (Root, 0, 50, 0o700, true),
+            (Root, 0, 0, 0o1733, false),
+            (Root, 0, 0, 0o755, false),
+            (Root, 990, 0, 0o700, false),
+            (Postern, 990, 0, 0o700, true),
+            (Postern, 990, 4, 0o750, true),
+            (Postern, 0, 0, 0o700, false),
+            (Postern, 0, 0, 0o1733, false),
+            (Plain, 0, 0, 0o1733, true),
+            (Plain, 0, 0, 0o700, false),
+            (Plain, 7, 0, 0o1733, false),
+        ] {
+            let wanted = Wanted::by(install, owners).unwrap();
+            assert_eq!(judge_directory(uid, gid, mode, &wanted, &[50]).is_none(), fits, "{install:?} {uid}:{gid} {mode:o}");
+        }
+        let make = |install| Wanted::by(install, owners).unwrap().make("/x").join(" ");
+        assert_eq!(make(Root), "install -d -m 0700 -o root -g root /x");
+        assert_eq!(make(Postern), "install -d -m 0700 -o postern -g root /x");
+        assert_eq!(make(Plain), "install -d -m 1733 -o root -g root /x");
+        assert!(Wanted::by(Postern, Owners { user: None, ..owners }).is_none());
+    }
 
     #[test]
     fn little_room_is_a_warning() {

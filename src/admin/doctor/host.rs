@@ -11,8 +11,10 @@ use super::home::Home;
 use super::policy::{Sources, compiled};
 use super::reading;
 use super::sshd::Sshd;
+use crate::access::Install;
 use crate::access::in_force::{InForce, NotInForce};
 use crate::admin::Failure;
+use crate::admin::install::Program;
 use crate::confine::Kernel;
 use crate::policy::Settings;
 use crate::sys::file::Owner;
@@ -21,6 +23,8 @@ use crate::words::{Safe, paths};
 
 /// The group of break-glass accounts, as the packages and the sshd snippet have it.
 pub const GROUP: &str = "postern";
+/// The owner of the shell, where that is set-user-ID of another user than root.
+const USER: &str = "postern";
 
 /// This host.
 pub struct Host {
@@ -32,10 +36,22 @@ pub struct Host {
     pub accounts: Vec<Account>,
     /// Every installed `posternsh` that matters: the login shells of accounts, or else the one beside this program.
     pub shells: Vec<PathBuf>,
+    /// Those of them that are there and can be looked at.
+    pub programs: Vec<Program>,
+    pub owners: Owners,
     pub policy: Result<InForce, NotInForce>,
     pub sources: Sources,
     pub mounts: Vec<Mount>,
     pub sshd: Sshd,
+}
+
+/// Who owns what in the installs that have more than the account's rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owners {
+    /// The number of group `postern`, if there is one.
+    pub group: Option<u32>,
+    /// That of user `postern`.
+    pub user: Option<u32>,
 }
 
 /// A break-glass account.
@@ -54,11 +70,18 @@ impl Host {
         let failed = |error: UserError| Failure::Other(error.to_string());
         let users = user::all().map_err(failed)?;
         let accounts = accounts(&users, named)?;
+        let owners = Owners {
+            group: user::group_members(GROUP).map_err(failed)?.map(|(gid, _)| gid.as_raw()),
+            user: user::by_name(USER).map_err(failed)?.map(|user| user.uid.as_raw()),
+        };
+        let shells = shells(&accounts);
         let policy = InForce::open(Path::new(paths::STATE_DIR), Owner::Root);
         Ok(Host {
             name: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             kernel: Kernel::of_host(),
-            shells: shells(&accounts),
+            programs: shells.iter().filter_map(|shell| Program::at(shell).ok()).collect(),
+            shells,
+            owners,
             policy,
             sources: compiled(),
             mounts: mounts(&reading::text("/proc/self/mountinfo").unwrap_or_default()),
@@ -147,6 +170,23 @@ impl Host {
     /// The settings of the policy in force.
     pub fn settings(&self) -> Option<&Settings> {
         self.policy.as_ref().ok().map(|in_force| in_force.policy.settings())
+    }
+
+    /// Which installs there are, usually one; that of the packages where there is no shell at all.
+    pub fn installs(&self) -> Vec<Install> {
+        let mut found: Vec<Install> = Vec::new();
+        for install in self.programs.iter().map(Program::install) {
+            if !found.contains(&install) {
+                found.push(install);
+            }
+        }
+        if found.is_empty() { vec![Install::Root] } else { found }
+    }
+
+    /// Whether the mode of its login shell lets an account start it; true where that is not known.
+    pub fn can_start_its_shell(&self, account: &Account) -> bool {
+        let program = self.programs.iter().find(|program| program.path == account.user.shell);
+        program.is_none_or(|program| program.can_be_started_by(account.user.uid.as_raw(), &account.gids))
     }
 
     /// A check of each account.

@@ -19,6 +19,7 @@ pub const CHECKS: &[Check] = &[
     Check { id: "kernel.tiocsti", run: |_| vec![tiocsti(setting("dev/tty/legacy_tiocsti").as_deref())] },
     Check { id: "kernel.links", run: |_| LINKS.map(|name| links(name, setting(name).as_deref())).into() },
     Check { id: "kernel.core", run: |_| vec![core(setting("kernel/core_pattern").as_deref())] },
+    Check { id: "kernel.suid_dumpable", run: |_| vec![suid_dumpable(setting("fs/suid_dumpable").as_deref())] },
     Check { id: "kernel.hidepid", run: hidepid },
     Check { id: "kernel.namespaces", run: |_| vec![namespaces(setting)] },
 ];
@@ -157,6 +158,17 @@ fn core(pattern: Option<&str>) -> Finding {
     }
 }
 
+/// proc_sys_fs(5). A shell that is set-user-ID forbids dumps of itself too, as the first thing that it does.
+fn suid_dumpable(value: Option<&str>) -> Finding {
+    let subject = "fs.suid_dumpable";
+    let fix = "fs.suid_dumpable = 0 in /etc/sysctl.d, unless dumps of such programs are wanted";
+    match value {
+        Some("1") => Finding::note(subject, "1: who starts a set-user-ID program may trace it, and gets dumps of its memory").fix(fix),
+        Some("2") => Finding::note(subject, "2: dumps of set-user-ID programs are made, which root alone can read").fix(fix),
+        _ => Finding::ok(subject, "no dumps are made of set-user-ID programs"),
+    }
+}
+
 /// posternsh reads its parent's status in /proc, and believes in a client's address only when that is sshd.
 fn hidepid(host: &Host) -> Vec<Finding> {
     let proc = host.mounts.iter().rfind(|mount| mount.kind == "proc" && mount.point.as_os_str() == "/proc");
@@ -209,6 +221,10 @@ mod tests {
             (links(LINKS[1], Some("1")), Level::Ok),
             (core(Some("core")), Level::Ok),
             (core(Some("|/usr/lib/systemd/systemd-coredump %P")), Level::Note),
+            (suid_dumpable(None), Level::Ok),
+            (suid_dumpable(Some("0")), Level::Ok),
+            (suid_dumpable(Some("1")), Level::Note),
+            (suid_dumpable(Some("2")), Level::Note),
             (namespaces(|_| None), Level::Note),
             (namespaces(|name| (name == "kernel/unprivileged_userns_clone").then(|| "0".to_owned())), Level::Ok),
             (namespaces(|name| (name == "user/max_user_namespaces").then(|| "0".to_owned())), Level::Ok),

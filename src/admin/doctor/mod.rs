@@ -12,6 +12,7 @@ mod host;
 mod jobs;
 mod kernel;
 mod policy;
+mod privilege;
 mod reading;
 mod shell;
 mod sshd;
