@@ -70,7 +70,8 @@ fn edit(desk: Desk) -> ! {
     desk.borrow_mut().start(Way::Login, false, None).unwrap();
     let view = Desktop { desk, home: "/".to_owned(), directory: PathBuf::from("/") };
     let opened = |path: &str| File::open(path).map_or_else(|error| error.raw_os_error().unwrap(), |_| 0);
-    let say = |text: String| writeln!(std::io::stdout(), "{text}").unwrap();
+    let stdout = std::io::stdout();
+    let say = |text: String| writeln!(stdout.lock(), "{text}").unwrap();
     say(format!("before {}", opened("/etc/passwd")));
     seal(None, Role::Front).unwrap();
     say(format!("behind {}", opened("/etc/passwd")));

@@ -10,7 +10,7 @@ pub mod lookup;
 mod open;
 pub mod plan;
 pub mod program;
-pub mod relay;
+mod relay;
 pub mod run;
 mod script;
 mod streams;

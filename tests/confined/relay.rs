@@ -23,12 +23,13 @@ fn status(pid: i32, name: &str) -> Option<String> {
     text.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
 }
 
-/// The relays of a shell: its children that are not the command.
+/// The relays of a shell: its children that have a filter, and are not the command.
 fn relays(shell: u32) -> Vec<i32> {
     let threads = fs::read_dir(format!("/proc/{shell}/task")).unwrap().flatten();
     let lists: String = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap()).collect();
     let children = lists.split_whitespace().map(|pid| pid.parse().unwrap());
-    children.filter(|pid| status(*pid, "Name:").is_some_and(|name| name != "perl")).collect()
+    let is = |pid: i32, name: &str, value: &str| status(pid, name).as_deref() == Some(value);
+    children.filter(|pid| is(*pid, "Seccomp:", "2") && !is(*pid, "Name:", "perl")).collect()
 }
 
 fn await_end(pid: i32) {
@@ -100,7 +101,8 @@ fn one_that_does_not_answer_does_not_hold_the_shell_up() {
     child.wait().unwrap();
     assert!(start.elapsed() < Duration::from_secs(60));
     assert_eq!(shell.report().notices, ["the process that passes output on does not answer"]);
-    kill(relay, Signal::SIGKILL).unwrap();
+    // The kernel may have let it go on: it goes on to its end.
+    let _ = kill(relay, Signal::SIGKILL);
 }
 
 #[test]

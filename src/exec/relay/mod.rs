@@ -113,3 +113,131 @@ impl AsFd for Relayer {
         self.0.process.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+    use std::io::{Read, Write};
+    use std::os::fd::OwnedFd;
+
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use nix::poll::{PollFlags, PollTimeout};
+    use nix::unistd::pipe;
+
+    /// What the relay tells next.
+    fn told(relayer: &Relayer) -> io::Result<Event> {
+        loop {
+            descriptor::wait([Some((relayer.as_fd(), PollFlags::POLLIN))], PollTimeout::from(20_000_u16))?;
+            if let Some(event) = relayer.event()? {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// A relay between two new pipes and what can be read at their ends.
+    fn relay(identity: Option<&Identity>) -> (Relayer, [File; 2]) {
+        let ([output, first], [error, second]) = (new_pipe(), new_pipe());
+        let relayer = Relayer::between(identity, [first.as_fd(), second.as_fd()]).unwrap().unwrap();
+        relayer.await_start().unwrap();
+        (relayer, [output.into(), error.into()])
+    }
+
+    fn new_pipe() -> [OwnedFd; 2] {
+        let (reader, writer) = pipe().unwrap();
+        [reader, writer]
+    }
+
+    /// Opens a line; what its commands write to.
+    fn open(relayer: &Relayer) -> [File; 2] {
+        let ([output, first], [error, second]) = (new_pipe(), new_pipe());
+        for source in [&output, &error] {
+            fcntl(source, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        }
+        relayer.order(Order::Open([true; 2]), &[output.as_fd(), error.as_fd()]).unwrap();
+        [first.into(), second.into()]
+    }
+
+    #[test]
+    fn line_after_line_passes_and_is_counted() {
+        let (relayer, [mut output, mut error]) = relay(None);
+        for _ in 0..3 {
+            let [mut first, mut second] = open(&relayer);
+            for _ in 0..2 {
+                relayer.order(Order::Begin(None), &[]).unwrap();
+                first.write_all(b"output").unwrap();
+                second.write_all(b"errors!").unwrap();
+                relayer.order(Order::Drain, &[]).unwrap();
+                assert!(matches!(told(&relayer).unwrap(), Event::Drained(_)));
+            }
+            relayer.order(Order::Close, &[]).unwrap();
+            assert_eq!(told(&relayer).unwrap(), Event::Closed([12, 14]));
+            assert!(first.write_all(b"x").is_err(), "the line is over");
+            let mut bytes = ([0; 12], [0; 14]);
+            output.read_exact(&mut bytes.0).unwrap();
+            error.read_exact(&mut bytes.1).unwrap();
+            assert_eq!(bytes, (*b"outputoutput", *b"errors!errors!"));
+        }
+    }
+
+    #[test]
+    fn the_allowance_is_of_both_streams_and_of_each_pipeline() {
+        let (relayer, _readers) = relay(None);
+        let [mut first, mut second] = open(&relayer);
+        let mut pipeline = |bytes: &[u8]| {
+            relayer.order(Order::Begin(Some(10)), &[]).unwrap();
+            first.write_all(bytes).unwrap();
+            second.write_all(b"12345").unwrap();
+            relayer.order(Order::Drain, &[]).unwrap();
+            told(&relayer).unwrap()
+        };
+        assert_eq!(pipeline(b"12345"), Event::Drained([5, 5]));
+        assert_eq!(pipeline(b"12345"), Event::Drained([10, 10]));
+        assert_eq!(pipeline(b"123456"), Event::Exceeded);
+    }
+
+    #[test]
+    fn a_reader_that_goes_is_told_of_once_and_a_full_disk_with_its_reason() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let [reader, writer] = new_pipe();
+        let relayer = Relayer::between(None, [full.as_fd(), writer.as_fd()]).unwrap().unwrap();
+        relayer.await_start().unwrap();
+        drop(writer);
+        let [mut first, mut second] = open(&relayer);
+        relayer.order(Order::Begin(None), &[]).unwrap();
+        first.write_all(b"x").unwrap();
+        assert_eq!(told(&relayer).unwrap(), Event::Full(0, nix::errno::Errno::ENOSPC as i32));
+        drop(reader);
+        assert_eq!(told(&relayer).unwrap(), Event::Gone(1));
+        assert_eq!(second.write_all(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+        relayer.order(Order::Close, &[]).unwrap();
+        assert_eq!(told(&relayer).unwrap(), Event::Closed([0, 0]));
+    }
+
+    #[test]
+    fn what_it_does_not_understand_ends_it() {
+        for nonsense in [&[9; message::ORDER][..], &[2], &Order::Open([true, true]).bytes(), &[0; message::ORDER + 1]] {
+            let (relayer, _readers) = relay(None);
+            packet::send_with(relayer.as_fd(), nonsense, &[]).unwrap();
+            assert_eq!(told(&relayer).unwrap_err().kind(), ErrorKind::UnexpectedEof, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn it_becomes_the_user_that_is_asked_for() {
+        if !nix::unistd::geteuid().is_root() {
+            return crate::words::skip("only root can take the ids of another user");
+        }
+        let (relayer, [mut output, _]) = relay(Some(&Identity { uid: 12345, gid: 23456, groups: vec![34567] }));
+        let status = fs::read_to_string(format!("/proc/{}/status", relayer.0.process.pid())).unwrap();
+        for line in ["Uid:\t12345\t12345\t12345\t12345", "Gid:\t23456\t23456\t23456\t23456", "Groups:\t34567 ", "CapBnd:\t0000000000000000"]
+        {
+            assert!(status.lines().any(|is| is == line), "{line} in {status}");
+        }
+        let [mut first, _second] = open(&relayer);
+        first.write_all(b"it works").unwrap();
+        let mut bytes = [0; 8];
+        output.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"it works");
+    }
+}

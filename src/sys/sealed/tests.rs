@@ -2,14 +2,18 @@
 
 use std::ffi::c_long;
 use std::io::{IoSlice, Read};
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsFd, IntoRawFd};
+use std::time::Duration;
 
 use libc::{EACCES, EPERM};
-use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::poll::{PollFlags, PollTimeout};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork, geteuid, getpid, pipe};
 
 use super::*;
+use crate::sys::{descriptor, packet};
 use crate::words::skip;
 
 /// At one address in every copy of this program.
@@ -82,10 +86,15 @@ fn execute() -> i32 {
     call(libc::SYS_execve, [program as usize, argv.as_ptr() as usize, 0, 0, 0])
 }
 
-fn executable_memory(prot: i32) -> i32 {
+fn map(prot: i32) -> Result<*mut libc::c_void, i32> {
     // SAFETY: a new private mapping anywhere.
     let at = unsafe { libc::mmap(std::ptr::null_mut(), 4096, prot, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
-    if at == libc::MAP_FAILED { nix::Error::last_raw() } else { 0 }
+    if at == libc::MAP_FAILED { Err(nix::Error::last_raw()) } else { Ok(at) }
+}
+
+/// Memory that was mapped before, made code.
+fn make_code(at: usize) -> i32 {
+    call(libc::SYS_mprotect, [at, 4096, (libc::PROT_READ | libc::PROT_EXEC) as usize, 0, 0])
 }
 
 /// Types into a terminal that this process opened before it was sealed.
@@ -93,22 +102,18 @@ fn type_into(terminal: i32) -> i32 {
     call(libc::SYS_ioctl, [terminal as usize, libc::TIOCSTI as usize, c"x".as_ptr() as usize, 0, 0])
 }
 
+/// What it is, and how: the errno or 0.
 type Attempt = (&'static str, Box<dyn Fn() -> i32>);
 
-/// Everything that a sealed process must not do; all of it works without a seal for root, but for what is said.
+/// Everything that a sealed process must not do; all of it works for root without a seal.
 fn attempts() -> Vec<Attempt> {
     let parent = getpid().as_raw() as usize;
     let address = libc::sockaddr_un { sun_family: libc::AF_UNIX as u16, sun_path: [0; 108] };
-    let (near, far) = nix::sys::socket::socketpair(
-        nix::sys::socket::AddressFamily::Unix,
-        nix::sys::socket::SockType::Datagram,
-        None,
-        nix::sys::socket::SockFlag::empty(),
-    )
-    .unwrap();
+    let (near, far) = socketpair(AddressFamily::Unix, SockType::Datagram, None, SockFlag::empty()).unwrap();
     let (near, far) = (near.into_raw_fd() as usize, far.into_raw_fd());
     let terminal = nix::pty::openpty(None, None).unwrap();
     let (_, terminal) = (terminal.master.into_raw_fd(), terminal.slave.into_raw_fd());
+    let memory = map(libc::PROT_READ | libc::PROT_WRITE).unwrap() as usize;
     vec![
         ("open /etc/passwd", Box::new(|| open(c"/etc/passwd", libc::O_RDONLY))),
         ("open /dev/null", Box::new(|| open(c"/dev/null", libc::O_RDWR))),
@@ -130,9 +135,8 @@ fn attempts() -> Vec<Attempt> {
             Box::new(move || {
                 let socket = far;
                 let own = [socket];
-                let rights = [nix::sys::socket::ControlMessage::ScmRights(&own)];
-                let sent =
-                    nix::sys::socket::sendmsg::<()>(socket, &[IoSlice::new(b"x")], &rights, nix::sys::socket::MsgFlags::empty(), None);
+                let rights = [ControlMessage::ScmRights(&own)];
+                let sent = sendmsg::<()>(socket, &[IoSlice::new(b"x")], &rights, MsgFlags::empty(), None);
                 sent.err().map_or(0, |errno| errno as i32)
             }),
         ),
@@ -152,7 +156,8 @@ fn attempts() -> Vec<Attempt> {
             }),
         ),
         ("type into a terminal", Box::new(move || type_into(terminal))),
-        ("map memory that is code", Box::new(|| executable_memory(libc::PROT_READ | libc::PROT_EXEC))),
+        ("map memory that is code", Box::new(|| map(libc::PROT_READ | libc::PROT_EXEC).err().unwrap_or(0))),
+        ("make memory code", Box::new(move || make_code(memory))),
         ("become root", Box::new(|| call(libc::SYS_setuid, [0; 5]))),
         ("become another", Box::new(|| call(libc::SYS_setuid, [12345, 0, 0, 0, 0]))),
         ("outlive its parent", Box::new(|| call(libc::SYS_prctl, [libc::PR_SET_PDEATHSIG as usize, 0, 0, 0, 0]))),
@@ -212,17 +217,13 @@ fn the_seal_holds_without_its_list() {
 
 #[test]
 fn a_process_begins_sealed_and_ends_with_its_socket() {
-    use nix::poll::{PollFlags, PollTimeout};
-    use std::os::fd::AsFd;
-    use std::time::Duration;
-
     let (reader, writer) = pipe().unwrap();
     let echo = |socket: OwnedFd, [output, error]: [Option<OwnedFd>; 2]| {
         assert!(output.is_some() && error.is_none());
         let mut bytes = [0; 4];
         // The socket's end is an error too.
-        while crate::sys::descriptor::wait([Some((socket.as_fd(), PollFlags::POLLIN))], PollTimeout::NONE).is_ok() {
-            let Ok(Some(_)) = crate::sys::packet::receive(socket.as_fd(), &mut bytes) else { return };
+        while descriptor::wait([Some((socket.as_fd(), PollFlags::POLLIN))], PollTimeout::NONE).is_ok() {
+            let Ok(Some(_)) = packet::receive(socket.as_fd(), &mut bytes) else { return };
             let _ = nix::unistd::write(output.as_ref().unwrap(), &bytes);
         }
     };
@@ -235,20 +236,20 @@ fn a_process_begins_sealed_and_ends_with_its_socket() {
     for line in ["NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000", "SigBlk:\tfffffffffffbfeff"] {
         assert!(status.lines().any(|is| is == line), "{line} in {status}");
     }
-    crate::sys::packet::send_with(process.as_fd(), b"ping", &[]).unwrap();
+    packet::send_with(process.as_fd(), b"ping", &[]).unwrap();
     let mut bytes = [0; 4];
     let mut reader = std::fs::File::from(reader);
     reader.read_exact(&mut bytes).unwrap();
     assert_eq!(&bytes, b"ping");
     // Every signal that can be blocked is.
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGPIPE] {
-        nix::sys::signal::kill(process.pid(), signal).unwrap();
+        kill(process.pid(), signal).unwrap();
     }
-    crate::sys::packet::send_with(process.as_fd(), b"pong", &[]).unwrap();
+    packet::send_with(process.as_fd(), b"pong", &[]).unwrap();
     reader.read_exact(&mut bytes).unwrap();
     assert_eq!(&bytes, b"pong");
     // wait(2) does not speak of it; its end closes what it held.
-    assert_eq!(waitpid(process.pid(), Some(nix::sys::wait::WaitPidFlag::WNOHANG)), Err(nix::Error::ECHILD));
+    assert_eq!(waitpid(process.pid(), Some(WaitPidFlag::WNOHANG)), Err(nix::Error::ECHILD));
     drop(process);
     assert_eq!(reader.read(&mut bytes).unwrap(), 0);
 }
@@ -259,7 +260,7 @@ fn one_that_cannot_be_sealed_says_why() {
         // No kernel has a group of this number.
         let identity = Identity { uid: 1, gid: u32::MAX - 1, groups: vec![u32::MAX] };
         let process = start(Role::Relay, Some(&identity), [None, None], |_, _| {}).unwrap();
-        let error = process.await_start(std::time::Duration::from_secs(20)).unwrap_err();
+        let error = process.await_start(Duration::from_secs(20)).unwrap_err();
         assert_eq!(error.to_string(), "cannot become the user: Invalid argument");
     } else {
         skip("only root can take the ids of another user");
