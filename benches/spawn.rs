@@ -112,6 +112,7 @@ impl Bench {
             directory: Rc::clone(&self.directory),
             descriptors: std::array::from_fn(|_| Rc::clone(&self.null)),
             identity: None,
+            capabilities: plan.capabilities,
             ruleset: self.confiner.ruleset(&plan, subject).unwrap(),
             calls: plan.calls,
             limits: Vec::new(),

@@ -163,11 +163,13 @@ fn every_field_of_real_records_is_in_the_shells_page() {
     let audit = directory.join("audit");
     fs::create_dir(&audit).unwrap();
     let policy = directory.join("policy.yaml");
-    let text =
-        format!("postern: 1\naudit: {{ syslog: none, dir: {} }}\nallow: ['true', 'sleep <int>', 'echo <text>...']\n", audit.display());
+    let text = format!(
+        "postern: 1\naudit: {{ syslog: none, dir: {} }}\nallow: ['true', 'sleep <int>', 'echo <text>...', {{ run: arch, witness: uname }}]\n",
+        audit.display()
+    );
     fs::write(&policy, text).unwrap();
     let long = format!("echo {}", "x".repeat(3000));
-    for line in ["true", "id", "echo $(id)", "no-such-program; true", &long] {
+    for line in ["true", "arch", "id", "echo $(id)", "no-such-program; true", &long] {
         output(SHELL, &["--policy", &policy.to_string_lossy(), "-c", line]);
     }
 

@@ -3,7 +3,7 @@
 
 use postern::policy::Rule;
 use postern::policy::compile::{Compiled, Source, compile};
-use postern::policy::confinement::{Base, Confinement};
+use postern::policy::confinement::{Base, Confinement, Processes};
 use postern::policy::settings::Strength;
 use postern::words::Diagnostic;
 
@@ -120,6 +120,19 @@ fn a_confinement_that_gives_away_more_than_it_seems_is_an_error_or_a_warning() {
             "1: warning: `sockets`: /tmp/tmux-0/default: it starts programs that no door holds, or signs with somebody's keys",
         ),
         ("sockets: [/run/postgresql]", ""),
+        ("capabilities: [syslog, dac_read_search]", ""),
+        (
+            "capabilities: [syslog, sys_admin]",
+            "9: warning: `capabilities`: CAP_SYS_ADMIN is as good as root: it commands disks, and reads the environments of other processes",
+        ),
+        (
+            "capabilities: [CAP_SYS_MODULE]",
+            "1: warning: `capabilities`: CAP_SYS_MODULE is for what stays closed to every command but those under `open`",
+        ),
+        ("capabilities: [net_ray]", "1: error: `capabilities`: no capability `net_ray`"),
+        ("processes: look", ""),
+        ("processes: trace", ""),
+        ("processes: any", "0: error: `processes` cannot be `any`"),
     ] {
         let source = format!("postern: 1\nallow: [{{ run: ls, confine: {{ {text} }} }}]\n");
         let found = match compile(&tree(&[&source])) {
@@ -134,6 +147,68 @@ fn a_confinement_that_gives_away_more_than_it_seems_is_an_error_or_a_warning() {
         });
         assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{text:?}");
     }
+}
+
+/// What is said of keys that stand together: with the whole confinement, and not again of one that is based on it.
+#[test]
+fn keys_that_do_not_go_together_are_an_error_or_a_warning() {
+    let traced = "warning: `processes: trace` with CAP_SYS_PTRACE is as good as root: it reads the memory of every process, keys and \
+                  passwords in it";
+    let packets = "warning: CAP_NET_RAW sends any packet anywhere, and shows those of others; `network` does not hold it";
+    for (text, finding) in [
+        (
+            "processes: look, write: [/srv]",
+            "error: `write` cannot be held to its places for a command that looks at other processes (`processes`)",
+        ),
+        (
+            "processes: trace, exec: [/bin/ls]",
+            "error: a list under `exec` cannot be held for a command that looks at other processes (`processes`)",
+        ),
+        (
+            "processes: look, hide: [/srv/x]",
+            "warning: `hide` holds where an argument names it and no further, for a command that looks at other processes (`processes`)",
+        ),
+        ("capabilities: [sys_ptrace]", "warning: CAP_SYS_PTRACE shows nothing more under `processes: own`"),
+        ("processes: look, capabilities: [sys_ptrace]", ""),
+        ("processes: trace, capabilities: [sys_ptrace]", traced),
+        ("processes: trace, capabilities: [sys_ptrace, dac_read_search]", traced),
+        (
+            "processes: look, capabilities: [dac_read_search]",
+            "warning: with `processes` and a capability that reads all, the command reads every file that is not masked, whatever its mode",
+        ),
+        (
+            "processes: look, capabilities: [dac_read_search, sys_ptrace]",
+            "warning: with `processes` and these capabilities the command reads what root reads: environments and memory of all \
+             processes, all that is not masked",
+        ),
+        ("capabilities: [net_raw]", packets),
+        ("base: network, capabilities: [net_raw], network: [443]", packets),
+        ("base: network, capabilities: [net_raw]", ""),
+    ] {
+        let alone = format!("postern: 1\nconfinements: {{ c: {{ {text} }} }}\nallow: [{{ run: ls, confine: c }}]\n");
+        let based = format!(
+            "postern: 1\nconfinements: {{ c: {{ {text} }}, d: {{ base: c, read: [/srv] }} }}\nallow: [{{ run: ls, confine: d }}]\n"
+        );
+        for source in [alone, based] {
+            let found = match compile(&tree(&[&source])) {
+                Ok(policy) => lines(&policy.warnings),
+                Err(findings) => lines(&findings),
+            };
+            let expected: Vec<String> = Some(finding)
+                .filter(|finding| !finding.is_empty())
+                .map(|finding| format!("policy.yaml:2:20: {finding}"))
+                .into_iter()
+                .collect();
+            assert_eq!(found, expected, "{source}");
+        }
+    }
+    // What shows more wins, and what comes together only below is said there.
+    let policy =
+        compiled("postern: 1\nconfinements: {a: {processes: trace}, b: {base: a, processes: look}}\nallow: [{run: ls, confine: b}]\n");
+    assert_eq!(first_allowed(&policy, "ls").confine.processes, Processes::Trace);
+    let apart = "postern: 1\nconfinements: {a: {processes: look}, b: {base: a, write: [/srv]}}\nallow: [ls]\n";
+    let found = compile(&tree(&[apart])).err().expect("an error");
+    assert!(lines(&found)[0].starts_with("policy.yaml:2:41: error: `write` cannot be held"), "{found:?}");
 }
 
 #[test]
@@ -161,14 +236,17 @@ fn the_paths_of_own_types_are_places_that_the_rule_reads() {
 }
 
 #[test]
-fn a_session_is_told_whether_a_rule_is_open() {
+fn a_session_is_told_whether_a_rule_is_held_by_no_domain() {
     for (text, open) in [
         ("allow: [{run: ls, confine: open}]\n", true),
         ("confinements: {o: {base: open}}\nallow: [ls, {run: df, confine: o}]\n", true),
         ("confinements: {o: {base: open}}\nallow: [ls]\n", false),
         ("allow: [{run: ls, confine: {exec: any}}]\n", false),
+        ("allow: [ls, {run: lsof, confine: {processes: look}}]\n", true),
+        ("allow: [{run: strace, confine: {processes: trace}}]\n", true),
+        ("allow: [{run: ls, confine: {processes: own}}]\n", false),
     ] {
-        assert_eq!(compiled(&format!("postern: 1\n{text}")).settings.open_rules, open, "{text:?}");
+        assert_eq!(compiled(&format!("postern: 1\n{text}")).settings.unscoped_rules, open, "{text:?}");
     }
 }
 

@@ -312,6 +312,27 @@ fn confinements_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn a_witness_names_what_its_form_has_and_needs_no_shell() {
+    let rule = |form: &str, witness: &str| format!("postern: 1\nallow:\n  - {{ run: '{form}', witness: '{witness}' }}\n");
+    let form = "svc restart <unit> [-n <count:int>]";
+    let witness = compiled(&rule(form, "svc show -n <count> -- <unit>"));
+    assert!(first_allowed(&witness, "svc").witness.is_some() && !first_allowed(&witness, "svc").confirm);
+    for (form, witness, error) in [
+        (form, "svc show <user>", "a witness names <user>, which the form has not"),
+        (form, "svc show <int>", "a witness names <int>, which the form has not"),
+        ("svc restart", "svc show <unit>", "a witness names <unit>, which the form has not"),
+        (form, "svc show <unit> | head", "a witness has no shell: `|` in | means nothing"),
+        (form, "svc show --unit=<unit>", "a witness has no shell: `<` in --unit=<unit> means nothing"),
+        (form, "", "`witness` is empty"),
+    ] {
+        let found = errors(&rule(form, witness));
+        assert!(found.len() == 1 && found[0].ends_with(&format!("error: {error}")), "{witness}: {found:?}");
+    }
+    let denied = errors("postern: 1\nallow: [id]\ndeny:\n  - { run: svc, confirm: true }\n");
+    assert!(denied.iter().any(|finding| finding.ends_with("error: unknown key `confirm` in a `deny` rule")), "{denied:?}");
+}
+
+#[test]
 fn a_broken_type_is_reported_once_and_not_at_every_form() {
     for (text, error) in [
         ("types: {t: {match: a, int: 1..5}}\n", "2:9: error: a type needs one of match, path, int and one_of, not match and int"),

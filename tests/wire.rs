@@ -113,6 +113,9 @@ fn texts_are_texts_and_choices_are_known() {
     }
 }
 
+/// What is wrong with a request, by name.
+type Wrong<'a> = (&'a str, &'a dyn Fn(&mut Request));
+
 #[test]
 fn words_that_no_line_has_are_not_looked_at() {
     let with = |change: &dyn Fn(&mut Request)| {
@@ -122,7 +125,7 @@ fn words_that_no_line_has_are_not_looked_at() {
     };
     let stage = |request: &mut Request, change: &dyn Fn(&mut Stage)| change(&mut request.items[0].stages[0]);
     assert_eq!(sample().check(), Ok(()), "the control");
-    let wrongs: [(&str, &dyn Fn(&mut Request)); 14] = [
+    let wrongs: [Wrong<'_>; 14] = [
         ("a line of 5000 bytes", &|request| request.line.push_str(&"x".repeat(5000))),
         ("no pipeline", &|request| request.items.clear()),
         ("no stage", &|request| request.items[0].stages.clear()),

@@ -78,6 +78,13 @@ struct TermsExplanation {
     timeout_ms: Option<u64>,
     output_bytes: Option<u64>,
     note: Option<String>,
+    /// What a person has to type before the command runs.
+    confirm: Option<String>,
+    /// The words of the command whose output goes on record before and after.
+    witness: Option<Vec<String>>,
+    /// What is asked and recorded, for a reader.
+    #[serde(skip)]
+    asked: Vec<(&'static str, String)>,
     /// What of the confinement this kernel holds the command to.
     protections: Vec<&'static str>,
     /// The confinement in words, as it is on this kernel.
@@ -231,6 +238,9 @@ impl Explainer {
             timeout_ms: terms.timeout,
             output_bytes: terms.output,
             note: terms.note.clone(),
+            confirm: terms.confirmation(),
+            witness: terms.witness.clone(),
+            asked: builtins::asked(terms),
             protections: plan.protection_names(),
             plan: words.into_iter().map(|(label, text)| PlanExplanation { label, text }).collect(),
         }
@@ -299,7 +309,9 @@ impl CommandExplanation {
             field("note", note.clone());
         }
         let runs_as = terms.runs_as.text();
-        for (label, row) in iter::once(("runs as", &runs_as)).chain(terms.plan.iter().map(|row| (row.label, &row.text))) {
+        let asked = terms.asked.iter().map(|(label, text)| (*label, text));
+        let plan = terms.plan.iter().map(|row| (row.label, &row.text));
+        for (label, row) in iter::once(("runs as", &runs_as)).chain(asked).chain(plan) {
             text.push('\n');
             text.push_str(builtins::labelled(label, row, builtins::COLUMNS).trim_end());
         }

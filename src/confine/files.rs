@@ -6,7 +6,7 @@
 //!
 //! - /proc is granted as a whole: directories of processes come and go. The environment, memory, descriptors and directories of other
 //!   processes are closed by Landlock itself, whose domains cannot trace what is outside, and kcore and kmsg by the capabilities that are
-//!   missing; for root too.
+//!   missing; for root too, unless its rule lists them, of which policies are warned.
 //! - Patterns that could match anywhere (`/**/.ssh`) are looked for in /etc and in what the policy names; see `places`.
 //! - A file that is given another name, or a device node, in /usr, /run, /var/log or /sys by root while nothing hidden is known there is
 //!   read there. Of what is looked through (/etc and what the policy names), neither is.
@@ -322,7 +322,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     fn plan(confinement: &Confinement) -> Plan {
-        Plan::of(confinement, &Kernel { landlock: landlock::abi(), filter: true, listener: true })
+        Plan::of(confinement, &Kernel { landlock: landlock::abi(), filter: true, listener: true, namespace: false })
     }
 
     fn subject(program: &str) -> Subject<'_> {

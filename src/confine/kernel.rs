@@ -11,11 +11,13 @@ pub struct Kernel {
     pub filter: bool,
     /// Whether a filter can ask the shell (kernel 5.9, and no other listener above us).
     pub listener: bool,
+    /// Whether commands start in a mount namespace of the session, in which what is hidden is masked.
+    pub namespace: bool,
 }
 
 impl Kernel {
-    /// The kernel that this process runs on.
+    /// The kernel that this process runs on, as it was found: without a namespace of the session.
     pub fn of_host() -> Kernel {
-        Kernel { landlock: landlock::abi(), filter: seccomp::is_available(), listener: notify::is_available() }
+        Kernel { landlock: landlock::abi(), filter: seccomp::is_available(), listener: notify::is_available(), namespace: false }
     }
 }

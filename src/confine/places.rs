@@ -21,6 +21,7 @@ use super::holes::kind_of;
 use super::patterns::{Ahead, Patterns};
 use super::scout::Scout;
 use crate::policy::Confinement;
+use crate::sys::capability::Capabilities;
 use crate::sys::directory::Kind;
 use crate::sys::landlock::Rights;
 use crate::words::limits;
@@ -83,7 +84,10 @@ pub(super) fn places(confinement: &Confinement, home: &str, scout: &mut Scout<'_
     let mut places = Places(Vec::new());
     confinement.base.roots().iter().for_each(|root| places.push(Place::open(Path::new(root), READ, false)));
     let write = WRITES.into_iter().fold(Rights::REFER, |all, right| all | right);
-    let read = confinement.read.iter().chain(&confinement.roots).map(|pattern| (pattern, READ));
+    // What a disk says of itself it says by ioctl(2), to whom may command it.
+    let commands = Capabilities::of_names(&confinement.capabilities).meets(Capabilities::SYS_ADMIN | Capabilities::SYS_RAWIO);
+    let read = if commands { READ | Rights::IOCTL_DEV } else { READ };
+    let read = confinement.read.iter().chain(&confinement.roots).map(|pattern| (pattern, read));
     for (pattern, rights) in read.chain(confinement.write.iter().map(|pattern| (pattern, write))) {
         for path in expand(pattern, home, scout)? {
             let place = Place::open(&path, rights, true);

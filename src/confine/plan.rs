@@ -8,12 +8,13 @@ use super::kernel::Kernel;
 use super::protection::Protection;
 use super::supervisor::Oversight;
 use crate::policy::Confinement;
-use crate::policy::confinement::{Base, Exec, Limits};
+use crate::policy::confinement::{Base, Exec, Limits, Processes};
+use crate::sys::capability::Capabilities;
 use crate::sys::identity::Identity;
 use crate::sys::sealed;
 use crate::sys::seccomp::calls::{self, Calls, Inet, Signals, Unix};
 
-/// What will hold a child. No plan is without `no_new_privs`, empty capability sets and core dumps switched off.
+/// What will hold a child. No plan is without `no_new_privs`, capability sets that are settled and core dumps switched off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub confinement: Confinement,
@@ -22,6 +23,8 @@ pub struct Plan {
     pub calls: Option<Calls>,
     /// Whether Landlock holds its files.
     pub files: bool,
+    /// Those that it has.
+    pub capabilities: Capabilities,
     /// What is in force.
     pub protections: Vec<Protection>,
     /// What the confinement asks for and this kernel does not have.
@@ -33,13 +36,14 @@ impl Plan {
     pub fn of(confinement: &Confinement, kernel: &Kernel) -> Plan {
         let open = confinement.base == Base::Open;
         let calls = (!open && kernel.filter).then(|| calls(confinement, kernel));
-        let files = !open && kernel.landlock > 0;
+        let files = !confinement.is_unscoped() && kernel.landlock > 0;
         let mut plan = Plan {
             confinement: confinement.clone(),
             kernel: kernel.clone(),
             calls,
             files,
-            protections: vec![Protection::NoNewPrivileges, Protection::NoCapabilities, Protection::NoCore],
+            capabilities: Capabilities::of_names(&confinement.capabilities),
+            protections: vec![Protection::NoNewPrivileges],
             missing: Vec::new(),
         };
         plan.judge();
@@ -48,22 +52,43 @@ impl Plan {
 
     /// Sorts what the confinement asks for into what is in force and what is missing.
     fn judge(&mut self) {
-        let (kernel, confine) = (&self.kernel, &self.confinement);
-        let open = confine.base == Base::Open;
+        let (kernel, confine, given) = (&self.kernel, &self.confinement, self.capabilities);
+        let (open, looks) = (confine.base == Base::Open, confine.looks());
+        // Packets are made of nothing that is held.
+        let packets = given.meets(Capabilities::NET_RAW);
+        let files = kernel.landlock > 0;
         let brokered = confine.all_sockets().next().is_some();
         let ports = !confine.network.is_empty();
         let counted = self.calls.as_ref().is_some_and(|calls| calls.count_processes);
         let wanted = [
+            (given.is_empty(), Protection::NoCapabilities, true),
+            (!given.is_empty(), Protection::ListedCapabilities, true),
+            (true, Protection::NoCore, true),
             (confine.exec == Exec::None, Protection::OneExec, kernel.filter),
-            (matches!(confine.exec, Exec::Paths(_)), Protection::ExecList, kernel.filter && kernel.listener && kernel.landlock > 0),
+            (matches!(confine.exec, Exec::Paths(_)), Protection::ExecList, kernel.filter && kernel.listener && self.files),
             (!open, Protection::Calls, kernel.filter),
-            (!open, Protection::Reads, kernel.landlock > 0),
-            // Modes and times are the filter's to hold.
-            (!open, Protection::Writes, kernel.filter && kernel.landlock > 0),
-            (!open && (ports || confine.base != Base::Network), Protection::Network, kernel.filter && (kernel.listener || !ports)),
+            (!open && !looks, Protection::Reads, files),
+            // Modes and times are the filter's to hold, and of what looks at processes all the rest.
+            (!open, Protection::Writes, kernel.filter && (files || looks)),
+            (looks, Protection::Masks, kernel.namespace),
+            (
+                !open && !packets && (ports || confine.base != Base::Network),
+                Protection::Network,
+                kernel.filter && (kernel.listener || !ports),
+            ),
             (!open, Protection::Sockets, kernel.filter && (kernel.listener || !brokered)),
-            (!open, Protection::Signals, kernel.filter && (kernel.landlock >= 6 || kernel.listener)),
-            (confine.limits != Limits::default(), Protection::Limits, counted || confine.limits.processes.is_none()),
+            // What is traced can be ended.
+            (
+                !open && confine.processes != Processes::Trace,
+                Protection::Signals,
+                kernel.filter && (has_scope(confine, kernel) || kernel.listener),
+            ),
+            // It could raise them.
+            (
+                confine.limits != Limits::default() && !given.meets(Capabilities::SYS_RESOURCE),
+                Protection::Limits,
+                counted || confine.limits.processes.is_none(),
+            ),
         ];
         for (_, protection, there) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
             if there { &mut self.protections } else { &mut self.missing }.push(protection);
@@ -104,7 +129,7 @@ fn calls(confinement: &Confinement, kernel: &Kernel) -> Calls {
         (false, _) | (true, true) => Inet::Outbound,
         (true, false) => Inet::Idle,
     };
-    let signals = match (kernel.landlock >= 6, kernel.listener) {
+    let signals = match (has_scope(confinement, kernel), kernel.listener) {
         (true, _) => Signals::Free,
         (false, true) => Signals::Asked,
         (false, false) => {
@@ -126,5 +151,13 @@ fn calls(confinement: &Confinement, kernel: &Kernel) -> Calls {
         guard_truncation: kernel.landlock < 3,
         count_processes: kernel.listener && confinement.limits.processes.is_some(),
         count_memory: confinement.limits.memory.is_some(),
+        capabilities: Capabilities::of_names(&confinement.capabilities),
+        read_only: confinement.looks(),
+        trace: confinement.processes == Processes::Trace,
     }
+}
+
+/// Whether Landlock keeps the signals of a command inside.
+fn has_scope(confinement: &Confinement, kernel: &Kernel) -> bool {
+    kernel.landlock >= 6 && !confinement.is_unscoped()
 }

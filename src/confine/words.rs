@@ -4,18 +4,20 @@
 
 use super::plan::Plan;
 use super::protection::Protection;
-use crate::policy::confinement::{Base, Exec, Limits};
+use crate::policy::confinement::{Base, Exec, Limits, Processes};
 use crate::policy::settings::Strength;
+use crate::sys::capability::Capabilities;
 
 impl Plan {
     /// What the command can do and what it cannot, a label and a sentence each. `strength` decides what becomes of it on this kernel.
     pub fn words(&self, strength: &Strength) -> Vec<(&'static str, String)> {
         let confine = &self.confinement;
         let rows = [
-            ("reads", Some(self.held(Protection::Reads, confine.places_in_words()))),
+            ("reads", Some(self.reads())),
             ("hides", self.hides()),
             ("writes", Some(self.held(Protection::Writes, self.writes()))),
             ("starts", Some(self.starts())),
+            ("sees", self.sees()),
             ("network", Some(self.held(Protection::Network, self.network()))),
             ("sockets", Some(self.held(Protection::Sockets, self.sockets()))),
             ("signals", Some(self.held(Protection::Signals, self.signals().to_owned()))),
@@ -36,9 +38,21 @@ impl Plan {
         self.confinement.base == Base::Open
     }
 
+    fn reads(&self) -> String {
+        match self.confinement.looks() {
+            true => "whatever its user can read and is not masked".to_owned(),
+            false => self.held(Protection::Reads, self.confinement.places_in_words()),
+        }
+    }
+
     fn hides(&self) -> Option<String> {
         let confine = &self.confinement;
         let (hidden, shown) = (confine.hide.join(", "), confine.unhide.join(", "));
+        if confine.looks() {
+            let masked = "keys, credentials, raw devices, in places that are the same for every process: postern-policy(5)";
+            let named = if hidden.is_empty() { String::new() } else { format!("; {hidden}: where an argument names it, and no further") };
+            return Some(self.held(Protection::Masks, format!("{masked}{named}")));
+        }
         let built_in = "keys, credentials, other processes, raw devices: postern-policy(5)";
         let mut text = match (self.is_open(), hidden.is_empty()) {
             (true, true) => return None,
@@ -55,6 +69,7 @@ impl Plan {
     fn writes(&self) -> String {
         match (self.is_open(), self.confinement.write.as_slice()) {
             (true, _) => "whatever its user can write".to_owned(),
+            (false, []) if self.confinement.looks() => "no file; the terminal, but not by name; /dev/null".to_owned(),
             (false, []) => "no file; the terminal and /dev/null".to_owned(),
             (false, places) => format!("{} and what is below; the terminal and /dev/null", places.join(", ")),
         }
@@ -68,8 +83,19 @@ impl Plan {
         }
     }
 
+    fn sees(&self) -> Option<String> {
+        match self.confinement.processes {
+            _ if !self.confinement.looks() => None,
+            Processes::Trace => Some("other processes of its user: also their calls and memory; it can stop and end them".to_owned()),
+            Processes::Own | Processes::Look => Some("other processes of its user: their programs, open files, connections".to_owned()),
+        }
+    }
+
     fn network(&self) -> String {
         let ports = &self.confinement.network;
+        if self.capabilities.meets(Capabilities::NET_RAW) && !self.is_open() {
+            return "packets of any kind to anywhere (CAP_NET_RAW), and those of others".to_owned();
+        }
         match (self.confinement.base, ports.is_empty()) {
             (Base::Open, _) => "any".to_owned(),
             (Base::Network, true) => "to anywhere; it waits for no connection".to_owned(),
@@ -91,7 +117,11 @@ impl Plan {
     }
 
     fn signals(&self) -> &'static str {
-        if self.is_open() { "any process of its user" } else { "what it started itself" }
+        match self.confinement.processes {
+            _ if self.is_open() => "any process of its user",
+            Processes::Trace => "what it started itself, and what it traces",
+            Processes::Own | Processes::Look => "what it started itself",
+        }
     }
 
     fn lacks(&self, strength: &Strength) -> Option<String> {
@@ -134,7 +164,7 @@ mod tests {
     use crate::policy::Confinement;
     use crate::policy::settings::PROTECTIONS;
 
-    const FULL: Kernel = Kernel { landlock: 7, filter: true, listener: true };
+    const FULL: Kernel = Kernel { landlock: 7, filter: true, listener: true, namespace: true };
 
     fn words(confinement: &Confinement, kernel: &Kernel, strength: &Strength) -> Vec<String> {
         let words = Plan::of(confinement, kernel).words(strength);
@@ -204,6 +234,51 @@ mod tests {
             ),
         ] {
             assert_eq!(words(&confinement, &FULL, &Strength::All), expected);
+        }
+    }
+
+    #[test]
+    fn a_plan_says_what_capabilities_and_looking_at_processes_change() {
+        let seeing = |processes, capabilities: &[&str]| Confinement {
+            processes,
+            capabilities: capabilities.iter().map(|name| (*name).to_owned()).collect(),
+            ..Confinement::built_in(Base::Inspect)
+        };
+        for (confinement, kernel, expected) in [
+            (
+                seeing(Processes::Look, &["CAP_SYS_PTRACE"]),
+                &FULL,
+                "reads: whatever its user can read and is not masked\
+                     |hides: keys, credentials, raw devices, in places that are the same for every process: postern-policy(5)\
+                     |writes: no file; the terminal, but not by name; /dev/null|starts: no other program\
+                     |sees: other processes of its user: their programs, open files, connections|network: none|sockets: none\
+                     |signals: what it started itself|keeps: CAP_SYS_PTRACE\
+                     |holds: no_new_privs, listed_capabilities, no_core, one_exec, calls, writes, masks, network, sockets, signals",
+            ),
+            (
+                seeing(Processes::Trace, &[]),
+                &Kernel { landlock: 0, namespace: false, ..FULL },
+                "reads: whatever its user can read and is not masked\
+                 |hides: keys, credentials, raw devices, in places that are the same for every process: postern-policy(5) \
+                 (not held by this kernel)\
+                 |writes: no file; the terminal, but not by name; /dev/null|starts: no other program\
+                 |sees: other processes of its user: also their calls and memory; it can stop and end them|network: none|sockets: none\
+                 |signals: what it started itself, and what it traces\
+                 |lacks: masks: needs the session's own mount namespace, which posternsh makes where it is set-user-ID root; \
+                 so it does not run (`confinement:`)\
+                 |holds: no_new_privs, no_capabilities, no_core, one_exec, calls, writes, network, sockets",
+            ),
+            (
+                seeing(Processes::Own, &["CAP_NET_RAW"]),
+                &Kernel { namespace: false, ..FULL },
+                "reads: /usr, /etc, /proc, /sys, /run, /var/log|hides: keys, credentials, other processes, raw devices: postern-policy(5)\
+                     |writes: no file; the terminal and /dev/null|starts: no other program\
+                 |network: packets of any kind to anywhere (CAP_NET_RAW), and those of others|sockets: none\
+                     |signals: what it started itself|keeps: CAP_NET_RAW\
+                     |holds: no_new_privs, listed_capabilities, no_core, one_exec, calls, reads, writes, sockets, signals",
+            ),
+        ] {
+            assert_eq!(words(&confinement, kernel, &Strength::All).join("|"), expected);
         }
     }
 

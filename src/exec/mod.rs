@@ -1,6 +1,7 @@
 //! Processes: plan a whole line, spawn, relay, wait, time out, sweep.
 #![forbid(unsafe_code)]
 
+mod capture;
 mod environment;
 mod identity;
 mod job;
@@ -16,6 +17,7 @@ mod streams;
 mod sweep;
 pub mod walk;
 
+pub use capture::{Captured, capture};
 pub use identity::RunAs;
 pub use limit::Reached;
 pub use lookup::Host;

@@ -23,6 +23,7 @@ use crate::confine::{Confiner, Lacking, Oversight, Plan, Protection, Subject, fi
 use crate::policy::confinement::{Base, Confinement, Limits};
 use crate::policy::{Allowed, DecidedRedirect, Terms};
 use crate::syntax::{Connector, RedirectKind, Request};
+use crate::sys::capability::{self, Capabilities};
 use crate::sys::descriptor;
 use crate::sys::identity::Identity;
 use crate::sys::process::{Prepared, Spec};
@@ -57,8 +58,8 @@ pub enum PlanError {
     File { path: String, reason: String },
     #[error("{program}: {lacking}")]
     Unconfined { program: String, lacking: Lacking },
-    #[error("cannot give the capability {0}: this install gives none")]
-    Capability(String),
+    #[error("{program}: cannot give {}: {reason}", .capabilities.join(", "))]
+    Capability { program: String, capabilities: Vec<String>, reason: &'static str },
     #[error("cannot run as {user}: {reason}")]
     RunAs { user: String, reason: String },
     #[error("{0}")]
@@ -134,6 +135,7 @@ pub struct StageFacts {
     pub program: Option<PathBuf>,
     /// Whom it will run as: `as:` of its rule as it is written there, or the account.
     pub run_as: String,
+    pub capabilities: Capabilities,
     pub protections: Vec<Protection>,
     /// What its confinement asks for and this kernel does not have.
     pub missing: Vec<Protection>,
@@ -163,17 +165,28 @@ pub fn plan(request: &Request, allowed: Vec<Vec<Allowed>>, context: &PlanContext
 
 /// Plans a line by its terms alone.
 pub fn plan_terms(pipelines: Vec<PipelineTerms>, context: &PlanContext<'_>) -> Result<LinePlan, PlanError> {
-    let directory = open::directory(context.directory);
-    let directory = directory.map_err(|reason| PlanError::File { path: context.directory.display().to_string(), reason })?;
-    let planner = Planner {
-        context,
-        directory: Rc::new(directory),
-        streams: Streams::of_shell(context.relayer).map_err(|error| system("standard descriptors", error))?,
-        null: Rc::new(null().map_err(|error| system("/dev/null", error))?),
-        terminal: files::terminal(),
-        users: BTreeMap::new(),
+    Planner::new(context)?.line(pipelines)
+}
+
+/// Plans one process that reads nothing, writes to `output`, and has no terminal; what it says on standard error is lost.
+pub(super) fn plan_alone(terms: &Terms, output: OwnedFd, context: &PlanContext<'_>) -> Result<StagePlan, PlanError> {
+    let mut planner = Planner { terminal: None, ..Planner::new(context)? };
+    let null = || Rc::clone(&planner.null);
+    let standard = [null(), Rc::new(output), null()];
+    planner.stage(terms, standard)
+}
+
+/// Whether this process can give the capabilities of a rule, which only one that has them can.
+fn givable(wanted: Capabilities, program: &str) -> Result<(), PlanError> {
+    let lacking = capability::out_of_reach(wanted);
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let reason = match capability::has_any() {
+        true => "this host does not let the shell have it itself",
+        false => "this install runs without privilege (posternsh is not set-user-ID root)",
     };
-    planner.line(pipelines)
+    Err(PlanError::Capability { program: program.to_owned(), capabilities: lacking.names(), reason })
 }
 
 fn null() -> nix::Result<OwnedFd> {
@@ -202,7 +215,20 @@ struct Descriptors {
     created: Vec<Creation>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(context: &'a PlanContext<'a>) -> Result<Planner<'a>, PlanError> {
+        let directory = open::directory(context.directory);
+        let directory = directory.map_err(|reason| PlanError::File { path: context.directory.display().to_string(), reason })?;
+        Ok(Planner {
+            context,
+            directory: Rc::new(directory),
+            streams: Streams::of_shell(context.relayer).map_err(|error| system("standard descriptors", error))?,
+            null: Rc::new(null().map_err(|error| system("/dev/null", error))?),
+            terminal: files::terminal(),
+            users: BTreeMap::new(),
+        })
+    }
+
     fn line(mut self, pipelines: Vec<PipelineTerms>) -> Result<LinePlan, PlanError> {
         let pipelines = pipelines.into_iter().map(|pipeline| self.pipeline(pipeline)).collect::<Result<_, _>>()?;
         let signals = signal::Pipe::new().map_err(|error| system("a pipe", error))?;
@@ -234,9 +260,6 @@ impl Planner<'_> {
     }
 
     fn stage(&mut self, terms: &Terms, standard: [Rc<OwnedFd>; 3]) -> Result<StagePlan, PlanError> {
-        if let Some(capability) = terms.confine.capabilities.first() {
-            return Err(PlanError::Capability(capability.clone()));
-        }
         let user = self.user(terms.run_as.as_deref())?;
         let refused = |error| match error {
             ProgramError::Unsafe(reason) => PlanError::UnsafeProgram { program: terms.program.clone(), reason },
@@ -249,6 +272,7 @@ impl Planner<'_> {
         let confiner = self.context.confiner;
         let unconfined = |lacking| PlanError::Unconfined { program: terms.program.clone(), lacking };
         let mut plan = confiner.plan(&terms.confine).map_err(unconfined)?;
+        givable(plan.capabilities, &terms.program)?;
         // Of what stands for a script only the interpreter is executed.
         let script = program.as_ref().filter(|program| executable.as_ref().is_some_and(|executable| executable.path != **program));
         plan.confinement.read.extend(script.map(|script| script.display().to_string()));
@@ -265,6 +289,7 @@ impl Planner<'_> {
                 directory: Rc::clone(&self.directory),
                 descriptors: descriptors.standard,
                 identity: user.identity.clone(),
+                capabilities: plan.capabilities,
                 calls: plan.calls.clone(),
                 ruleset: confiner.ruleset(&plan, subject).map_err(|error| system("its files", error))?,
                 limits: self.context.inherited.limits_with(limit::resources(&plan.confinement.limits, is_counted)),
@@ -273,9 +298,9 @@ impl Planner<'_> {
         };
         let child = executable.as_ref().map(prepare).transpose()?;
         let oversight = plan.oversight(user.identity.as_ref());
-        let Plan { protections, missing, confinement: Confinement { limits, .. }, .. } = plan;
+        let Plan { protections, missing, capabilities, confinement: Confinement { limits, .. }, .. } = plan;
         let run_as = terms.run_as.clone().unwrap_or(user.name);
-        let facts = StageFacts { program, run_as, protections, missing };
+        let facts = StageFacts { program, run_as, capabilities, protections, missing };
         Ok(StagePlan { facts, child, oversight, limits, cut: descriptors.cut, created: descriptors.created })
     }
 
@@ -360,6 +385,9 @@ mod tests {
             rule: RuleRef { source: "test".to_owned(), line: 1 },
             form: "true".to_owned(),
             note: None,
+            slots: Vec::new(),
+            confirm: false,
+            witness: None,
         };
         let person = crate::access::identify().unwrap();
         let directory = std::env::temp_dir();

@@ -92,7 +92,7 @@ const CANNOT_EXECUTE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 /// Handlers, the subreaper's children and the terminal are the process's own, so a process runs one line at a time.
-static ONE_LINE: Mutex<()> = Mutex::new(());
+pub(super) static ONE_LINE: Mutex<()> = Mutex::new(());
 
 /// Runs the line to its end, at the latest `until`; nothing that it started is left when this returns. Nothing is started if a signal that
 /// ends it has come already.

@@ -13,6 +13,7 @@ use super::model::{self, File};
 use super::rule::{CommandRules, Limit, Rule, Scope};
 use super::settings::Settings;
 use super::types::{RawType, TypeDef};
+use super::witness::Witness;
 use crate::words::{Diagnostic, Safe, Span, limits, paths};
 
 /// One file of a policy tree.
@@ -205,6 +206,7 @@ impl Compiler<'_> {
         };
         let confine = own.unwrap_or_else(|| context.confine.clone()).reading(form.roots());
         self.warn_of_dead_redirection(&form, &confine, &raw.form, document);
+        let witness = terms.witness.as_ref().and_then(|text| self.witness(text, &form, document));
         let limit = |own: Option<u64>, default: Option<u64>| {
             let own = own.map(|value| Limit { value, on_terminal: true });
             own.or(default.map(|value| Limit { value, on_terminal: false }))
@@ -220,7 +222,15 @@ impl Compiler<'_> {
             output: limit(terms.output, defaults.output),
             note: terms.note.clone(),
             account_home: terms.account_home,
+            confirm: terms.confirm,
+            witness,
         })
+    }
+
+    /// A witness has no shell and no form: its mistakes would show when somebody needs the command.
+    fn witness(&mut self, text: &Text, form: &Form, document: &Document) -> Option<Witness> {
+        let witness = Witness::parse(&text.value, &form.slot_names());
+        witness.map_err(|mistake| self.findings.error(document, text.span, mistake)).ok()
     }
 
     /// A redirection to a file that the confinement cannot write.
@@ -262,7 +272,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Settings of the main file, the search directories of all, and whether a rule is open.
+    /// Settings of the main file, the search directories of all, and whether a rule is held by no domain.
     fn settings(&self, rules: &BTreeMap<String, CommandRules>) -> Settings {
         let mut settings = self.files.iter().find(|(.., main)| *main).map_or_else(Settings::default, |(_, file, _)| file.settings.clone());
         for directory in self.files.iter().flat_map(|(_, file, _)| &file.search) {
@@ -270,7 +280,7 @@ impl Compiler<'_> {
                 settings.search.push(directory.clone());
             }
         }
-        settings.open_rules = rules.values().flat_map(|rules| &rules.allow).any(|rule| rule.confine.base == Base::Open);
+        settings.unscoped_rules = rules.values().flat_map(|rules| &rules.allow).any(|rule| rule.confine.is_unscoped());
         settings
     }
 }

@@ -35,6 +35,7 @@ pub struct Confinement {
     pub network: Vec<String>,
     /// Capabilities as capabilities(7) writes them: `CAP_NET_RAW`.
     pub capabilities: Vec<String>,
+    pub processes: Processes,
     pub limits: Limits,
 }
 
@@ -58,6 +59,20 @@ pub enum Exec {
     None,
     Paths(Vec<String>),
     Any,
+}
+
+/// What a command sees of processes that it did not start. No Landlock domain lets it see more than the first, whatever it has, so from the
+/// second on there is none, and other means hold what Landlock would.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Processes {
+    /// What everybody may know of them.
+    #[default]
+    Own,
+    /// What its user may look at: programs, open files, connections.
+    Look,
+    /// The same, and their calls and memory by ptrace(2).
+    Trace,
 }
 
 /// Bounds on what one command may use; `None` for none.
@@ -231,6 +246,16 @@ impl Confinement {
     pub fn writes(&self, path: &str, home: &str) -> bool {
         let listed = || self.write.iter().any(|pattern| glob::path_or_below(pattern, path, home)) && !self.hides(path, home);
         self.base == Base::Open || listed()
+    }
+
+    /// Whether no Landlock domain holds the command.
+    pub fn is_unscoped(&self) -> bool {
+        self.base == Base::Open || self.looks()
+    }
+
+    /// Whether the command looks at processes that it did not start, and is held by its filter for the sake of that.
+    pub fn looks(&self) -> bool {
+        self.base != Base::Open && self.processes != Processes::Own
     }
 
     /// Whether there is anything that can be written.

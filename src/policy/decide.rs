@@ -12,7 +12,7 @@ use super::confinement::Confinement;
 use super::denying;
 use super::facts::Facts;
 use super::form::Slot;
-use super::matching::{Budget, Matcher, Miss, Next};
+use super::matching::{Budget, Matcher, Miss, Next, Taken};
 use super::rule::{CommandRules, Rule, RuleRef, Scope, Subject};
 use super::types::Judge;
 use crate::syntax::{Argument, Redirect, RedirectKind, Stage};
@@ -62,6 +62,38 @@ pub struct Terms {
     /// The form of that rule, as the policy writes it.
     pub form: String,
     pub note: Option<String>,
+    /// The words that the form's slots took, in the order of the line.
+    pub slots: Vec<Taken>,
+    /// Whether the person repeats what the line names before it runs.
+    pub confirm: bool,
+    /// The words of the command whose output goes on record before and after.
+    pub witness: Option<Vec<String>>,
+}
+
+impl Terms {
+    /// What a person types to confirm the command: the words that slots took; of a form without, the last word.
+    pub fn confirmation(&self) -> Option<String> {
+        let slots = self.slots.iter().map(|taken| taken.word.as_str()).collect::<Vec<_>>().join(" ");
+        let words = self.argv.iter().rev().cloned();
+        // Nobody confirms by typing nothing.
+        self.confirm.then(|| std::iter::once(slots).chain(words).find(|words| !words.trim().is_empty()).unwrap_or_default())
+    }
+
+    /// The terms of the witness: the rule's own, for other words.
+    pub fn of_witness(&self) -> Option<Terms> {
+        let argv = self.witness.clone()?;
+        Some(Terms {
+            program: argv.first()?.clone(),
+            argv,
+            redirects: Vec::new(),
+            timeout: None,
+            output: None,
+            slots: Vec::new(),
+            confirm: false,
+            witness: None,
+            ..self.clone()
+        })
+    }
 }
 
 /// A redirection that was decided.
@@ -195,9 +227,9 @@ impl Decision<'_> {
         let mut nearest: Option<Miss> = None;
         for variant in &rule.form.variants {
             match matcher.matches(variant, &command.argv) {
-                Ok(()) => {
+                Ok(slots) => {
                     let redirects = self.redirects(rule, &matcher, command)?;
-                    return Ok(Allowed(self.terms(rule, program, redirects, command)));
+                    return Ok(Allowed(self.terms(rule, program, slots, redirects, command)));
                 }
                 Err(miss) => nearest = Some(nearest.map_or(miss.clone(), |before| nearer_miss(before, miss))),
             }
@@ -256,7 +288,7 @@ impl Decision<'_> {
         Ok(decided(Some(leads)))
     }
 
-    fn terms(&self, rule: &Rule, program: String, redirects: Vec<DecidedRedirect>, command: &Command<'_>) -> Terms {
+    fn terms(&self, rule: &Rule, program: String, slots: Vec<Taken>, redirects: Vec<DecidedRedirect>, command: &Command<'_>) -> Terms {
         let bound = |limit: Option<super::rule::Limit>| limit.and_then(|limit| limit.on(self.subject.terminal));
         Terms {
             program,
@@ -270,6 +302,9 @@ impl Decision<'_> {
             rule: self.reference(rule),
             form: rule.form.text.clone(),
             note: rule.note.clone(),
+            confirm: rule.confirm,
+            witness: rule.witness.as_ref().map(|witness| witness.filled(&slots)),
+            slots,
         }
     }
 

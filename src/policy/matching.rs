@@ -5,36 +5,19 @@
 //! is a *set* of places followed, so that the work is at most words times places. Every comparison is a step, and the steps of one decision
 //! are bounded over all its rules ([`limits::MATCH_STEPS`]).
 
+mod budget;
+mod taken;
 mod word;
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use super::form::{Choice, Form, NameKind, Operand, OptionGroup, Pattern, Piece, Segment, Slot, Style, Variant};
 use super::types::Judge;
-use crate::words::limits;
 
+pub use budget::Budget;
+use taken::Row;
+pub use taken::Taken;
 use word::WordMatcher;
-
-/// The steps that one decision may still take.
-pub struct Budget(Cell<u32>);
-
-impl Default for Budget {
-    fn default() -> Budget {
-        Budget(Cell::new(limits::MATCH_STEPS))
-    }
-}
-
-impl Budget {
-    fn step(&self) -> bool {
-        let left = self.0.get();
-        self.0.set(left.saturating_sub(1));
-        left > 0
-    }
-
-    pub fn is_spent(&self) -> bool {
-        self.0.get() == 0
-    }
-}
 
 /// Where and why a variant stopped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +44,8 @@ pub struct Matcher<'f> {
     form: &'f Form,
     budget: &'f Budget,
     words: WordMatcher<'f>,
+    /// What slots took of the words so far, but for the operands of the segment that is being read.
+    taken: RefCell<Vec<Taken>>,
 }
 
 /// How far a variant has been matched.
@@ -73,11 +58,20 @@ struct State<'f> {
     places: u64,
     /// Behind `--`.
     terminated: bool,
+    /// The words among the operands, and which of those each may be.
+    row: Row,
 }
 
 impl<'f> State<'f> {
     fn at(segment: &'f Segment, rest: &'f [Segment]) -> State<'f> {
-        State { rest, segment, used: vec![0; segment.options.len()], places: close(&segment.operands, 1), terminated: false }
+        State {
+            rest,
+            segment,
+            used: vec![0; segment.options.len()],
+            places: close(&segment.operands, 1),
+            terminated: false,
+            row: Row::default(),
+        }
     }
 
     /// Whether everything that the segment requires is there.
@@ -114,16 +108,19 @@ enum Reading {
 
 impl<'f> Matcher<'f> {
     pub fn new(form: &'f Form, judge: &'f dyn Judge, budget: &'f Budget) -> Matcher<'f> {
-        Matcher { form, budget, words: WordMatcher::new(form, judge, budget) }
+        Matcher { form, budget, words: WordMatcher::new(form, judge, budget), taken: RefCell::default() }
     }
 
-    /// Whether `argv` (the command word first) matches the variant.
-    pub fn matches(&self, variant: &'f Variant, argv: &[String]) -> Result<(), Miss> {
+    /// Whether `argv` (the command word first) matches the variant; if so, what its slots took, in the order of the line.
+    pub fn matches(&self, variant: &'f Variant, argv: &[String]) -> Result<Vec<Taken>, Miss> {
         let state = self.run(variant, argv)?;
-        match state.complete() && state.rest.is_empty() {
-            true => Ok(()),
-            false => Err(self.miss(argv.len(), self.next(&state))),
+        if !state.complete() || !state.rest.is_empty() {
+            return Err(self.miss(argv.len(), self.next(&state)));
         }
+        let mut taken = self.taken.take();
+        taken.extend(state.row.settle(&state.segment.operands));
+        taken.sort_by_key(|taken| taken.at);
+        Ok(taken)
     }
 
     /// What may come behind `argv`.
@@ -154,6 +151,7 @@ impl<'f> Matcher<'f> {
     fn run(&self, variant: &'f Variant, argv: &[String]) -> Result<State<'f>, Miss> {
         let (first, rest) = variant.segments.split_first().ok_or_else(Miss::default)?;
         let mut state = State::at(first, rest);
+        self.taken.borrow_mut().clear();
         let mut at = 1;
         while let Some(word) = argv.get(at) {
             self.words.take_reason();
@@ -174,29 +172,43 @@ impl<'f> Matcher<'f> {
             }
             if let Some((next, rest)) = state.rest.split_first()
                 && state.complete()
-                && next.keyword.iter().any(|pattern| self.fits(pattern, word))
+                && next.keyword.iter().any(|pattern| self.takes(at, pattern, word))
             {
+                let row = std::mem::take(&mut state.row);
+                self.taken.borrow_mut().extend(row.settle(&state.segment.operands));
                 *state = State::at(next, rest);
                 return Ok(at + 1);
             }
         }
-        if self.operand(state, word) || state.segment.any && !state.terminated {
+        if self.operand(state, at, word) || state.segment.any && !state.terminated {
             return Ok(at + 1);
         }
         Err(self.miss(at, self.next(state)))
     }
 
-    fn operand(&self, state: &mut State<'f>, word: &str) -> bool {
-        let mut places = 0;
+    /// Whether a pattern takes the word at `at`, and nothing else will; keeps what its slots take.
+    fn takes(&self, at: usize, pattern: &Pattern, word: &str) -> bool {
+        let fits = self.fits(pattern, word);
+        if fits {
+            let taken = self.words.take_taken();
+            self.taken.borrow_mut().extend(taken.into_iter().map(|(slot, word)| Taken { at, slot, word }));
+        }
+        fits
+    }
+
+    fn operand(&self, state: &mut State<'f>, at: usize, word: &str) -> bool {
+        let (mut places, mut candidates) = (0, Vec::new());
         for (index, operand) in state.open() {
             let dash = state.terminated || !word.starts_with('-');
             if operand.patterns.iter().any(|pattern| (dash || self.takes_dash_alone(pattern, word)) && self.fits(pattern, word)) {
                 places |= 1 << (2 * (index + 1));
                 places |= u64::from(operand.repeat) << (2 * index + 1);
+                candidates.push((index, self.words.take_taken()));
             }
         }
         if places != 0 {
             state.places = close(&state.segment.operands, places);
+            state.row.push(at, candidates);
         }
         places != 0
     }
@@ -297,7 +309,7 @@ impl<'f> Matcher<'f> {
                 .flat_map(|(index, choice)| choice.names.iter().map(move |name| (index, choice, name)))
                 .filter(|(.., name)| name.kind == NameKind::Shape)
         };
-        let whole = shapes().find(|(.., name)| self.fits(&name.pattern, word)).map(|(index, choice, _)| (index, choice));
+        let whole = shapes().find(|(.., name)| self.takes(at, &name.pattern, word)).map(|(index, choice, _)| (index, choice));
         if let Some((index, choice)) = whole {
             self.count(state, index, at)?;
             return self.values(choice, argv, at + 1).map(Reading::Taken);
@@ -326,7 +338,7 @@ impl<'f> Matcher<'f> {
         let Some((first, rest)) = choice.values.split_first() else {
             return Err(self.refuse(at, "this option takes no value".to_owned()));
         };
-        if !first.patterns.iter().any(|pattern| self.fits(pattern, value)) {
+        if !first.patterns.iter().any(|pattern| self.takes(at, pattern, value)) {
             return Err(self.expecting(at, first.patterns.iter().map(|pattern| pattern.text.clone()).collect()));
         }
         self.values_of(rest, argv, at + 1)
@@ -340,7 +352,10 @@ impl<'f> Matcher<'f> {
     fn values_of(&self, values: &'f [Operand], argv: &[String], mut at: usize) -> Result<usize, Miss> {
         for value in values {
             let fits = argv.get(at).is_some_and(|word| {
-                value.patterns.iter().any(|pattern| (!word.starts_with('-') || self.takes_dash(pattern, word)) && self.fits(pattern, word))
+                value
+                    .patterns
+                    .iter()
+                    .any(|pattern| (!word.starts_with('-') || self.takes_dash(pattern, word)) && self.takes(at, pattern, word))
             });
             match (fits, value.required) {
                 (true, _) => at += 1,

@@ -24,11 +24,13 @@ pub mod run_as;
 pub mod services;
 pub mod settings;
 pub mod types;
+pub mod witness;
 
 pub use applied::{Applied, Damaged};
 pub use confinement::Confinement;
 pub use decide::{Allowed, Candidate, DecidedRedirect, Denied, Terms, Verdict, candidates, decide};
 pub use facts::{Facts, Resolved};
+pub use matching::Taken;
 pub use rule::{CommandRules, Rule, RuleRef, Scope, Subject};
 pub use run_as::RunAsParts;
 pub use settings::Settings;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::confinement::Confinement;
 use super::form::Form;
 use super::glob;
+use super::witness::Witness;
 
 /// Who asks, from where, on which host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +128,12 @@ pub struct Rule {
     pub note: Option<String>,
     /// `home: account` — the command sees the account's own home directory.
     pub account_home: bool,
+    /// `confirm: true` — the person repeats what the line names before it runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirm: bool,
+    /// `witness:` — what shows, before and after, what the command changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
 }
 
 /// A bound, and whether it holds on a terminal too. Those of `defaults` do not.

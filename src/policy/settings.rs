@@ -8,8 +8,9 @@ pub struct Settings {
     pub audit: Audit,
     pub session: Session,
     pub strength: Strength,
-    /// Whether a rule has the confinement `open`: its commands may signal what they like, so the session is not kept to itself either.
-    pub open_rules: bool,
+    /// Whether the commands of a rule are in no Landlock domain: they may signal what they like (`open`), or look at other processes. Then the
+    /// session is in none either, for theirs would be below it.
+    pub unscoped_rules: bool,
     /// Directories that the policy adds behind the fixed PATH.
     pub search: Vec<String>,
 }
@@ -41,15 +42,17 @@ pub enum Strength {
 }
 
 /// What a policy can require of the kernel, by the names that records use: those of `confine::Protection`.
-pub const PROTECTIONS: [&str; 12] = [
+pub const PROTECTIONS: [&str; 14] = [
     "no_new_privs",
     "no_capabilities",
+    "listed_capabilities",
     "no_core",
     "one_exec",
     "exec_list",
     "calls",
     "reads",
     "writes",
+    "masks",
     "network",
     "sockets",
     "signals",

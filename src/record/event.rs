@@ -94,6 +94,14 @@ pub struct StageRecord {
     pub rule: Option<String>,
     pub run_as: Option<String>,
     pub confine: Option<String>,
+    /// Those that it has, as capabilities(7) writes them.
+    pub capabilities: Vec<String>,
+    /// Whether the person repeated what the line names, as its rule asks.
+    pub confirmed: bool,
+    /// What the rule's witness said before, at the start.
+    pub before: Option<Vec<u8>>,
+    /// What the rule's witness said at the end, or why it said nothing.
+    pub after: Option<Vec<u8>>,
     pub pid: Option<i32>,
     pub status: Option<StageStatus>,
     /// At the end: programs that it was stopped from starting, the first few.
@@ -212,12 +220,17 @@ impl StageRecord {
     /// Only what is known is there.
     fn json(&self) -> String {
         let text = |name, value: &Option<String>| value.as_ref().map(|value| Field::string(name, value.as_bytes()));
+        let bytes = |name, value: &Option<Vec<u8>>| value.as_ref().map(|value| Field::string(name, value));
         let fields = [
             Some(Field::strings("argv", self.argv.iter().map(String::as_str))),
             text("program", &self.program),
             text("rule", &self.rule),
             text("as", &self.run_as),
             text("confine", &self.confine),
+            (!self.capabilities.is_empty()).then(|| Field::strings("capabilities", self.capabilities.iter().map(String::as_str))),
+            self.confirmed.then(|| Field::boolean("confirmed", true)),
+            bytes("before", &self.before),
+            bytes("after", &self.after),
             self.pid.map(|pid| Field::number("pid", pid)),
             self.status.as_ref().map(|status| Field { name: "status", json: json::object([&status.field()]) }),
             (!self.stopped.is_empty()).then(|| Field::strings("stopped", self.stopped.iter().map(String::as_str))),

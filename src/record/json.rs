@@ -52,6 +52,10 @@ impl Field {
         Field { name, json: value.into().to_string() }
     }
 
+    pub fn boolean(name: &'static str, value: bool) -> Field {
+        Field { name, json: value.to_string() }
+    }
+
     pub fn string(name: &'static str, value: &[u8]) -> Field {
         Field { name, json: string(value) }
     }

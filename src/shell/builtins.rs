@@ -9,7 +9,7 @@ use super::runs_as::RunsAs;
 use crate::access;
 use crate::confine::{Kernel, Plan};
 use crate::policy::settings::Strength;
-use crate::policy::{self, Allowed, Applied, Facts, Subject, Verdict};
+use crate::policy::{self, Allowed, Applied, Facts, Subject, Terms, Verdict};
 use crate::syntax::Request;
 use crate::words::{Safe, escape};
 
@@ -169,9 +169,20 @@ fn granted(permission: &Allowed, subject: &Subject, strength: &Strength) -> Stri
     };
     let words = escape::pasteable(terms.argv.iter().map(String::as_str));
     let plan = Plan::of(&terms.confine, &Kernel::of_host()).words(strength);
-    let plan: String = plan.iter().map(|(label, text)| labelled(label, text, COLUMNS)).collect();
+    let rows = asked(terms).into_iter().chain(plan);
+    let plan: String = rows.map(|(label, text)| labelled(label, &text, COLUMNS)).collect();
     let runs_as = labelled("runs as", &RunsAs::of(terms, subject, Some(access::install())).text(), COLUMNS);
     format!("allowed: {words}\n         {}\n{runs_as}{plan}", self::terms(&rule))
+}
+
+/// What a rule asks of the person, and puts on record besides, as rows of what `explain` says.
+pub fn asked(terms: &Terms) -> Vec<(&'static str, String)> {
+    let asks = terms.confirmation().map(|word| ("asks", format!("the person repeats: {word}")));
+    let records = terms.witness.as_ref().map(|argv| {
+        let words = escape::pasteable(argv.iter().map(String::as_str));
+        ("records", format!("{words} before and after"))
+    });
+    asks.into_iter().chain(records).collect()
 }
 
 /// What `history` shows.

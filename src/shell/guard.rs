@@ -14,16 +14,18 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::clock::{Clock, Ending};
+use super::confirm::{Confirmations, Unconfirmed, Waiting};
 use super::in_force::{self, Change, InForce};
 use super::ledger::{self, Ledger};
+use super::told::{Bounds, told};
+use super::witness::Witnesses;
 use super::{builtins, message};
 use crate::access::Person;
 use crate::confine::{Confiner, Kernel, Protection, Rulesets};
 use crate::exec::plan::StageFacts;
-use crate::exec::{self, Ended, Host, LineOutcome, LinePlan, PlanContext, PlanError, Reached, Relayer, StageEnd, StageOutcome};
-use crate::policy::confinement::Limits;
+use crate::exec::{self, Ended, Host, LineOutcome, PlanContext, PlanError, Relayer};
 use crate::policy::decide::{Candidate, candidates};
-use crate::policy::{self, Allowed, Applied, Damaged, Denied, RuleRef, Subject, Verdict};
+use crate::policy::{self, Allowed, Applied, Damaged, Denied, Subject, Verdict};
 use crate::record::{CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
 use crate::syntax::{Request, Stage};
 use crate::sys::identity::Identity;
@@ -40,7 +42,7 @@ pub struct Outcome {
     pub messages: Vec<String>,
     /// Whether the session is over.
     pub ending: Option<Ending>,
-    /// Questions to the person. Nothing has run; the answers go with the same line, a second time.
+    /// Questions to put to the person, whose answers the line is to be submitted with again: nothing has run, and nothing is on record.
     pub confirm: Vec<String>,
 }
 
@@ -61,6 +63,10 @@ enum Stop {
     Unplannable(#[from] PlanError),
     #[error(transparent)]
     Damaged(#[from] Damaged),
+    #[error("{0}")]
+    Unconfirmed(#[from] Unconfirmed),
+    #[error("how things are before is not known: {0}")]
+    Unwitnessed(String),
     #[error("{0}; nothing was run, as the policy demands")]
     Unrecorded(#[from] Unrecorded),
 }
@@ -72,14 +78,6 @@ struct Builtin {
     argv: Vec<String>,
     directory: String,
     started: Instant,
-}
-
-/// The bounds of a stage, and the rule that they are from.
-struct Bounds {
-    timeout: Option<Duration>,
-    output: Option<u64>,
-    limits: Limits,
-    rule: RuleRef,
 }
 
 /// What a session begins with: found out before anything of the person's was read.
@@ -104,6 +102,8 @@ pub struct Guard {
     term: Option<String>,
     inherited: Inherited,
     ledger: Ledger,
+    /// The line that the person is asked about.
+    waiting: Option<Waiting>,
     /// Refusals by policy.
     strikes: u32,
     since: OffsetDateTime,
@@ -126,7 +126,7 @@ impl Guard {
         ledger.start(way, policy.policy().digest())?;
         let subject = person.subject(io::stdout().is_terminal());
         let mut confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), rulesets);
-        if !policy.settings().open_rules {
+        if !policy.settings().unscoped_rules {
             confiner.set_apart();
         }
         Ok(Guard {
@@ -138,6 +138,7 @@ impl Guard {
             inherited,
             relayer,
             ledger,
+            waiting: None,
             strikes: 0,
             since: OffsetDateTime::now_utc(),
             clock,
@@ -255,8 +256,11 @@ impl Guard {
                 let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
                 let settings = self.policy.settings();
                 self.confiner.set_strength(settings.strength.clone());
-                if settings.open_rules && self.confiner.is_apart() {
-                    messages.push("commands under `open` can signal other processes in a new session only".to_owned());
+                if settings.unscoped_rules && self.confiner.is_apart() {
+                    messages.push(
+                        "commands under `open` can signal other processes in a new session only, and so with `processes` look at them"
+                            .to_owned(),
+                    );
                 }
                 if let Some(reason) = alert {
                     self.alert(&reason);
@@ -268,13 +272,17 @@ impl Guard {
     }
 
     /// Decides a whole line and runs it: all of it or nothing. A policy in which damage shows gives way to the one before, once.
-    pub fn submit(&mut self, request: Request, directory: &Path, _confirmed: &[String]) -> Outcome {
-        let number = self.ledger.number();
+    /// `confirmed`: the answers to the questions that the submission of the same line before came back with.
+    pub fn submit(&mut self, request: Request, directory: &Path, confirmed: &[String]) -> Outcome {
+        let asked = self.waiting.take_if(|waiting| !confirmed.is_empty() && waiting.is(&request, directory));
+        self.forgo();
+        let answers = asked.is_some().then_some(confirmed);
+        let number = asked.map_or_else(|| self.ledger.number(), |asked| asked.number);
         let mut messages = Vec::new();
-        let attempt = self.attempt(number, &request, directory).or_else(|damage| {
+        let attempt = self.attempt(number, &request, directory, answers).or_else(|damage| {
             let change = self.policy.fall_back(&damage).ok_or(damage)?;
             messages = self.changed(change);
-            self.attempt(number, &request, directory)
+            self.attempt(number, &request, directory, answers)
         });
         let outcome = attempt.unwrap_or_else(|damage| {
             self.alert(&damage.to_string());
@@ -286,32 +294,59 @@ impl Guard {
         });
         messages.extend(outcome.messages);
         messages.extend(self.ledger.notices());
+        if !outcome.confirm.is_empty() {
+            self.waiting = Some(Waiting { number, request, directory: directory.to_owned() });
+        }
         Outcome { messages, ..outcome }
     }
 
-    fn attempt(&mut self, number: u64, request: &Request, directory: &Path) -> Result<Outcome, Damaged> {
+    /// Puts on record that a line that was asked about got no answer.
+    fn forgo(&mut self) {
+        let Some(Waiting { number, request, directory }) = self.waiting.take() else { return };
+        let (digest, cwd) = (self.policy().digest().to_owned(), directory.to_string_lossy());
+        let mut record = ledger::record(number, request.line.as_bytes(), Decision::Deny, &cwd, &digest);
+        record.reason = Some(Unconfirmed::Different.to_string());
+        self.ledger.note(&Event::CommandDeny(&record));
+    }
+
+    fn attempt(&mut self, number: u64, request: &Request, directory: &Path, answers: Option<&[String]>) -> Result<Outcome, Damaged> {
         let policy = Rc::clone(self.policy());
         let cwd = directory.to_string_lossy();
         let mut record = ledger::record(number, request.line.as_bytes(), Decision::Allow, &cwd, policy.digest());
         record.stages = request.items.iter().flat_map(|item| &item.stages).map(|stage| ledger::stage(words(stage))).collect();
-        match self.carry_out(request, directory, &mut record) {
+        match self.carry_out(request, directory, answers, &mut record) {
             Err(Stop::Damaged(damage)) => Err(damage),
             outcome => Ok(outcome.unwrap_or_else(|stop| self.stopped(&stop, &mut record))),
         }
     }
 
-    fn carry_out(&mut self, request: &Request, directory: &Path, record: &mut CommandRecord<'_>) -> Result<Outcome, Stop> {
+    fn carry_out(
+        &mut self,
+        request: &Request,
+        directory: &Path,
+        answers: Option<&[String]>,
+        record: &mut CommandRecord<'_>,
+    ) -> Result<Outcome, Stop> {
         let allowed = self.decide(request, directory, record)?;
+        let (confirmations, witnesses) = (Confirmations::of_line(&allowed), Witnesses::of_line(&allowed));
         let bounds: Vec<Bounds> = allowed.iter().flatten().map(Bounds::of).collect();
-        let plan = self.plan(request, allowed, directory)?;
+        let plan = self.in_context(directory, |context| exec::plan(request, allowed, context))?;
+        let confirm = confirmations.weigh(answers)?;
+        if !confirm.is_empty() {
+            return Ok(Outcome { confirm, ..Outcome::default() });
+        }
+        confirmations.mark(&mut record.stages);
+        self.in_context(directory, |context| witnesses.before(&mut record.stages, context)).map_err(Stop::Unwitnessed)?;
         let facts = plan.stages();
         record.stages.iter_mut().zip(facts.iter().flatten()).for_each(|(stage, facts)| ledger::planned(stage, facts));
         let (protections, missing) = (ledger::common_protections(&facts), ledger::missing_protections(&facts));
-        let record = CommandRecord { protections: &protections, missing: &missing, ..record.clone() };
+        let mut record = CommandRecord { protections: &protections, missing: &missing, ..record.clone() };
         self.ledger.write(&Event::CommandStart(&record))?;
         let clock = self.clock();
         let done = exec::run(plan, clock.until());
+        let unseen = self.in_context(directory, |context| witnesses.after(&mut record.stages, context));
         let mut messages = self.finish(record, &done);
+        messages.extend(unseen);
         messages.extend(self.told_lacks(&facts));
         messages.extend(told(request, &done, &bounds));
         let ending = match done.ended {
@@ -363,9 +398,10 @@ impl Guard {
         Stop::Denied { message, reason: format!("{command}: {}", message::miss(denied)) }
     }
 
-    fn plan(&self, request: &Request, allowed: Vec<Vec<Allowed>>, directory: &Path) -> Result<LinePlan, PlanError> {
+    /// Does something that depends on whose session this is, and where.
+    fn in_context<T>(&self, directory: &Path, action: impl FnOnce(&PlanContext<'_>) -> T) -> T {
         let constants = in_force::constants(self.policy(), &self.subject);
-        let context = PlanContext {
+        action(&PlanContext {
             person: &self.person,
             directory,
             constants: &constants,
@@ -374,8 +410,7 @@ impl Guard {
             confiner: &self.confiner,
             inherited: &self.inherited,
             relayer: self.relayer.as_ref(),
-        };
-        exec::plan(request, allowed, &context)
+        })
     }
 
     /// Puts the end of a line on record. Returns what the processes want told.
@@ -408,12 +443,15 @@ impl Guard {
         }
         let (status, message) = match stop {
             Stop::Denied { message, .. } => (126, message.clone()),
-            Stop::Unplannable(PlanError::System(_)) | Stop::Damaged(_) | Stop::Unrecorded(_) => {
+            Stop::Unplannable(PlanError::System(_)) | Stop::Damaged(_) | Stop::Unrecorded(_) | Stop::Unwitnessed(_) => {
                 (125, Safe(stop.to_string().as_bytes()).to_string())
             }
+            Stop::Unconfirmed(unconfirmed) => (126, format!("{unconfirmed}; nothing was run")),
             Stop::Unplannable(_) => (126, Safe(stop.to_string().as_bytes()).to_string()),
         };
-        let ending = if status == 126 { self.strike() } else { None };
+        // Who thinks better of it knocks at no door.
+        let is_verdict = status == 126 && !matches!(stop, Stop::Unconfirmed(_));
+        let ending = if is_verdict { self.strike() } else { None };
         Outcome { status, messages: vec![message], ending, ..Outcome::default() }
     }
 
@@ -426,6 +464,7 @@ impl Guard {
 
     /// Puts a line on record that is refused before any rule is asked, whatever its bytes. It is no strike.
     pub fn refuse(&mut self, line: &[u8], refused: &Refused<'_>, directory: &Path) -> Outcome {
+        self.forgo();
         let (digest, cwd) = (self.policy().digest().to_owned(), directory.to_string_lossy());
         let mut record = ledger::record(self.ledger.number(), line, refused.decision, &cwd, &digest);
         record.reason = Some(refused.reason.to_owned());
@@ -435,6 +474,7 @@ impl Guard {
 
     /// Puts the start of a builtin on record. The error is the outcome of one that may not start without.
     pub fn builtin(&mut self, line: &[u8], argv: Vec<String>, directory: &Path) -> Result<(), Outcome> {
+        self.forgo();
         let builtin = Builtin {
             command: self.ledger.number(),
             line: line.to_vec(),
@@ -465,6 +505,7 @@ impl Guard {
 
     /// Puts the end of the session on record. Returns what the person is told.
     pub fn end(&mut self, ending: Ending) -> Vec<String> {
+        self.forgo();
         self.ledger.end(ending.reason(), self.clock.age(Instant::now()));
         self.ledger.notices()
     }
@@ -479,57 +520,6 @@ impl Builtin {
     }
 }
 
-impl Bounds {
-    fn of(allowed: &Allowed) -> Bounds {
-        let terms = allowed.terms();
-        let timeout = terms.timeout.map(Duration::from_millis);
-        Bounds { timeout, output: terms.output, limits: terms.confine.limits.clone(), rule: terms.rule.clone() }
-    }
-
-    /// Whether a line was ended by one of these.
-    fn ended(&self, ended: Ended) -> bool {
-        match ended {
-            Ended::Timeout(time) => self.timeout == Some(time),
-            Ended::Output(bytes) => self.output == Some(bytes),
-            Ended::Limit(Reached::Cpu(time)) => self.limits.cpu == Some(time),
-            Ended::Limit(Reached::Memory(bytes)) => self.limits.memory == Some(bytes),
-            Ended::Limit(Reached::Processes(count)) => self.limits.processes == Some(count),
-            Ended::Limit(Reached::FileSize(bytes)) => self.limits.file_size == Some(bytes),
-            Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Interrupted => false,
-        }
-    }
-}
-
 fn words(stage: &Stage) -> Vec<String> {
     stage.argv.iter().map(|word| word.text.clone()).collect()
-}
-
-/// What the person is told of a line that ran: what its processes were kept from, those that did not start, and the limit that ended it.
-fn told(request: &Request, done: &LineOutcome, bounds: &[Bounds]) -> Vec<String> {
-    let stages = request.items.iter().flat_map(|item| &item.stages).zip(done.stages.iter().flatten());
-    let mut messages: Vec<String> = stages.zip(bounds).flat_map(|((stage, end), bounds)| told_of(stage, end, bounds, done.ended)).collect();
-    messages.extend(done.ended.and_then(|ended| {
-        let rule = bounds.iter().find(|bounds| bounds.ended(ended)).map(|bounds| &bounds.rule);
-        message::ended(ended, rule)
-    }));
-    messages
-}
-
-/// What is told of one process.
-fn told_of(stage: &Stage, end: &StageEnd, bounds: &Bounds, ended: Option<Ended>) -> Vec<String> {
-    let command = stage.argv.first().map_or("", |word| word.text.as_str());
-    let mut messages: Vec<String> = end.stopped.iter().map(|program| message::stopped(command, program)).collect();
-    let shown = Safe(command.as_bytes());
-    messages.extend(match &end.outcome {
-        StageOutcome::NotFound => Some(format!("{shown}: allowed, but not installed on this host")),
-        StageOutcome::NotExecutable(reason) | StageOutcome::Failed(reason) => {
-            Some(format!("{shown}: could not be started: {}", Safe(reason.as_bytes())))
-        }
-        // Nothing but the program itself knows which of its calls failed. 1 is how many programs say no.
-        StageOutcome::Exited { code: 2.., .. } | StageOutcome::Killed { .. } if ended.is_none() => {
-            message::limited(command, &bounds.limits, &bounds.rule)
-        }
-        StageOutcome::NotRun | StageOutcome::Exited { .. } | StageOutcome::Killed { .. } => None,
-    });
-    messages
 }

@@ -137,13 +137,27 @@ pub fn record<'a>(command: u64, line: &'a [u8], decision: Decision, cwd: &'a str
 
 /// A process of which only the words are known.
 pub fn stage(argv: Vec<String>) -> StageRecord {
-    StageRecord { argv, program: None, rule: None, run_as: None, confine: None, pid: None, status: None, stopped: Vec::new() }
+    StageRecord {
+        argv,
+        program: None,
+        rule: None,
+        run_as: None,
+        confine: None,
+        capabilities: Vec::new(),
+        confirmed: false,
+        before: None,
+        after: None,
+        pid: None,
+        status: None,
+        stopped: Vec::new(),
+    }
 }
 
 /// Adds what the plan of a process says.
 pub fn planned(record: &mut StageRecord, facts: &StageFacts) {
     record.program = facts.program.as_ref().map(|path| path.to_string_lossy().into_owned());
     record.run_as = Some(facts.run_as.clone());
+    record.capabilities = facts.capabilities.names();
 }
 
 /// Adds how a process went.
@@ -201,6 +215,7 @@ fn signal_name(number: i32) -> String {
 mod tests {
     use super::*;
     use crate::shell::clock::Ending;
+    use crate::sys::capability::Capabilities;
 
     #[test]
     fn outcomes_become_what_records_say() {
@@ -247,6 +262,7 @@ mod tests {
         let facts = |protections: &[Protection]| StageFacts {
             program: None,
             run_as: "nobody".to_owned(),
+            capabilities: Capabilities::default(),
             protections: protections.to_vec(),
             missing: vec![],
         };

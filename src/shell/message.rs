@@ -9,6 +9,7 @@ use crate::policy::confinement::Limits;
 use crate::policy::{Denied, RuleRef};
 use crate::syntax::SyntaxError;
 use crate::words::diagnostic::mark;
+use crate::words::escape::pasteable;
 use crate::words::limits::LINE_BYTES;
 use crate::words::{Safe, Span, suggest};
 
@@ -18,6 +19,23 @@ const NAME: &str = "posternsh: ";
 pub fn tell(text: &str) {
     let mut error = io::stderr().lock();
     let _ = writeln!(error, "{NAME}{text}").and_then(|()| error.flush());
+}
+
+/// Puts a question to the person, the answer behind it.
+pub fn ask(question: &str) {
+    let mut error = io::stderr().lock();
+    let _ = write!(error, "{NAME}{question}").and_then(|()| error.flush());
+}
+
+/// Ends the line of a question that got no answer.
+pub fn end_line() {
+    let _ = writeln!(io::stderr().lock());
+}
+
+/// What the person is asked before a command that changes the host, and has to type.
+pub fn question(argv: &[String], word: &str) -> String {
+    let words = pasteable(argv.iter().map(String::as_str));
+    format!("{words} changes this host; type {} to go on: ", Safe(word.as_bytes()))
 }
 
 /// A line with a caret under the culprit, and a note behind the caret. `lead` stands before the line; `margin` is the width of what will

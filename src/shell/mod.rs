@@ -21,6 +21,7 @@ pub mod builtins;
 pub mod channel;
 pub mod clock;
 pub mod complete;
+mod confirm;
 pub mod desk;
 pub mod editor;
 pub mod front;
@@ -35,7 +36,9 @@ pub mod runs_as;
 pub mod session;
 pub mod split;
 mod terminal;
+mod told;
 pub mod wire;
+mod witness;
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};

@@ -98,6 +98,9 @@ mod tests {
             rule: RuleRef { source: "policy.yaml".to_owned(), line: 3 },
             form: "x".to_owned(),
             note: None,
+            confirm: false,
+            slots: Vec::new(),
+            witness: None,
         }
     }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::builtins;
 use super::clock::{Clock, Ending};
 use super::complete::Desktop;
 use super::desk::{Desk, Gone, View};
@@ -15,7 +14,9 @@ use super::front::{Asked, Front, Refusal, Surroundings};
 use super::guard::Outcome;
 use super::input::{self, Input};
 use super::message::{self, tell};
+use super::{builtins, confirm};
 use crate::record::Decision;
+use crate::syntax::Request;
 use crate::words::Safe;
 use crate::words::escape::hazard;
 use crate::words::limits::HISTORY_LINES;
@@ -193,7 +194,7 @@ impl Session {
             Ok(Asked::Nothing) => return Ok(None),
             Ok(Asked::Builtin(argv)) => self.builtin(line, &argv)?,
             Ok(Asked::Commands { request, directory }) => {
-                let outcome = self.desk.borrow_mut().submit(request, &directory, &[])?;
+                let outcome = self.submit(request, &directory)?;
                 if outcome.accepted {
                     self.front.enter(directory);
                 }
@@ -212,6 +213,19 @@ impl Session {
 
     fn refuse(&self, line: &[u8], decision: Decision, status: u8, reason: &str) -> Result<Outcome, Gone> {
         self.desk.borrow_mut().refuse(line, decision, status, reason, self.front.directory())
+    }
+
+    /// Gives a line to the guard, and once more where the person has to confirm it first.
+    fn submit(&mut self, request: Request, directory: &Path) -> Result<Outcome, Gone> {
+        let outcome = self.desk.borrow_mut().submit(request.clone(), directory, &[])?;
+        if outcome.confirm.is_empty() {
+            return Ok(outcome);
+        }
+        outcome.messages.iter().for_each(|message| tell(message));
+        let (answers, ending) = confirm::ask(&outcome.confirm, &self.clock());
+        self.refresh()?;
+        let outcome = self.desk.borrow_mut().submit(request, directory, &answers)?;
+        Ok(Outcome { ending: ending.or(outcome.ending), ..outcome })
     }
 
     /// Puts a line on record that is not part of this shell. Without a person, what follows may be part of what was not understood: POSIX

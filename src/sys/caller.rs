@@ -27,6 +27,11 @@ pub enum Request {
         itself: bool,
         follow: bool,
     },
+    /// open, openat. The path decides alone if it is absolute.
+    Open {
+        path: u64,
+        flags: i32,
+    },
     /// connect.
     Connect {
         socket: i32,
@@ -98,6 +103,9 @@ impl Notification {
                 itself: fifth as i32 & libc::AT_EMPTY_PATH != 0,
                 follow: fifth as i32 & libc::AT_SYMLINK_NOFOLLOW == 0,
             },
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_open => Request::Open { path: first, flags: second as i32 },
+            libc::SYS_openat => Request::Open { path: second, flags: third as i32 },
             libc::SYS_connect => Request::Connect { socket, address: Span { address: second, length: u64::from(third as u32) } },
             libc::SYS_sendto => Request::Send {
                 socket,

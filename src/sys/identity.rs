@@ -2,7 +2,8 @@
 
 use nix::unistd::{Gid, Uid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid};
 
-use super::{capability, raw, rights};
+use super::capability::{self, Capabilities};
+use super::{raw, rights};
 
 /// An id that stands for "no change".
 const NO_CHANGE: u32 = u32::MAX;
@@ -30,8 +31,8 @@ pub(super) struct Change {
 /// Whether this process can become any user with any groups: capabilities, and not who it is, decide that. Those that it may take back count,
 /// as of root who is somebody else for a while.
 pub fn can_switch() -> bool {
-    let needed = 1 << capability::SETUID | 1 << capability::SETGID;
-    capability::own().is_ok_and(|(_, permitted)| permitted & needed == needed)
+    let needed = Capabilities::SETUID | Capabilities::SETGID;
+    capability::own().is_ok_and(|(_, permitted)| Capabilities::of_bits(permitted).holds(needed))
 }
 
 /// Whether this process has ids of more than one user.
@@ -135,4 +136,82 @@ fn of_files(call: libc::c_long) -> nix::Result<u32> {
     // SAFETY: takes a number.
     let id = unsafe { raw::call(call, [NO_CHANGE as usize, 0, 0, 0, 0]) };
     id.map(|id| id as u32).map_err(nix::Error::from_raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sys::deadline::{Answer, answer_within};
+
+    const OTHER: Identity = Identity { uid: 12345, gid: 23456, groups: Vec::new() };
+
+    /// What a process of its own says, which `work` may leave with other ids.
+    fn aside(work: impl FnOnce() -> String) -> String {
+        let answer = answer_within(Duration::from_secs(20), None, || Answer { bytes: work().into_bytes(), descriptor: None });
+        String::from_utf8(answer.unwrap().bytes).unwrap()
+    }
+
+    fn set(ids: [u32; 3]) {
+        let [real, effective, saved] = ids.map(Uid::from_raw);
+        setresuid(real, effective, saved).unwrap();
+    }
+
+    #[test]
+    fn a_process_is_itself_and_can_become_that_without_any_right() {
+        let own = Identity::of_caller().unwrap();
+        assert!(own.is_own() && own.can_be_assumed() && !OTHER.is_own() && !is_mixed());
+        let others = Identity { groups: vec![3_999_999_999], ..own.clone() };
+        assert!(!others.is_own(), "with other groups it is somebody else");
+        assert_eq!(aside(|| format!("{:?}", own.assume())), "Ok(())");
+    }
+
+    #[test]
+    fn who_holds_root_in_any_place_becomes_another_wholly() {
+        if !can_switch() {
+            return crate::words::skip("only root can hold the ids of others");
+        }
+        for ids in [[0, 0, 0], [1000, 1000, 0], [0, 1000, 1000], [1000, 0, 0]] {
+            let said = aside(|| {
+                set(ids);
+                let assumed = (can_switch(), OTHER.can_be_assumed(), OTHER.assume(), OTHER.is_own());
+                format!("{assumed:?} {:?}", setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)))
+            });
+            assert_eq!(said, "(true, true, Ok(()), true) Err(EPERM)", "{ids:?}");
+        }
+    }
+
+    #[test]
+    fn an_owner_s_process_becomes_its_account_and_nobody_else() {
+        if !can_switch() {
+            return crate::words::skip("only root can hold the ids of others");
+        }
+        let (gid, groups) = (Gid::current().as_raw(), own_groups().unwrap());
+        let account = Identity { uid: 1000, gid, groups: groups.clone() };
+        let more = Identity { groups: [groups, vec![4_000_000]].concat(), ..account.clone() };
+        let said = aside(|| {
+            set([900, 1000, 900]);
+            let refused =
+                [&OTHER, &more, &Identity { gid: gid + 1, ..account.clone() }].map(|other| (other.can_be_assumed(), other.assume()));
+            set([900, 1000, 900]);
+            format!("{} {refused:?} {} {:?} {}", is_mixed(), account.can_be_assumed(), account.assume(), account.is_own())
+        });
+        let refused = "[(false, Err(EPERM)), (false, Err(EPERM)), (false, Err(EPERM))]";
+        assert_eq!(said, format!("true {refused} true Ok(()) true"));
+    }
+
+    #[test]
+    fn the_user_that_files_see_counts() {
+        if !can_switch() {
+            return crate::words::skip("only root can be another to file systems");
+        }
+        let root = Identity::of_caller().unwrap();
+        let said = aside(|| {
+            let before = (root.is_own(), is_mixed());
+            nix::unistd::setfsuid(Uid::from_raw(1000));
+            format!("{before:?} {:?} {:?} {}", (root.is_own(), is_mixed()), root.assume(), root.is_own())
+        });
+        assert_eq!(said, "(true, false) (false, true) Ok(()) true");
+    }
 }

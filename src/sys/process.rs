@@ -30,12 +30,13 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getpid};
 
+use super::capability::{self, Capabilities};
 use super::identity::{self, Identity};
 use super::image::{Image, ImageError};
 use super::notify::Listener;
 use super::seccomp::{self, Calls, Cookie, Filter, TooFar};
 pub use super::step::{SpawnError, Step};
-use super::{capability, descriptor, landlock, raw, signal};
+use super::{descriptor, landlock, raw, signal};
 use crate::words::limits;
 
 /// Bytes of the child's stack; it needs about two thousand.
@@ -59,6 +60,8 @@ pub struct Spec<'a> {
     pub descriptors: [Rc<OwnedFd>; 3],
     /// `None`: the ids of this process.
     pub identity: Option<Identity>,
+    /// Those it has. Others than none only where [`capability::out_of_reach`] is none of them.
+    pub capabilities: Capabilities,
     /// Which calls it may make; `None`: all.
     pub calls: Option<Calls>,
     /// The Landlock ruleset that holds it.
@@ -87,8 +90,9 @@ struct Parts {
     ruleset: Option<Rc<OwnedFd>>,
     listens: bool,
     limits: Vec<Limit>,
-    /// What stays in the bounding set; `None` where that cannot be changed.
-    bounding: Option<u64>,
+    capabilities: Capabilities,
+    /// What the program is marked with, which stays in the bounding set; `None` where that set cannot be changed.
+    marked: Option<u64>,
     stack: Stack,
 }
 
@@ -162,7 +166,7 @@ impl Prepared {
         let filter = spec.calls.as_ref().map(|calls| Filter::new(calls, Some(cookie))).transpose()?;
         let core = Limit { resource: Resource::RLIMIT_CORE, soft: CORE, hard: CORE };
         let limits = spec.limits.into_iter().chain([core]).map(lowered).collect::<Result<_, _>>()?;
-        let bounding = capability::can_bound().then(|| capability::of_program(image.program()));
+        let marked = capability::can_bound().then(|| capability::of_program(image.program()));
         Ok(Prepared(Rc::new(Parts {
             image,
             filter,
@@ -172,7 +176,8 @@ impl Prepared {
             ruleset: spec.ruleset,
             listens: spec.calls.is_some_and(|calls| calls.listener),
             limits,
-            bounding,
+            capabilities: spec.capabilities,
+            marked,
             stack: Stack::new()?,
         })))
     }
@@ -279,8 +284,8 @@ extern "C" fn start(task: *mut c_void) -> i32 {
 
 impl Task {
     /// All or nothing: the first step that fails is the end. The order matters: the terminal before the group could be stopped for it, the
-    /// ruleset while its descriptor is there, privileged steps before the ids, what a change of ids undoes (the death signal) behind it, the
-    /// filter last.
+    /// ruleset while its descriptor is there, privileged steps before the ids, what a change of ids undoes (ambient capabilities, the death
+    /// signal) behind it, the filter last.
     fn run(&self) -> Result<Infallible, i32> {
         self.at(Step::Group, || self.join_group())?;
         self.at(Step::Terminal, || self.take_terminal())?;
@@ -289,9 +294,9 @@ impl Task {
         self.at(Step::Ruleset, || self.parts.ruleset.as_ref().map_or(Ok(()), |ruleset| landlock::restrict(ruleset.as_raw_fd())))?;
         self.at(Step::Descriptors, || self.settle_descriptors())?;
         self.at(Step::Limits, || self.set_limits())?;
-        self.at(Step::BoundingSet, || self.parts.bounding.map_or(Ok(()), capability::bound))?;
+        self.at(Step::BoundingSet, || self.bound())?;
         self.at(Step::Identity, || self.parts.identity.as_ref().map_or(Ok(()), identity::Change::make_in_thread))?;
-        self.at(Step::Capabilities, capability::clear)?;
+        self.at(Step::Capabilities, || capability::settle(self.parts.capabilities))?;
         self.at(Step::ParentDeath, || self.die_with_parent())?;
         // SAFETY: the dispositions are the child's own (no CLONE_SIGHAND).
         unsafe { signal::reset_dispositions() };
@@ -348,6 +353,10 @@ impl Task {
             number(libc::SYS_prlimit64, [0, *resource as usize, ptr::from_ref(&limit) as usize, 0])?;
         }
         Ok(())
+    }
+
+    fn bound(&self) -> Result<(), i32> {
+        self.parts.marked.map_or(Ok(()), |marked| capability::bound(self.parts.capabilities, marked))
     }
 
     fn install_filter(&self, listener: &mut Option<i32>) -> Result<(), i32> {

@@ -57,7 +57,7 @@ impl Display for Step {
             Step::Limits => "cannot set the limits",
             Step::BoundingSet => "cannot empty the bounding set",
             Step::Identity => "cannot become the user",
-            Step::Capabilities => "cannot give up the capabilities",
+            Step::Capabilities => "cannot be left with its capabilities alone",
             Step::ParentDeath => "cannot be bound to the shell's life",
             Step::Dumpable => "cannot be kept out of reach",
             Step::NoNewPrivileges => "cannot set no_new_privs",

@@ -31,6 +31,10 @@ pub const RULESET_DEADLINE: Duration = Duration::from_secs(5);
 pub const START_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a command that was told to end (the client went away, SIGTERM) has before it is killed.
 pub const GRACE: Duration = Duration::from_secs(2);
+/// How long a rule's witness may take.
+pub const WITNESS_DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes that a rule's witness may write.
+pub const WITNESS_BYTES: usize = 1024;
 /// How long killing what a command left behind, or one that does not die, may hold the shell up.
 pub const SWEEP_DEADLINE: Duration = Duration::from_secs(2);
 /// Calls of a command's that are answered before the shell's loop turns again.

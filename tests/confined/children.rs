@@ -130,7 +130,8 @@ fn an_install_without_privilege_runs_as_the_account_only() {
         shell.command.status().ok().map(|_| shell.report())
     };
     let Some(refused) = run(command(&["true"]).run_as("root")) else { return };
-    assert_eq!(refused.refused.unwrap(), "cannot run as root: this install cannot switch users");
+    let reason = "this install runs commands as the account only (posternsh is not set-user-ID root)";
+    assert_eq!(refused.refused.unwrap(), format!("cannot run as root: {reason}"));
     let held = run(perl("open F, '/proc/self/status'; exit !grep /NoNewPrivs:\\s1|Seccomp:\\s2/, <F>")).unwrap();
     assert_eq!((held.status, held.refused), (0, None));
 }

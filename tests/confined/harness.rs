@@ -74,6 +74,10 @@ impl Stage {
         self
     }
 
+    fn is_unscoped(&self) -> bool {
+        self.confine.as_ref().is_some_and(Confinement::is_unscoped)
+    }
+
     fn terms(self) -> Terms {
         Terms {
             program: self.argv[0].clone(),
@@ -93,6 +97,9 @@ impl Stage {
             rule: RuleRef { source: "test".to_owned(), line: 1 },
             form: String::new(),
             note: None,
+            slots: Vec::new(),
+            confirm: false,
+            witness: None,
         }
     }
 }
@@ -336,8 +343,8 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     let person = Person {
         host: "test".to_owned(),
         account: "tester".to_owned(),
-        uid: 0,
-        gid: 0,
+        uid: nix::unistd::getuid().as_raw(),
+        gid: nix::unistd::getgid().as_raw(),
         gids: nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect(),
         groups: Vec::new(),
         home: "/".to_owned(),
@@ -345,11 +352,15 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
         tty: None,
     };
     let directory = std::env::temp_dir();
-    let (host, strength) = (Kernel::of_host(), if kernel.is_some() { Strength::BestEffort } else { Strength::All });
+    // Nothing here makes a namespace, which commands that look at other processes want.
+    let unscoped = line.0.iter().flat_map(|(_, _, stages)| stages).any(Stage::is_unscoped);
+    let (host, strength) = (Kernel::of_host(), if kernel.is_some() || unscoped { Strength::BestEffort } else { Strength::All });
     let less = kernel.map(|(landlock, listener)| Kernel { landlock, listener, ..host.clone() });
     let mut confiner = Confiner::new(less.unwrap_or(host), strength, Rulesets::for_one_line(None));
     let relayer = Relayer::start(None).unwrap();
-    confiner.set_apart();
+    if !unscoped {
+        confiner.set_apart();
+    }
     let context = PlanContext {
         person: &person,
         directory: &directory,

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod attacks;
+mod capable;
 mod children;
 mod hanging;
 mod harness;

@@ -1,7 +1,5 @@
 //! Exit statuses, connectors, redirections.
 
-use postern::policy::confinement::Confinement;
-
 use crate::harness::{Line, Scratch, Stage, command, line, perl, report};
 
 fn yes() -> Stage {
@@ -121,7 +119,5 @@ fn files_are_read_written_appended_and_cut_only_at_their_turn() {
 #[test]
 fn what_this_install_cannot_give_is_refused() {
     let refused = |stage: Stage| report(line(&[stage])).refused.unwrap();
-    let capable = Confinement { capabilities: vec!["net_admin".to_owned()], ..Confinement::default() };
-    assert_eq!(refused(yes().confined(capable)), "cannot give the capability net_admin: this install gives none");
     assert_eq!(refused(yes().run_as("no such user")), "cannot run as no such user: no such user");
 }

@@ -106,12 +106,20 @@ impl Posternsh {
     }
 }
 
-/// The shell where everybody can execute it; dynamic, or static if `tests/run` says where that is.
+/// Where `tests/run` says that the static shell is, which `packaging/build` made.
+const STATIC: &str = "POSTERN_TEST_STATIC";
+
+/// Whether it is the static shell that is tested.
+pub fn is_static() -> bool {
+    std::env::var_os(STATIC).is_some()
+}
+
+/// The shell where everybody can execute it.
 fn program() -> &'static str {
     static PROGRAM: OnceLock<String> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let path = format!("{}/posternsh", sandbox::ROOT);
-        let built = std::env::var("POSTERN_TEST_SHELL").unwrap_or_else(|_| env!("CARGO_BIN_EXE_posternsh").to_owned());
+        let built = std::env::var(STATIC).unwrap_or_else(|_| env!("CARGO_BIN_EXE_posternsh").to_owned());
         assert!(Command::new("cp").args([&built, &path]).status().unwrap().success());
         path
     })

@@ -5,6 +5,7 @@
 
 mod host;
 mod installs;
+mod loader;
 #[path = "../ssh/sandbox.rs"]
 #[allow(dead_code, reason = "shared with tests that wait for more")]
 mod sandbox;

@@ -78,7 +78,7 @@ impl Task {
 
 /// A kernel with that ABI of Landlock, and all else.
 pub fn kernel(abi: u32) -> Kernel {
-    Kernel { landlock: abi, filter: true, listener: true }
+    Kernel { landlock: abi, filter: true, listener: true, namespace: false }
 }
 
 pub fn be_the_child() {

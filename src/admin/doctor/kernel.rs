@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn settings_are_judged_by_their_values() {
-        let kernel = |filter, listener| Kernel { landlock: 7, filter, listener };
+        let kernel = |filter, listener| Kernel { landlock: 7, filter, listener, namespace: false };
         for (finding, level) in [
             (landlock(0), Level::Warning),
             (landlock(2), Level::Note),
@@ -240,7 +240,7 @@ mod tests {
         let text = "postern: 1\nallow:\n  - uptime\n  - { run: date, confine: open }\n";
         let source = crate::policy::compile::Source { name: "policy.yaml".to_owned(), bytes: text.as_bytes().to_vec(), main: true };
         let (policy, _) = Applied::from_sources(&[source]).unwrap();
-        let all = Kernel { landlock: 7, filter: true, listener: true };
+        let all = Kernel { landlock: 7, filter: true, listener: true, namespace: false };
         assert_eq!(lacking(&policy, &all).unwrap(), (2, Missing::new()));
         let (_, missing) = lacking(&policy, &Kernel { landlock: 0, ..all }).unwrap();
         assert_eq!(missing.get(&Protection::Reads).unwrap(), &BTreeSet::from([(0, 3)]));

@@ -307,3 +307,25 @@ fn completion_offers_what_may_come_next_and_nothing_of_rules_that_do_not_hold() 
     assert_eq!(next("systemctl status"), [Candidate::Slot { text: "<unit>".to_owned(), path: false }]);
     assert_eq!(next("nothing"), []);
 }
+
+#[test]
+fn a_person_repeats_what_the_line_names_and_a_witness_is_asked_of_it() {
+    let policy = policy(&[(
+        "policy.yaml",
+        "allow:\n  - { run: 'svc (restart|daemon-reload) [<unit>]...', confirm: true, witness: svc show -- <unit> }\n  - { run: say <text>, confirm: true }\n  - uptime\n",
+    )]);
+    for (line, confirmation, witness) in [
+        ("svc restart web", Some("web"), Some("svc show -- web")),
+        ("svc restart web db", Some("web db"), Some("svc show -- web db")),
+        ("svc daemon-reload", Some("daemon-reload"), Some("svc show --")),
+        ("say ''", Some("say"), None),
+        ("uptime", None, None),
+    ] {
+        let Verdict::Allowed(allowed) = verdict(&policy, &subject(), line) else { panic!("{line}") };
+        let terms = allowed.terms();
+        assert_eq!(terms.confirmation().as_deref(), confirmation, "{line}");
+        let of_witness = terms.of_witness();
+        assert_eq!(of_witness.as_ref().map(|terms| terms.argv.join(" ")).as_deref(), witness, "{line}");
+        assert!(of_witness.is_none_or(|terms| terms.confirmation().is_none() && terms.witness.is_none()));
+    }
+}

@@ -152,6 +152,18 @@ impl Form {
         self.types.get(slot.definition as usize)
     }
 
+    /// The names of the slots that words of a line can be taken by, each once.
+    pub fn slot_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        let segments = self.variants.iter().flat_map(|variant| &variant.segments);
+        for slot in segments.flat_map(Segment::patterns).flat_map(Pattern::slots) {
+            if !names.contains(&slot.name()) {
+                names.push(slot.name());
+            }
+        }
+        names
+    }
+
     /// The path globs of the policy's own path types that its slots and redirections have, each once.
     pub fn roots(&self) -> Vec<String> {
         let mut roots: Vec<String> = Vec::new();
@@ -164,7 +176,38 @@ impl Form {
     }
 }
 
+impl Segment {
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let choices = || self.options.iter().flat_map(|group| &group.choices);
+        let names = choices().flat_map(|choice| &choice.names).map(|name| &name.pattern);
+        let operands = choices().flat_map(|choice| &choice.values).chain(&self.operands);
+        self.keyword.iter().chain(names).chain(operands.flat_map(|operand| &operand.patterns))
+    }
+}
+
+impl Slot {
+    /// Its label, or its type where it has none.
+    pub fn name(&self) -> &str {
+        let inner = self.text.trim_start_matches('<').trim_end_matches('>');
+        let inner = inner.strip_suffix(",...").unwrap_or(inner);
+        inner.split_once(':').map_or(inner, |(label, _)| label)
+    }
+}
+
 impl Pattern {
+    /// The slots in it.
+    fn slots(&self) -> Vec<&Slot> {
+        fn of(piece: &Piece) -> Vec<&Slot> {
+            match piece {
+                Piece::Slot(slot) => vec![slot],
+                Piece::Optional(inner) => inner.iter().flat_map(of).collect(),
+                Piece::OneOf(branches) => branches.iter().flatten().flat_map(of).collect(),
+                Piece::Text(_) | Piece::Beginning(_) => Vec::new(),
+            }
+        }
+        self.pieces.iter().flat_map(of).collect()
+    }
+
     /// The one word that this pattern takes, if it takes just one.
     pub fn literal(&self) -> Option<&str> {
         match self.pieces.as_slice() {

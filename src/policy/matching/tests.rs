@@ -388,3 +388,29 @@ fn what_may_come_next() {
     assert_eq!(next("systemctl status a"), ["<unit>", "-n"]);
     assert!(next("systemctl restart").is_empty());
 }
+
+#[test]
+fn every_slot_keeps_its_words() {
+    for (form, line, taken) in [
+        ("svc restart <unit:kind>", "svc restart web", "unit=web"),
+        ("svc restart <unit:kind>...", "svc restart web db", "unit=web unit=db"),
+        ("svc [-n|--lines <lines>] [-q] restart [-f] <kind>", "svc --lines=5 -q restart -f web", "lines=5 kind=web"),
+        ("svc [-n|--lines <lines>] [-q] <kind>", "svc web -qn7", "kind=web lines=7"),
+        ("cp <from:path>... <to:path>", "cp a b c", "from=a from=b to=c"),
+        ("cp <from:path> [<also:path>] <to:path>", "cp a b", "from=a to=b"),
+        ("dd (if=<in:path>|of=<out:path>)...", "dd of=b if=a", "out=b in=a"),
+        ("svc set <key:kind>=<value:text> <unit:kind>", "svc set a=b=c web", "key=a value=b=c unit=web"),
+        ("svc (<lines>|all)", "svc all", ""),
+        ("svc [<unit:kind>]", "svc", ""),
+        ("svc kill <kind,...>", "svc kill a,b", "kind=a,b"),
+        ("svc ** ", "svc x y", ""),
+    ] {
+        let form = parse(form).unwrap();
+        let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let budget = Budget::default();
+        let matcher = Matcher::new(&form, &Host, &budget);
+        let found = form.variants.iter().find_map(|variant| matcher.matches(variant, &argv).ok());
+        let found: Vec<String> = found.unwrap().iter().map(|taken| format!("{}={}", taken.slot, taken.word)).collect();
+        assert_eq!(found.join(" "), taken, "{line}");
+    }
+}

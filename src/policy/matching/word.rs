@@ -13,11 +13,13 @@ pub struct WordMatcher<'f> {
     budget: &'f Budget,
     /// Why the last word that looked right was not: for the person.
     reason: RefCell<Option<String>>,
+    /// What the slots of the last pattern took of its word.
+    taken: RefCell<Vec<(String, String)>>,
 }
 
 impl<'f> WordMatcher<'f> {
     pub fn new(form: &'f Form, judge: &'f dyn Judge, budget: &'f Budget) -> WordMatcher<'f> {
-        WordMatcher { form, judge, budget, reason: RefCell::new(None) }
+        WordMatcher { form, judge, budget, reason: RefCell::default(), taken: RefCell::default() }
     }
 
     /// The reason of the last mismatch that has one; it is forgotten.
@@ -25,8 +27,14 @@ impl<'f> WordMatcher<'f> {
         self.reason.take()
     }
 
+    /// What the slots of the pattern that fitted last took of its word: the name of each, and its part of the word.
+    pub fn take_taken(&self) -> Vec<(String, String)> {
+        self.taken.take()
+    }
+
     /// Whether the word is what the pattern takes.
     pub fn fits(&self, pattern: &Pattern, word: &str) -> bool {
+        self.taken.borrow_mut().clear();
         match self.pieces(&pattern.pieces, word) {
             Ok(()) => true,
             Err(reason) => {
@@ -66,7 +74,9 @@ impl<'f> WordMatcher<'f> {
             },
             [Piece::OneOf(branches), rest @ ..] => {
                 let mut result = Err(None);
+                let before = self.taken.borrow().len();
                 for branch in branches {
+                    self.taken.borrow_mut().truncate(before);
                     result = self.pieces(&[branch.as_slice(), rest].concat(), word);
                     if result.is_ok() {
                         break;
@@ -91,15 +101,22 @@ impl<'f> WordMatcher<'f> {
             Some(next) => first_place(next, word),
         };
         match (end, rest) {
-            (_, []) => self.check(slot, word),
+            (_, []) => self.take(slot, word),
             (Some(end), _) => {
                 let (value, after) = word.split_at_checked(end).ok_or(None)?;
-                self.check(slot, value)?;
+                self.take(slot, value)?;
                 self.pieces(rest, after)
             }
             (None, [Piece::Optional(_), after @ ..]) => self.slot_then(slot, after, word),
             (None, _) => Err(None),
         }
+    }
+
+    /// Checks a slot's part of a word, and keeps it.
+    fn take(&self, slot: &Slot, word: &str) -> Result<(), Option<String>> {
+        self.check(slot, word)?;
+        self.taken.borrow_mut().push((slot.name().to_owned(), word.to_owned()));
+        Ok(())
     }
 
     /// Whether nobody can say if the program would take the word for what the pattern means: it is a slot of a type that is not the policy's

@@ -3,12 +3,14 @@
 //! What the second door refuses in any case, or what would undo a door, is an error; what is meant now and then is a warning.
 
 use super::reader::Reader;
-use crate::policy::confinement::is_loader;
+use super::values;
+use crate::policy::confinement::{Base, Confinement, Exec, Processes, is_loader};
 use crate::policy::findings::Mistake;
 use crate::policy::hidden::HIDDEN;
 use crate::policy::load::{Kind, Node, Value};
 use crate::policy::{glob, services};
-use crate::words::{Span, paths};
+use crate::sys::capability::Capabilities;
+use crate::words::{Severity, Span, paths};
 
 /// Directories that cannot be written as a whole: what is in them decides what runs, and for whom.
 const HOST: [&str; 11] = ["/usr", "/etc", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/boot", "/proc", "/sys"];
@@ -59,6 +61,61 @@ const WRAPPERS: [&str; 34] = [
     "xargs",
     "prlimit",
     "start-stop-daemon",
+];
+
+/// Capabilities that give away more than they seem to: why, and what would do.
+const WIDE: [(&str, &str, &str); 9] = [
+    (
+        "CAP_SYS_ADMIN",
+        "is as good as root: it commands disks, and reads the environments of other processes",
+        "look for a narrower one in capabilities(7)",
+    ),
+    (
+        "CAP_SYS_RAWIO",
+        "is as good as root: it commands disks, and through /proc/kcore reads all memory",
+        "let through only forms that look",
+    ),
+    (
+        "CAP_DAC_OVERRIDE",
+        "reads what root can read in the places of the confinement, and writes where that writes",
+        "CAP_DAC_READ_SEARCH reads only; less still is a user or a group that may, by `as:`",
+    ),
+    ("CAP_SETUID", "is as good as root: the command becomes whom it likes", "say by `as:` whom the command runs as"),
+    ("CAP_SETGID", "lets the command into any group, that of root and those of disks too", "say by `as:` whom the command runs as"),
+    (
+        "CAP_NET_ADMIN",
+        "changes interfaces, routes and the firewall, and no door tells reading those from changing them",
+        "let through only forms that look",
+    ),
+    ("CAP_SYS_NICE", "slows down or starves any process, the shell too", "let through only forms that are meant to"),
+    (
+        "CAP_PERFMON",
+        "watches the kernel and every process: calls, addresses, environments, pieces of memory",
+        "let through only forms that count, and no recording",
+    ),
+    ("CAP_SYS_RESOURCE", "raises the limits that the kernel itself holds a command to", "set `limits` on `cpu`, `memory` and `processes`"),
+];
+
+/// Capabilities for what stays closed in every confinement but `open`.
+const IDLE: [&str; 18] = [
+    "CAP_AUDIT_CONTROL",
+    "CAP_AUDIT_READ",
+    "CAP_AUDIT_WRITE",
+    "CAP_BPF",
+    "CAP_CHOWN",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_LEASE",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_MKNOD",
+    "CAP_SETFCAP",
+    "CAP_SETPCAP",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
 ];
 
 /// Says what there is to say of `read:`.
@@ -139,6 +196,81 @@ pub fn on_sockets(reader: &mut Reader<'_>, node: &Node) {
             reader.warning(span, mistake.with_help("name the sockets that the command needs, and let through only forms that look"));
         }
     }
+}
+
+/// Says what there is to say of `capabilities:`, each by itself.
+pub fn on_capabilities(reader: &mut Reader<'_>, node: &Node) {
+    for (name, span) in items(node).filter_map(|(text, span)| Some((values::capability(text).ok()?, span))) {
+        if let Some((_, what, help)) = WIDE.iter().find(|(wide, ..)| *wide == name) {
+            reader.warning(span, Mistake::new(format!("`capabilities`: {name} {what}")).with_help(*help));
+        } else if IDLE.contains(&name.as_str()) {
+            let mistake = Mistake::new(format!("`capabilities`: {name} is for what stays closed to every command but those under `open`"));
+            reader.warning(span, mistake.with_help("take it out"));
+        }
+    }
+}
+
+/// What is to be said of keys together, once all bases are in.
+pub fn of_whole(confine: &Confinement) -> Vec<(Severity, Mistake)> {
+    use Severity::{Error, Warning};
+    let open = confine.base == Base::Open;
+    let (looks, traces) = (confine.looks(), confine.processes == Processes::Trace && !open);
+    let given = Capabilities::of_names(&confine.capabilities);
+    let reads_all = given.meets(Capabilities::DAC_READ_SEARCH | Capabilities::DAC_OVERRIDE);
+    let sees_all = given.meets(Capabilities::SYS_PTRACE);
+    let anywhere = confine.base == Base::Network && confine.network.is_empty();
+    let cautions = [
+        (
+            looks && !confine.write.is_empty(),
+            Error,
+            "`write` cannot be held to its places for a command that looks at other processes (`processes`)",
+            "give what is written to a rule of its own",
+        ),
+        (
+            looks && matches!(confine.exec, Exec::Paths(_)),
+            Error,
+            "a list under `exec` cannot be held for a command that looks at other processes (`processes`)",
+            "give what is started a rule of its own",
+        ),
+        (
+            looks && !confine.hide.is_empty(),
+            Warning,
+            "`hide` holds where an argument names it and no further, for a command that looks at other processes (`processes`)",
+            "what is hidden by the built-in list is masked",
+        ),
+        (
+            sees_all && !looks && !open,
+            Warning,
+            "CAP_SYS_PTRACE shows nothing more under `processes: own`",
+            "write `processes: look` with it, or take it out",
+        ),
+        (
+            traces && sees_all,
+            Warning,
+            "`processes: trace` with CAP_SYS_PTRACE is as good as root: it reads the memory of every process, keys and passwords in it",
+            "let the command run `as:` the user whose processes it traces",
+        ),
+        (
+            looks && reads_all && !sees_all,
+            Warning,
+            "with `processes` and a capability that reads all, the command reads every file that is not masked, whatever its mode",
+            "let through only forms that name no file",
+        ),
+        (
+            looks && reads_all && sees_all && !traces,
+            Warning,
+            "with `processes` and these capabilities the command reads what root reads: environments and memory of all processes, all that is not masked",
+            "let through only forms that name no file, or let it run `as:` the user whose processes it looks at",
+        ),
+        (
+            given.meets(Capabilities::NET_RAW) && !anywhere && !open,
+            Warning,
+            "CAP_NET_RAW sends any packet anywhere, and shows those of others; `network` does not hold it",
+            "let through only forms that are meant to",
+        ),
+    ];
+    let said = cautions.into_iter().filter(|(so, ..)| *so);
+    said.map(|(_, severity, what, help)| (severity, Mistake::new(what).with_help(help))).collect()
 }
 
 /// `python3.11` is python.

@@ -1,22 +1,25 @@
 //! `confinements:` and `confine:`: reads them and merges their bases in.
 //!
 //! Lists add up along the bases, so that a confinement never shows less than the one it is based on, with two exceptions that make it
-//! stricter: what it hides is taken from an inherited `unhide`, and `limits` are replaced one by one. `exec: any` wins over paths.
+//! stricter: what it hides is taken from an inherited `unhide`, and `limits` are replaced one by one. `exec: any` wins over paths, and of
+//! `processes` what shows more.
 
 use std::collections::BTreeMap;
 
 use super::reader::{Reader, Text};
 use super::{cautions, values};
-use crate::policy::confinement::{Base, Confinement, Exec, Limits};
+use crate::policy::confinement::{Base, Confinement, Exec, Limits, Processes};
 use crate::policy::findings::{Findings, Mistake};
 use crate::policy::load::{Document, Node, Value};
-use crate::words::{Safe, limits, suggest};
+use crate::words::{Safe, Severity, Span, limits, suggest};
 
 /// A confinement as the policy writes it: its base by name, and what it adds.
 #[derive(Clone, Debug)]
 pub struct RawConfinement {
     base: Option<Text>,
     adds: Confinement,
+    /// Where it stands, for what is wrong with the whole of it.
+    span: Span,
 }
 
 /// What stands behind `confine:`.
@@ -43,8 +46,10 @@ pub fn read_reference(reader: &mut Reader<'_>, node: &Node) -> Option<Reference>
 
 /// Reads a confinement.
 pub fn read(reader: &mut Reader<'_>, node: &Node) -> RawConfinement {
-    const KEYS: [&str; 10] = ["base", "read", "write", "hide", "unhide", "exec", "sockets", "network", "capabilities", "limits"];
-    let mut raw = RawConfinement { base: None, adds: Confinement::default() };
+    const KEYS: [&str; 11] =
+        ["base", "read", "write", "hide", "unhide", "exec", "sockets", "network", "capabilities", "processes", "limits"];
+    const PROCESSES: [(&str, Processes); 3] = [("own", Processes::Own), ("look", Processes::Look), ("trace", Processes::Trace)];
+    let mut raw = RawConfinement { base: None, adds: Confinement::default(), span: node.span };
     for entry in reader.map(node, "a confinement", &KEYS) {
         let (node, what) = (&entry.value, format!("`{}`", entry.key));
         let adds = &mut raw.adds;
@@ -61,6 +66,7 @@ pub fn read(reader: &mut Reader<'_>, node: &Node) -> RawConfinement {
                 adds.network = ports.filter_map(|port| reader.measure(port, &what, values::port)).collect();
             }
             "capabilities" => adds.capabilities = reader.values(node, &what, values::capability),
+            "processes" => adds.processes = reader.choice(node, &what, &PROCESSES).unwrap_or_default(),
             _ => adds.limits = read_limits(reader, node),
         }
         match entry.key.as_str() {
@@ -70,6 +76,7 @@ pub fn read(reader: &mut Reader<'_>, node: &Node) -> RawConfinement {
             "unhide" => cautions::on_unhide(reader, node),
             "exec" => cautions::on_exec(reader, node),
             "sockets" => cautions::on_sockets(reader, node),
+            "capabilities" => cautions::on_capabilities(reader, node),
             _ => {}
         }
     }
@@ -194,7 +201,9 @@ impl Confinements {
                 Mistake::new("`open` holds a command back from nothing, and so not to a list under `exec`, `sockets` or `network` either");
             findings.error(document, base.span, mistake.with_help("refine `inspect`, `service` or `network` with what the command needs"));
         }
+        let known = cautions::of_whole(&merged);
         merged.name = name;
+        merged.processes = merged.processes.max(adds.processes);
         merged.hide.retain(|pattern| !adds.unhide.contains(pattern));
         merged.unhide.retain(|pattern| !adds.hide.contains(pattern));
         for (list, more) in [
@@ -223,6 +232,12 @@ impl Confinements {
         bounds.processes = more.processes.or(bounds.processes);
         bounds.files = more.files.or(bounds.files);
         bounds.file_size = more.file_size.or(bounds.file_size);
+        for (severity, mistake) in cautions::of_whole(&merged).into_iter().filter(|caution| !known.contains(caution)) {
+            match severity {
+                Severity::Error => findings.error(document, raw.span, mistake),
+                Severity::Warning => findings.warning(document, raw.span, mistake),
+            }
+        }
         Some(merged)
     }
 }

@@ -9,7 +9,7 @@ use crate::policy::types::RawType;
 use crate::words::limits;
 
 /// The keys of a rule in its long form.
-pub const ALLOW_KEYS: [&str; 9] = ["run", "as", "confine", "timeout", "output", "note", "path", "options", "home"];
+pub const ALLOW_KEYS: [&str; 11] = ["run", "as", "confine", "timeout", "output", "note", "path", "options", "home", "confirm", "witness"];
 /// A refusal has no terms.
 pub const DENY_KEYS: [&str; 3] = ["run", "note", "options"];
 
@@ -35,6 +35,8 @@ pub struct RawTerms {
     pub exact: bool,
     /// `home: account`.
     pub account_home: bool,
+    pub confirm: bool,
+    pub witness: Option<Text>,
 }
 
 /// `defaults:` of a file.
@@ -97,6 +99,8 @@ fn read_long_rule(reader: &mut Reader<'_>, node: &Node, keys: &[&str]) -> Vec<Ra
             "note" => terms.note = reader.text(node, &what).map(|text| text.value),
             "path" => terms.path = reader.value(node, &what, values::path),
             "options" => terms.exact = reader.choice(node, &what, &[("exact", true)]).unwrap_or_default(),
+            "confirm" => terms.confirm = reader.boolean(node, &what).unwrap_or_default(),
+            "witness" => terms.witness = reader.text(node, &what),
             _ => terms.account_home = reader.choice(node, &what, &[("account", true)]).unwrap_or_default(),
         }
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::policy::findings::Mistake;
 use crate::policy::run_as::RunAsParts;
 use crate::policy::settings::PROTECTIONS;
+use crate::sys::capability;
 use crate::words::{Safe, suggest};
 
 /// Milliseconds of `90s`, `5m`, `2h`, `1d`, or several together, the larger unit first: `1h30m`.
@@ -175,60 +176,15 @@ pub fn port(text: &str) -> Result<String, Mistake> {
 pub fn capability(text: &str) -> Result<String, Mistake> {
     let upper = text.to_ascii_uppercase();
     let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
-    if CAPABILITIES.contains(&bare) {
+    if capability::NAMES.contains(&bare) {
         return Ok(format!("CAP_{bare}"));
     }
-    let help = match suggest::nearest(bare, CAPABILITIES) {
+    let help = match suggest::nearest(bare, capability::NAMES) {
         Some(near) => format!("did you mean `CAP_{near}`?"),
         None => "capabilities(7) lists them".to_owned(),
     };
     Err(Mistake::new(format!("no capability `{}`", Safe(text.as_bytes()))).with_help(help))
 }
-
-/// Linux 6.18, include/uapi/linux/capability.h.
-const CAPABILITIES: [&str; 41] = [
-    "AUDIT_CONTROL",
-    "AUDIT_READ",
-    "AUDIT_WRITE",
-    "BLOCK_SUSPEND",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "KILL",
-    "LEASE",
-    "LINUX_IMMUTABLE",
-    "MAC_ADMIN",
-    "MAC_OVERRIDE",
-    "MKNOD",
-    "NET_ADMIN",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_RAW",
-    "PERFMON",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYSLOG",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_CHROOT",
-    "SYS_MODULE",
-    "SYS_NICE",
-    "SYS_PACCT",
-    "SYS_PTRACE",
-    "SYS_RAWIO",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "WAKE_ALARM",
-];
 
 /// The name of a protection.
 pub fn protection(text: &str) -> Result<String, Mistake> {
@@ -375,6 +331,8 @@ mod tests {
         };
         fits(host, &["db-*", "!db-canary", "web[0-9].example.com"], &["", "!", "db 1", "a/b", "!!a", "db;id"]);
         fits(account, &["breakglass", "%oncall", "!%admins", "svc_1@example.com"], &["", "%", "!", "a b", "a:b", "%!a", "-a", "*"]);
+        let people = ["web", "root", "web:adm", ":adm", "svc_1@example.com:domain$"];
+        fits(run_as, &people, &["", ":", "web:", "a:b:c", "a b", ":a b", "-web", "web:-adm", "%adm", ":%adm", "!web"]);
         fits(name, &["unit", "pg-log", "a1_b"], &["", "Unit", "1a", "a:b", "a b", "a<b"]);
         fits(path, &["/", "/var/log", "/a b"], &["", "var", "/var/", "//", "/a/../b", "/./a", "~/x"]);
         fits(path_glob, &["~", "~/.ssh", "/var/log/**", "/etc/*.conf"], &["", "~user/x", "var/*", "/a/../*", "~/"]);

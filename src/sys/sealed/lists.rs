@@ -14,8 +14,9 @@ use crate::sys::seccomp::{Allowed, Check, Otherwise};
 
 /// Terminal settings read and written, the foreground group, the window's size, bytes waiting; and `FIONBIO`, for the editor's own pair.
 /// Not what is typed (`TIOCSTI`), whose the terminal is, or how large.
-const IOCTLS: [libc::Ioctl; 12] = [
+const IOCTLS: [libc::Ioctl; 13] = [
     libc::TCGETS,
+    libc::TCFLSH,
     libc::TCSETS,
     libc::TCSETSW,
     libc::TCSETSF,

@@ -23,10 +23,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 pub use process::{Process, StartError, living, start};
 
+use super::capability::{self, Capabilities};
 use super::identity::{Change, Identity};
 use super::seccomp::{self, Filter, ListError};
 use super::step::{SpawnError, Step};
-use super::{capability, landlock, raw};
+use super::{landlock, raw};
 
 /// Which process is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +83,7 @@ impl Seal {
     fn give_up(&self) -> Result<(), SpawnError> {
         at(Step::NoNewPrivileges, prctl(libc::PR_SET_NO_NEW_PRIVS, 1))?;
         at(Step::Ruleset, self.ruleset.as_ref().map_or(Ok(()), |ruleset| landlock::restrict(ruleset.as_raw_fd())))?;
-        at(Step::BoundingSet, if self.bounds { capability::bound(0) } else { Ok(()) })?;
+        at(Step::BoundingSet, if self.bounds { capability::bound(Capabilities::default(), 0) } else { Ok(()) })?;
         at(Step::Identity, self.change.as_ref().map_or(Ok(()), Change::make_in_thread))?;
         at(Step::Capabilities, capability::clear())?;
         at(Step::ParentDeath, prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as usize))?;

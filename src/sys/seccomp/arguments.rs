@@ -70,6 +70,19 @@ const PRIO_PROCESS: u32 = 0;
 const IOPRIO_WHO_PROCESS: u32 = 1;
 /// `PER_LINUX`, which is what everybody has, and the question for what one has.
 const PERSONALITIES: [u32; 2] = [0, u32::MAX];
+/// Requests of ptrace(2) that look at a process, stop it and let it go on; those that change its memory, its registers or what it is signalled are
+/// not among them. A signal that is waiting can be replaced when it goes on, so what is traced can be ended.
+///
+/// PEEKTEXT, PEEKDATA, PEEKUSER, CONT, GETREGS, GETFPREGS, ATTACH, DETACH, SYSCALL; SETOPTIONS, GETEVENTMSG, GETSIGINFO; GETREGSET;
+/// SEIZE, INTERRUPT, LISTEN, PEEKSIGINFO, GETSIGMASK; GET_SYSCALL_INFO, GET_RSEQ_CONFIGURATION (linux/ptrace.h).
+const PTRACE_LOOKS: [(u32, u32); 10] =
+    [(1, 3), (7, 7), (12, 12), (14, 14), (16, 17), (24, 24), (0x4201, 0x4202), (0x4204, 0x4204), (0x4207, 0x420a), (0x420e, 0x420f)];
+/// Those of them that take options: SETOPTIONS, SEIZE.
+const PTRACE_OPTIONS: [u32; 2] = [0x4200, 0x4206];
+/// `PTRACE_O_EXITKILL`, `PTRACE_O_SUSPEND_SECCOMP`.
+const PTRACE_REFUSED: u32 = 3 << 20;
+/// Flags of open(2) by which something changes.
+const WRITING: u32 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND) as u32;
 /// Clocks from here on are devices that are open; those below are the kernel's (`MAX_CLOCKS`).
 const DEVICE_CLOCKS: u32 = 16;
 /// Reading the kernel's messages, and how many there are: `SYSLOG_ACTION_READ_ALL`, `SIZE_UNREAD`, `SIZE_BUFFER`. It asks for the
@@ -103,6 +116,7 @@ impl Builder<'_> {
             Class::Setpriority => self.of_itself(PRIO_PROCESS),
             Class::IoprioSet => self.of_itself(IOPRIO_WHO_PROCESS),
             Class::Scheduling => self.allow_values(0, &[0]),
+            Class::Ptrace => self.ptrace(),
             Class::Open => self.open(1),
             Class::Openat => self.open(2),
             Class::Personality => self.allow_values(0, &PERSONALITIES),
@@ -111,7 +125,7 @@ impl Builder<'_> {
             Class::Shmctl => self.allow_values(1, &SHM_STATISTICS),
             Class::Semctl => self.allow_values(2, &SEM_STATISTICS),
             Class::Msgctl => self.allow_values(1, &MSG_STATISTICS),
-            Class::Seccomp => self.refuse_bits(1, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32),
+            Class::Seccomp => self.refuse_bits(1, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32, NOT_PERMITTED),
             // The rest is answered by its number.
             _ => self.program.answer(NOT_PERMITTED),
         }
@@ -138,8 +152,8 @@ impl Builder<'_> {
     }
 
     /// Lets an `int` have no bit of some.
-    fn refuse_bits(&mut self, argument: u8, bits: u32) {
-        let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
+    fn refuse_bits(&mut self, argument: u8, bits: u32, refusal: u32) {
+        let (allow, refuse) = (self.to(ALLOW), self.to(refusal));
         self.program.load(Word::Low(argument));
         self.program.branch(Test::AnyOf(bits), refuse, allow);
     }
@@ -172,7 +186,7 @@ impl Builder<'_> {
 
     fn clone_flags(&mut self) {
         if !self.calls.count_processes {
-            return self.refuse_bits(0, CLONE_REFUSED);
+            return self.refuse_bits(0, CLONE_REFUSED, NOT_PERMITTED);
         }
         let refuse = self.to(NOT_PERMITTED);
         let thread = self.to(ALLOW);
@@ -209,12 +223,38 @@ impl Builder<'_> {
 
     fn ioctl(&mut self) {
         let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
-        let mut refused: Vec<_> = IOCTL_REFUSED.into_iter().chain(IOCTL_ATTRIBUTES).collect();
-        refused.sort_unstable();
-        let ranges = refused.into_iter().flat_map(|(first, last)| [(first, refuse), (last + 1, allow)]);
-        let ranges: Vec<_> = std::iter::once((0, allow)).chain(ranges).collect();
+        let refused = [&IOCTL_REFUSED[..], &IOCTL_ATTRIBUTES, self.requests_of_host()].concat();
         self.program.load(Word::Low(1));
-        self.program.decide(&ranges);
+        self.within(&refused, refuse, allow);
+    }
+
+    /// Jumps by whether the loaded word is in one of some ranges, which do not overlap.
+    fn within(&mut self, ranges: &[(u32, u32)], holds: Label, fails: Label) {
+        let mut ranges = ranges.to_vec();
+        ranges.sort_unstable();
+        // Those that touch are one.
+        let mut apart: Vec<(u32, u32)> = Vec::new();
+        for (first, last) in ranges {
+            match apart.last_mut() {
+                Some((_, end)) if *end + 1 == first => *end = last,
+                _ => apart.push((first, last)),
+            }
+        }
+        let edges = apart.into_iter().flat_map(|(first, last)| [(first, holds), (last + 1, fails)]);
+        let edges: Vec<_> = std::iter::once((0, fails)).chain(edges).collect();
+        self.program.decide(&edges);
+    }
+
+    /// The request is a `long`: the kernel knows none with a bit in its high half.
+    fn ptrace(&mut self) {
+        let (allow, refuse) = (self.to(ALLOW), self.to(NOT_PERMITTED));
+        let (options, others) = (self.program.label(), self.program.label());
+        self.program.load(Word::Low(0));
+        self.one_of(&PTRACE_OPTIONS, options, others);
+        self.program.place(others);
+        self.within(&PTRACE_LOOKS, allow, refuse);
+        self.program.place(options);
+        self.refuse_bits(3, PTRACE_REFUSED, NOT_PERMITTED);
     }
 
     /// To read them, or its own. Of cores it looks as if it were set; but not where the old limit is asked for too, which would be missing.
@@ -249,9 +289,12 @@ impl Builder<'_> {
         self.allow_values(1, &[0]);
     }
 
-    /// No `O_TRUNC` unless the file is opened for writing, which Landlock asks about. The access mode 3 is neither: the kernel asks the
+    /// Nothing that changes, where nobody else holds that; the listener knows an exception. Else no `O_TRUNC` unless the file is opened for writing, which Landlock asks about. The access mode 3 is neither: the kernel asks the
     /// file's mode for both, opens it for none, and cuts it short.
     fn open(&mut self, flags: u8) {
+        if self.calls.read_only {
+            return self.refuse_bits(flags, WRITING, self.asked(NO_ACCESS));
+        }
         let (allow, refuse) = (self.to(ALLOW), self.to(NO_ACCESS));
         self.program.load(Word::Low(flags));
         self.program.jump_unless(Test::AnyOf(libc::O_TRUNC as u32), allow);

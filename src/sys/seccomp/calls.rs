@@ -1,5 +1,7 @@
 //! Which system calls a child may make.
 
+use crate::sys::capability::Capabilities;
+
 /// What a filter lets through. The default is the strictest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
@@ -15,6 +17,13 @@ pub struct Calls {
     pub count_processes: bool,
     /// Whether memory is limited: then there are no files in memory, which no limit counts until they are mapped.
     pub count_memory: bool,
+    /// Those that the command has; `capable` says what they open.
+    pub capabilities: Capabilities,
+    /// Whether the filter alone holds files, Landlock being left out: nothing is opened for writing, and no name is made or taken away.
+    /// The listener is asked whether what would be opened for writing is one of the few files that may.
+    pub read_only: bool,
+    /// Whether other processes can be traced: looked at, stopped, and let go on.
+    pub trace: bool,
 }
 
 /// Other programs.

@@ -28,10 +28,15 @@ pub(super) const fn error(errno: i32) -> u32 {
 
 /// What becomes of the calls of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
+pub(super) enum Action {
     Answer(u32),
     /// That depends on the arguments.
     Inspect(Class),
+}
+
+impl Action {
+    pub(super) const ALLOW: Action = Action::Answer(ALLOW);
+    pub(super) const REFUSE: Action = Action::Answer(NOT_PERMITTED);
 }
 
 /// What is let through because nobody else can say it: pointers with exactly these values.
@@ -165,9 +170,12 @@ impl Builder<'_> {
     fn action(&self, class: Class) -> Action {
         let calls = self.calls;
         let free = |free: bool, otherwise: u32| Action::Answer(if free { ALLOW } else { otherwise });
+        if let Some(action) = self.by_capability(class) {
+            return action;
+        }
         match class {
-            Class::Plain => Action::Answer(ALLOW),
-            Class::Refused => Action::Answer(NOT_PERMITTED),
+            Class::Plain | Class::Adjtimex => Action::ALLOW,
+            Class::Refused | Class::Perf => Action::REFUSE,
             Class::Missing => Action::Answer(NOT_THERE),
             Class::Execve if calls.exec == Exec::Any => Action::Answer(ALLOW),
             Class::Execve if self.cookie.is_none() => Action::Answer(self.asked(NO_ACCESS)),
@@ -191,11 +199,17 @@ impl Builder<'_> {
                 Signals::Asked => Action::Answer(self.asked(NOT_PERMITTED)),
                 Signals::NotTo(_) => Action::Inspect(class),
             },
+            Class::Ptrace if !calls.trace => Action::REFUSE,
+            Class::ReadMemory => free(calls.trace, NOT_PERMITTED),
+            Class::Change => free(!calls.read_only, NO_ACCESS),
+            // A name in the file system, if there are sockets that have such. Which socket it is, is out of sight.
+            Class::Bind => free(!calls.read_only || calls.unix == Unix::Pairs, NO_ACCESS),
             Class::MemoryFile => free(!calls.count_memory, NOT_THERE),
+            Class::Truncate if calls.read_only => Action::Answer(NO_ACCESS),
             Class::Truncate => free(!calls.guard_truncation, NOT_PERMITTED),
-            Class::Open | Class::Openat if !calls.guard_truncation => Action::Answer(ALLOW),
+            Class::Open | Class::Openat if !calls.guard_truncation && !calls.read_only => Action::ALLOW,
             // Its flags are in memory.
-            Class::Openat2 => free(!calls.guard_truncation, NOT_THERE),
+            Class::Openat2 => free(!calls.guard_truncation && !calls.read_only, NOT_THERE),
             _ => Action::Inspect(class),
         }
     }

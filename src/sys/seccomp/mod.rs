@@ -11,6 +11,7 @@
 mod allow_list;
 mod arguments;
 pub mod calls;
+mod capable;
 mod filter;
 mod sockets;
 mod table;

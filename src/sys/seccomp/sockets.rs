@@ -3,14 +3,15 @@
 //! A filter sees numbers, not descriptors: what a call may do is decided by which sockets there can be at all. So no datagram socket of
 //! AF_UNIX (it sends to any path), and pairs of streams only; no AF_INET that is not of the confinement. Of netlink, what reads: routes and
 //! links, sockets, generic families (ethtool), device events. To change anything through these the kernel asks for a capability, and no
-//! message reaches another process. Other families do not exist for a command.
+//! message reaches another process. Other families do not exist for a command. Capabilities open more of these: `capable` says which.
 //!
 //! Where connecting is asked of the listener, sends need not be as long as nothing but TCP can be made: it takes no address but with
 //! `MSG_FASTOPEN`, which says EOPNOTSUPP, as on a host where that is switched off. So netlink goes on working without the listener.
 
 use super::calls::{Inet, Unix};
 use super::filter::{ALLOW, Builder, NO_ACCESS, error};
-use super::{Label, Test, Word};
+use super::{Test, Word};
+use crate::sys::capability::Capabilities;
 
 /// The type is in these bits of the second argument; flags are above them (`SOCK_TYPE_MASK` of linux/net.h).
 const TYPE: u32 = 0xf;
@@ -42,11 +43,16 @@ impl Builder<'_> {
     pub(super) fn socket(&mut self) {
         let (netlink, unix, inet) = (self.program.label(), self.program.label(), self.program.label());
         let unknown = self.to(NO_FAMILY);
-        let families = [(libc::AF_UNIX, unix), (libc::AF_INET, inet), (libc::AF_INET6, inet), (libc::AF_NETLINK, netlink)];
+        let mut families = vec![(libc::AF_UNIX, unix), (libc::AF_INET, inet), (libc::AF_INET6, inet), (libc::AF_NETLINK, netlink)];
+        if self.has(Capabilities::NET_RAW) {
+            families.push((libc::AF_PACKET, self.to(ALLOW)));
+        }
+        let families: Vec<_> = families.into_iter().map(|(family, label)| (family as u32, label)).collect();
         self.program.load(Word::Low(0));
-        self.program.choose(&families.map(|(family, label)| (family as u32, label)), unknown);
+        self.program.choose(&families, unknown);
         self.program.place(netlink);
-        self.protocol(&NETLINK, ALLOW, NO_PROTOCOL);
+        let netfilter: &[u32] = if self.has(Capabilities::NET_ADMIN) { &[libc::NETLINK_NETFILTER as u32] } else { &[] };
+        self.protocol(&[&NETLINK, netfilter].concat(), ALLOW, NO_PROTOCOL);
         self.program.place(unix);
         self.unix_socket();
         self.program.place(inet);
@@ -65,23 +71,28 @@ impl Builder<'_> {
     fn inet_socket(&mut self) {
         let (stream, datagram, raw) = (self.program.label(), self.program.label(), self.program.label());
         let idle = self.asked(NO_ACCESS);
-        let (types, datagrams, answer): (&[(u32, Label)], &[u32], u32) = match self.calls.inet {
+        let any_raw = self.has(Capabilities::NET_RAW);
+        let outbound = self.calls.inet == Inet::Outbound;
+        let (streams, datagrams, answer): (bool, &[u32], u32) = match self.calls.inet {
             Inet::Any => return self.program.answer(ALLOW),
-            Inet::Idle => (&[(DATAGRAM, datagram)], &UDP, idle),
-            Inet::Asked { datagrams: false } => (&[(STREAM, stream), (DATAGRAM, datagram)], &UDP, idle),
-            Inet::Asked { datagrams: true } => (&[(STREAM, stream), (DATAGRAM, datagram)], &UDP, ALLOW),
-            Inet::Outbound => (&[(STREAM, stream), (DATAGRAM, datagram), (RAW, raw)], &[&UDP[..], &ICMP].concat(), ALLOW),
+            Inet::Idle => (false, &UDP, idle),
+            Inet::Asked { datagrams: false } => (true, &UDP, idle),
+            Inet::Asked { datagrams: true } => (true, &UDP, ALLOW),
+            Inet::Outbound => (true, &[&UDP[..], &ICMP].concat(), ALLOW),
         };
+        let raw = if any_raw { self.to(ALLOW) } else { raw };
+        let types = [(true, (DATAGRAM, datagram)), (streams, (STREAM, stream)), (any_raw || outbound, (RAW, raw))];
+        let types: Vec<_> = types.into_iter().filter_map(|(there, kind)| there.then_some(kind)).collect();
         let no_access = self.to(NO_ACCESS);
         self.load_type();
-        self.program.choose(types, no_access);
+        self.program.choose(&types, no_access);
         self.program.place(datagram);
         self.protocol(datagrams, answer, NO_ACCESS);
-        if types.len() > 1 {
+        if streams {
             self.program.place(stream);
             self.protocol(&TCP, ALLOW, NO_ACCESS);
         }
-        if types.len() > 2 {
+        if outbound && !any_raw {
             self.program.place(raw);
             self.protocol(&ICMP, ALLOW, NO_ACCESS);
         }

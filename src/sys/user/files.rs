@@ -17,7 +17,7 @@ use crate::words::limits;
 pub(super) const PASSWD: &str = "/etc/passwd";
 pub(super) const GROUP: &str = "/etc/group";
 
-/// Bytes in the name of a user or a group, as in useradd(8) of the longest kind.
+/// Bytes in the name of a user or a group: the longest that useradd(8) makes.
 const LONGEST_NAME: usize = 256;
 
 /// A group.

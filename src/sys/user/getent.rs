@@ -23,6 +23,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Pid, pipe2};
 
 use super::UserError;
+use crate::sys::capability::Capabilities;
 use crate::sys::file::{Directory, Owner};
 use crate::sys::identity::{self, Identity};
 use crate::sys::process::{self, Change, Group, Prepared, Spec};
@@ -89,6 +90,7 @@ fn prepare(argv: &[String], output: OwnedFd) -> io::Result<Prepared> {
         directory: Rc::new(open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?),
         descriptors: [Rc::clone(&null), output, null],
         identity: Some(nobody()?),
+        capabilities: Capabilities::default(),
         calls: None,
         ruleset: None,
         limits: Vec::new(),

@@ -1,7 +1,7 @@
 //! The user database, and what privilege this process was started with.
 //!
 //! `/etc/passwd` and `/etc/group` are read here, before all others, and on a host that has nothing else (nsswitch.conf(5)) they are all that is
-//! asked. What they lack is asked of the host's other sources by a child without any privilege (see [`getent`]): no code of a directory service
+//! asked. What they lack is asked of the host's other sources by a child without any privilege (see `getent.rs`): no code of a directory service
 //! runs in this process, and none is needed to link it statically. Where both know a name, the files win.
 //!
 //! Whether somebody lent us privilege is asked of the ids and capabilities themselves, not of `AT_SECURE`: SELinux sets that for every

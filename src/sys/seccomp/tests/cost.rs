@@ -53,6 +53,7 @@ fn cost_of_a_filter() {
         guard_truncation: true,
         count_processes: true,
         count_memory: true,
+        ..Calls::default()
     };
     let filters = [
         ("inspect", Filter::new(&Calls { listener: true, signals: Signals::Free, ..Calls::default() }, Some(COOKIE.into()))),

@@ -2,6 +2,7 @@
 
 mod allow_list;
 mod answers;
+mod capable;
 mod cost;
 mod kernel;
 mod programs;
@@ -11,6 +12,7 @@ mod tables;
 use super::calls::{Exec, Inet, Signals, Unix};
 use super::table::{CALLS, Machine};
 use super::{Calls, Filter};
+use crate::sys::capability::Capabilities;
 
 const COOKIE: [u64; 3] = [0x1234_5678_9abc, 0x2345_6789_abc0, 0x3456_789a_bcd8];
 
@@ -75,7 +77,10 @@ fn every_calls() -> Vec<Calls> {
                     for switches in [0b0000, 0b0001, 0b1110, 0b1111] {
                         let [listener, count_memory, guard_truncation, count_processes] = [1, 2, 4, 8].map(|bit| switches & bit != 0);
                         let signals = signals.clone();
-                        all.push(Calls { listener, exec, unix, inet, signals, guard_truncation, count_processes, count_memory });
+                        let switched = Calls { listener, guard_truncation, count_processes, count_memory, ..Calls::default() };
+                        let held = Calls { exec, unix, inet, signals, ..switched };
+                        let capable = Calls { capabilities: opening(), read_only: true, trace: true, ..held.clone() };
+                        all.extend([held, capable]);
                     }
                 }
             }
@@ -84,14 +89,19 @@ fn every_calls() -> Vec<Calls> {
     all
 }
 
+/// All that open something.
+fn opening() -> Capabilities {
+    Capabilities::NET_RAW | Capabilities::NET_ADMIN | Capabilities::SYS_NICE | Capabilities::PERFMON | Capabilities::SYS_ADMIN
+}
+
 /// A bit that the kernel does not see in an `int`.
 const HIGH: i64 = 1 << 40;
 
 /// A call, its arguments and the answer.
-type Row = (&'static str, &'static [i64], u32);
+type Row<'a> = (&'a str, &'a [i64], u32);
 
 /// Both machines answer so, where they have the call.
-fn check(calls: &Calls, rows: &[Row]) {
+fn check(calls: &Calls, rows: &[Row<'_>]) {
     for machine in [Machine::X86_64, Machine::Aarch64] {
         let filter = Filter::for_machine(machine, calls, Some(COOKIE.into())).unwrap();
         for (name, given, expected) in rows {

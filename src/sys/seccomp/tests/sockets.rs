@@ -120,7 +120,7 @@ fn an_idle_internet_is_one_socket_that_is_handed_out() {
 #[test]
 fn an_asked_internet_asks_about_every_address() {
     for (listener, asked) in [(true, NOTIFY), (false, NO_ACCESS)] {
-        let common: [Row; 13] = [
+        let common: [Row<'_>; 13] = [
             ("socket", &[INET, STREAM | FLAGS, 0], ALLOW),
             ("socket", &[INET6, STREAM, 6], ALLOW),
             ("socket", &[INET, STREAM, 262], NO_ACCESS),
