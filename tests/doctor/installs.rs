@@ -24,7 +24,7 @@ fn install(name: &str) {
     let commands: Vec<&str> = block.lines().map(|line| line.strip_prefix("# ").unwrap()).collect();
     assert!(commands.len() > 1, "{commands:?}");
     for command in commands {
-        shell(&command.replace(" posternsh ", concat!(" ", env!("CARGO_BIN_EXE_posternsh"), " ")));
+        shell(&command.replace("target/static/posternsh", env!("CARGO_BIN_EXE_posternsh")));
     }
 }
 
