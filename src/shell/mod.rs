@@ -12,7 +12,7 @@
 //! | [`in_force`] | the policy in force, and what of it a person may see |
 //! | [`names`] | what the front asks of the file system |
 //! | [`runs_as`] | who runs a command, for `explain` |
-//! | [`clock`], [`terminal`] | how a session ends, and what it leaves |
+//! | [`clock`], `terminal` | how a session ends, and what it leaves |
 //! | [`message`] | everything that the person reads |
 #![forbid(unsafe_code)]
 

@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 
 use super::install::{Finding, Host, host, shell, start_rsyslogd};
 
+/// What undoes what becomes of the shell when its set-user-ID bit is gone.
+const ROOT_INSTALL: &str = "chown root:postern /usr/bin/posternsh; chmod 4750 /usr/bin/posternsh";
+
 /// One break: the ids of what it brings, how to do it, and how to undo what lies outside of /etc.
-struct Break {
+pub struct Break {
     ids: &'static [&'static str],
     script: &'static str,
     undo: &'static str,
 }
 
-const fn broken(ids: &'static [&'static str], script: &'static str) -> Break {
+pub const fn broken(ids: &'static [&'static str], script: &'static str) -> Break {
     Break { ids, script, undo: "" }
 }
 
@@ -22,7 +25,7 @@ impl Break {
 }
 
 /// Breaks a host, and expects these findings more than before; the commands that are printed mend it, or else the break is undone.
-fn assert_found_and_mended(host: &Host, broken: &Break, before: &BTreeSet<Finding>) {
+pub fn assert_found_and_mended(host: &Host, broken: &Break, before: &BTreeSet<Finding>) {
     shell(broken.script);
     let new: Vec<_> = host.findings().difference(before).cloned().collect();
     let ids: BTreeSet<&str> = new.iter().map(|finding| finding.id.as_str()).collect();
@@ -50,14 +53,21 @@ fn breaks_of_the_programs_are_found() {
     assert_all(&[
         broken(&["shell.owner"], "chmod g+w /usr/bin/posternsh"),
         broken(&["shell.owner"], "chmod o+w /usr/bin/postern"),
-        broken(&["shell.owner"], "chown nobody /usr/bin/posternsh"),
+        // chown takes the bit away, so what is left is the plain install.
+        broken(&["audit.directory", "shell.owner", "shell.privilege"], "chown nobody /usr/bin/posternsh").undo(ROOT_INSTALL),
         // Above both programs: one directory, found twice.
         broken(&["shell.owner"], "chmod g+w /usr/bin"),
-        broken(&["shell.privilege"], "chmod u+s /usr/bin/posternsh"),
+        broken(&["audit.directory", "shell.privilege"], "chmod u-s /usr/bin/posternsh").undo(ROOT_INSTALL),
         broken(&["shell.privilege"], "chmod g+s /usr/bin/posternsh"),
+        broken(&["shell.privilege"], "chmod o+x /usr/bin/posternsh"),
+        broken(&["shell.privilege"], "chmod 4755 /usr/bin/posternsh"),
+        broken(&["shell.privilege"], "chmod g-x /usr/bin/posternsh"),
+        broken(&["shell.privilege"], "chgrp users /usr/bin/posternsh; chmod 4750 /usr/bin/posternsh"),
         broken(&["shell.listed"], "echo /usr/bin/posternsh >> /etc/shells"),
         broken(&["shell.preload"], "find /usr/lib -name 'libm.so.6' | head -1 > /etc/ld.so.preload"),
         broken(&["shell.mount"], "mount --bind /usr/bin/posternsh /usr/bin/posternsh; mount -o remount,bind,noexec /usr/bin/posternsh")
+            .undo("umount /usr/bin/posternsh"),
+        broken(&["shell.mount"], "mount --bind /usr/bin/posternsh /usr/bin/posternsh; mount -o remount,bind,nosuid /usr/bin/posternsh")
             .undo("umount /usr/bin/posternsh"),
         broken(&["kernel.hidepid"], "mount -o remount,hidepid=2 /proc"),
     ]);
@@ -88,8 +98,10 @@ fn breaks_of_the_records_are_found() {
     assert_all(&[
         broken(&["audit.directory"], "chmod 755 /var/log/postern"),
         broken(&["audit.directory"], "chown nobody /var/log/postern"),
-        broken(&["audit.directory"], "rmdir /var/log/postern"),
-        broken(&["audit.space"], "mount -t tmpfs -o size=1m,mode=1733 tmpfs /var/log/postern").undo("umount /var/log/postern"),
+        broken(&["audit.directory"], "rm -r /var/log/postern"),
+        broken(&["audit.directory"], "chmod 1733 /var/log/postern"),
+        broken(&["audit.directory"], "chgrp postern /var/log/postern; chmod 750 /var/log/postern"),
+        broken(&["audit.space"], "mount -t tmpfs -o size=1m,mode=700 tmpfs /var/log/postern").undo("umount /var/log/postern"),
         broken(&["audit.rsyslog"], "rm /etc/rsyslog.d/10-postern.conf"),
         broken(&["audit.rsyslog"], "echo 'global(maxMessageSize=\"1k\")' > /etc/rsyslog.d/01-small.conf"),
     ]);
@@ -157,6 +169,11 @@ fn breaks_of_the_account_are_found() {
         broken(&["account.password"], "echo breakglass:secret | chpasswd -c SHA512"),
         broken(&["account.groups"], "groupadd docker; gpasswd -a breakglass docker"),
         broken(&["account.groups"], "gpasswd -a breakglass adm"),
+        // The snippet is for the group too.
+        broken(
+            &["account.groups", "sshd.authinfo", "sshd.command", "sshd.environment", "sshd.forwarding", "sshd.keys", "sshd.rc"],
+            "gpasswd -d breakglass postern",
+        ),
         broken(&["account.files"], "runuser -u breakglass -- touch /home/breakglass/.forward"),
         broken(
             &["account.files"],

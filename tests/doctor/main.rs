@@ -6,6 +6,7 @@
 
 mod breaks;
 mod install;
+mod installs;
 #[path = "../ssh/process.rs"]
 #[allow(dead_code, reason = "shared with tests that talk to programs")]
 mod process;

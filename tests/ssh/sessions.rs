@@ -144,6 +144,7 @@ fn rsyslog_has_every_record_of_the_session_in_order_with_its_fields() {
         in_sequence(session);
     }
     let [hello, refused, invalid, _] = &local[..] else { panic!("four sessions, got {}", local.len()) };
+    assert_eq!(hello.events("session.start")[0]["install"], "root");
     let start = &hello.events("command.start")[0];
     assert_eq!((&start["line"], &start["decision"], &start["command"]), (&json!("echo hello"), &json!("allow"), &json!(1)));
     assert_eq!(start["stages"][0]["argv"], json!(["echo", "hello"]));

@@ -72,7 +72,8 @@ impl Host {
         let accounts = accounts(&users, named)?;
         let owners = Owners {
             group: user::group_members(GROUP).map_err(failed)?.map(|(gid, _)| gid.as_raw()),
-            user: user::by_name(USER).map_err(failed)?.map(|user| user.uid.as_raw()),
+            // Of those that are listed: to ask for one that is not there asks every service of the host.
+            user: users.iter().find(|user| user.name == USER).map(|user| user.uid.as_raw()),
         };
         let shells = shells(&accounts);
         let policy = InForce::open(Path::new(paths::STATE_DIR), Owner::Root);
