@@ -257,6 +257,7 @@ impl Planner<'_> {
                 argv: &executable.argv,
                 environment: &environment,
                 directory: Rc::clone(&self.directory),
+                namespace: None,
                 descriptors: descriptors.standard,
                 identity: user.identity.clone(),
                 calls: plan.calls.clone(),

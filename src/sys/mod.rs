@@ -13,6 +13,7 @@ pub mod file;
 pub mod identity;
 pub mod image;
 pub mod landlock;
+pub mod mount;
 pub mod notify;
 pub mod process;
 pub mod prompt;
