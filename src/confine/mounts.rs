@@ -17,8 +17,7 @@ use crate::sys::mount::Held;
 pub(super) const COVERS: &str = "postern-covers";
 
 /// File systems whose server, near or far, may not answer: nothing in them is looked up without a deadline.
-const REMOTE: [&str; 12] =
-    ["nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "afs", "lustre", "9p", "autofs", "fuse", "fuseblk"];
+const REMOTE: [&str; 12] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "afs", "lustre", "9p", "autofs", "fuse", "fuseblk"];
 
 /// The mounts of this process.
 #[derive(Debug, Default)]
@@ -68,6 +67,11 @@ impl Mounts {
     /// What a path without links is in.
     pub fn of(&self, path: &Path) -> Option<&Mount> {
         path.ancestors().find_map(|point| self.at(point))
+    }
+
+    /// Whether anything may hang, where people mount it.
+    pub fn any_remote(&self) -> bool {
+        self.all.iter().any(|mount| mount.remote && !mount.point.starts_with("/proc"))
     }
 
     /// The other paths at which what a path leads to shows as well. Those at which only a part of it shows among them.
@@ -186,10 +190,12 @@ mod tests {
 
     #[test]
     fn a_path_shows_wherever_its_file_system_is_mounted() {
-        let table = "1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 8:1 /srv/data /mnt rw - ext4 /dev/a rw\n3 1 8:1 /srv/data/key /run/k ro - ext4 /dev/a rw
+        let table =
+            "1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 8:1 /srv/data /mnt rw - ext4 /dev/a rw\n3 1 8:1 /srv/data/key /run/k ro - ext4 /dev/a rw
 4 1 8:2 / /home rw,nodev,noexec - nfs4 server:/ rw\n5 1 0:9 /file /srv/data/key rw - tmpfs postern-covers rw\n";
         let mounts = Mounts::parse(table.as_bytes());
-        let views = |path: &str| mounts.other_views(Path::new(path)).iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
+        let views =
+            |path: &str| mounts.other_views(Path::new(path)).iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
         for (path, expected) in [
             ("/srv/data", "/mnt /run/k"),
             ("/srv/data/key", "/mnt/key /run/k"),
