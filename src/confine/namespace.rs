@@ -81,8 +81,8 @@ pub struct Namespace {
     covers: Option<Covers>,
     /// Devices of all covers there have been.
     devices: HashSet<u64>,
-    /// Where what is mounted was made read-only here; empty before that was done for the first time.
-    closed: HashSet<PathBuf>,
+    /// Where what is mounted was made read-only here; `None` before that was done for the first time.
+    closed: Option<HashSet<PathBuf>>,
     unmasked: Vec<PathBuf>,
     changes: Changes,
 }
@@ -160,7 +160,7 @@ impl Namespace {
             inside: Cell::new(true),
             covers: None,
             devices: HashSet::new(),
-            closed: HashSet::new(),
+            closed: None,
             unmasked: Vec::new(),
         };
         namespace.arrange()?;
@@ -279,8 +279,8 @@ impl Namespace {
             let bound = handle(&path).and_then(|place| mount::bind(place.as_fd(), place.as_fd(), true));
             bound.map_err(|reason| NamespaceError::Writable { path: path.clone(), reason })?;
         }
-        let before = writable || around.is_some_and(|mount| self.closed.contains(&mount.point));
-        Ok(Place { path, held, writable: before, settled: own && writable && !self.closed.is_empty() })
+        let before = writable || around.is_some_and(|mount| self.closed.as_ref().is_some_and(|closed| closed.contains(&mount.point)));
+        Ok(Place { path, held, writable: before, settled: own && writable && self.closed.is_some() })
     }
 
     /// Covers all that is hidden and is not covered yet.
@@ -318,12 +318,13 @@ impl Namespace {
     fn close(&mut self, mounts: &Mounts, written: &[Place]) -> Result<(), NamespaceError> {
         let in_a_place = |mount: &&Mount| written.iter().any(|place| mount.point.starts_with(&place.path));
         let failed = |path: &Path, reason| NamespaceError::ReadOnly { path: path.to_owned(), reason };
-        let at_once = self.closed.is_empty() && mount::make_all_read_only().map_err(|reason| failed(Path::new("/"), reason))?;
+        let at_once = self.closed.is_none() && mount::make_all_read_only().map_err(|reason| failed(Path::new("/"), reason))?;
+        let closed = self.closed.get_or_insert_default();
         for mount in mounts.iter().filter(|mount| mount.writable && !in_a_place(mount)) {
             if !at_once {
                 make_read_only(mount).map_err(|reason| failed(&mount.point, reason))?;
             }
-            self.closed.insert(mount.point.clone());
+            closed.insert(mount.point.clone());
         }
         let is_place = |mount: &&Mount| written.iter().any(|place| mount.point == place.path);
         let below = mounts.iter().filter(|mount| at_once && mount.writable && in_a_place(mount) && !is_place(mount));
