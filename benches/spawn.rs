@@ -110,6 +110,7 @@ impl Bench {
             argv: &["true".to_owned()],
             environment: &["LANG=C".to_owned()],
             directory: Rc::clone(&self.directory),
+            namespace: None,
             descriptors: std::array::from_fn(|_| Rc::clone(&self.null)),
             identity: None,
             capabilities: plan.capabilities,

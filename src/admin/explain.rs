@@ -228,7 +228,8 @@ impl Explainer {
     }
 
     fn terms(&self, terms: &Terms) -> TermsExplanation {
-        let plan = confine::Plan::of(&terms.confine, &confine::Kernel::of_host());
+        let namespace = self.install == Some(Install::Root);
+        let plan = confine::Plan::of(&terms.confine, &confine::Kernel { namespace, ..confine::Kernel::of_host() });
         let words = plan.words(&self.policy.settings().strength);
         TermsExplanation {
             program: terms.program.clone(),

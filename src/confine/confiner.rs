@@ -1,11 +1,12 @@
 //! What a session confines its commands with.
 
 use std::cell::RefCell;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use super::files::{FilesError, Rulesets, Subject};
 use super::kernel::Kernel;
+use super::namespace::{Namespace, NamespaceError, Shape};
 use super::plan::Plan;
 use super::protection::Protection;
 use crate::policy::Confinement;
@@ -20,6 +21,8 @@ pub struct Confiner {
     rulesets: RefCell<Rulesets>,
     /// Whether this process, and so all that it starts, is in a domain of its own.
     apart: bool,
+    /// Where the calling thread and all that it starts is, if it is there.
+    namespace: Option<Namespace>,
 }
 
 /// The kernel does not hold what the policy wants held.
@@ -43,7 +46,54 @@ impl std::fmt::Display for Lacking {
 impl Confiner {
     /// A confiner under this policy.
     pub fn new(kernel: Kernel, strength: Strength, rulesets: Rulesets) -> Confiner {
-        Confiner { kernel, strength, rulesets: RefCell::new(rulesets), apart: false }
+        Confiner { kernel, strength, rulesets: RefCell::new(rulesets), apart: false, namespace: None }
+    }
+
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// Has rulesets made by these from now on.
+    pub fn set_rulesets(&mut self, rulesets: Rulesets) {
+        self.rulesets = RefCell::new(rulesets);
+    }
+
+    /// Takes the calling thread into a mount namespace of its own, in place of one of another shape if it is in one. Where the kernel or this
+    /// process's privilege does not allow that, commands lack `masks`. `rulesets` makes those for the commands in there.
+    ///
+    /// # Errors
+    /// It is in there, and something is not as it should be: nothing must run.
+    pub fn enter_namespace(&mut self, shape: Shape, rulesets: impl FnOnce() -> Rulesets) -> Result<(), NamespaceError> {
+        self.kernel.namespace = false;
+        if let Some(former) = self.namespace.take() {
+            former.quit()?;
+        }
+        match Namespace::enter(shape) {
+            Ok(namespace) => self.namespace = Some(namespace),
+            Err(NamespaceError::Enter(_)) => {}
+            Err(error) => return Err(error),
+        }
+        self.kernel.namespace = self.namespace.is_some();
+        self.set_rulesets(rulesets());
+        Ok(())
+    }
+
+    /// Puts the namespace right, where there is one: before each command.
+    pub fn mend(&mut self) -> Result<(), NamespaceError> {
+        self.namespace.as_mut().map_or(Ok(()), Namespace::mend)
+    }
+
+    /// Does something in the host's namespace.
+    pub fn outside<T>(&self, work: impl FnOnce() -> T) -> Result<T, NamespaceError> {
+        match &self.namespace {
+            Some(namespace) => namespace.outside(work),
+            None => Ok(work()),
+        }
+    }
+
+    /// The host's namespace, where this thread is in another.
+    pub fn host_namespace(&self) -> Option<BorrowedFd<'_>> {
+        self.namespace.as_ref().map(Namespace::host)
     }
 
     /// Follows a change of the policy.

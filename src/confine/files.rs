@@ -46,15 +46,25 @@ use crate::words::limits;
 const WRITABLE: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/tty"];
 /// Times that a walk may show names of hidden files that have to be hidden too.
 const ROUNDS: usize = 8;
-const MOUNTS: &str = "/proc/self/mountinfo";
+const MOUNTS: &str = "/proc/thread-self/mountinfo";
 
 /// Rulesets that were made, those used last at the end.
 #[derive(Debug, Default)]
 pub struct Rulesets {
     made: Vec<(Request, Rc<OwnedFd>)>,
     freshness: Freshness,
-    /// Where there may be an index.
-    state: Option<PathBuf>,
+    known: Known,
+}
+
+/// What is known of /etc.
+#[derive(Debug, Default)]
+enum Known {
+    #[default]
+    Nothing,
+    /// What an index in that directory says, if there is one.
+    In(PathBuf),
+    /// What this one says, if anything.
+    Read(Option<Rc<Index>>),
 }
 
 /// How rulesets that were made are known to be up to date.
@@ -119,7 +129,7 @@ impl Rulesets {
     ///
     /// `state` is the state directory in which `postern apply` may have left an index of /etc; without one all of that is listed.
     pub fn for_one_line(state: Option<&Path>) -> Rulesets {
-        Rulesets { state: state.map(Path::to_owned), ..Rulesets::default() }
+        Rulesets { known: state.map_or(Known::Nothing, |state| Known::In(state.to_owned())), ..Rulesets::default() }
     }
 
     /// For a session: rulesets are kept, and made anew when something changed. `state` as in [`Rulesets::for_one_line`].
@@ -129,6 +139,11 @@ impl Rulesets {
             _ => Freshness::Unknown,
         };
         Rulesets { freshness, ..Rulesets::for_one_line(state) }
+    }
+
+    /// With an index that is there already: in a session's mount namespace, the state directory cannot be seen.
+    pub fn with_index(self, index: Option<Rc<Index>>) -> Rulesets {
+        Rulesets { known: Known::Read(index), ..self }
     }
 
     /// The ruleset for a plan, as the file system is now; `None` where the plan has none.
@@ -167,10 +182,9 @@ impl Rulesets {
     }
 
     fn make(&mut self, request: Request) -> Result<Rc<OwnedFd>, String> {
-        let state = self.state.as_deref();
         let (ruleset, watched) = match &self.freshness {
-            Freshness::Watched(watched) => request.build_in_time(&watched.mounts, Some(&watched.watch), state)?,
-            _ => request.build_in_time(&mounts()?.1, None, state)?,
+            Freshness::Watched(watched) => request.build_in_time(&watched.mounts, Some(&watched.watch), &self.known)?,
+            _ => request.build_in_time(&mounts()?.1, None, &self.known)?,
         };
         let ruleset = Rc::new(ruleset);
         if watched || !matches!(self.freshness, Freshness::Watched(_)) {
@@ -227,14 +241,14 @@ impl Request {
 
     /// The ruleset, and whether all that it depends on is watched. Somebody else's, and one for which a file system is asked that may hang,
     /// is made by a helper.
-    fn build_in_time(&self, mounts: &Mounts, watch: Option<&Watch>, state: Option<&Path>) -> Result<(OwnedFd, bool), String> {
+    fn build_in_time(&self, mounts: &Mounts, watch: Option<&Watch>, known: &Known) -> Result<(OwnedFd, bool), String> {
         let own = [&self.confinement.read, &self.confinement.roots, &self.confinement.write];
         let at_hand = own.into_iter().all(Vec::is_empty) && !mounts.any_below(Path::new(index::TOP));
         if self.identity.is_none() && at_hand {
-            return self.build(mounts, watch, state);
+            return self.build(mounts, watch, known);
         }
         // One byte, whether it is watched; or the reason.
-        let work = |kept: Option<OwnedFd>| match self.build(mounts, kept.map(Watch::from).as_ref(), state) {
+        let work = |kept: Option<OwnedFd>| match self.build(mounts, kept.map(Watch::from).as_ref(), known) {
             Ok((ruleset, watched)) => Answer { bytes: vec![u8::from(watched)], descriptor: Some(ruleset) },
             Err(reason) => Answer { bytes: reason.into_bytes(), descriptor: None },
         };
@@ -244,13 +258,19 @@ impl Request {
         Ok((answer.descriptor.ok_or_else(reason)?, answer.bytes == [1]))
     }
 
-    fn build(&self, mounts: &Mounts, watch: Option<&Watch>, state: Option<&Path>) -> Result<(OwnedFd, bool), String> {
+    fn build(&self, mounts: &Mounts, watch: Option<&Watch>, known: &Known) -> Result<(OwnedFd, bool), String> {
         let mut scout = Scout::new(watch);
         let mut patterns = Patterns::hidden(&self.confinement, &self.home)?;
         let places = places(&self.confinement, &self.home, &mut scout)?;
         let of_interest = places.iter().any(|place| place.directory && place.path.starts_with(index::TOP));
-        let index = state.filter(|_| of_interest).and_then(Index::open);
-        scout.index = index.as_ref();
+        let opened = match known {
+            Known::In(state) if of_interest => Index::open(state),
+            _ => None,
+        };
+        scout.index = match known {
+            Known::Read(index) => index.as_deref(),
+            _ => opened.as_ref(),
+        };
         let (mut links, mut denied) = (OtherNames::default(), HashSet::new());
         for _ in 0..ROUNDS {
             let ruleset = self.ruleset(&mut scout)?;

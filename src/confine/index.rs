@@ -92,7 +92,7 @@ pub(super) struct Item<'a> {
 
 /// An index, read.
 #[derive(Debug)]
-pub(super) struct Index {
+pub struct Index {
     bytes: Vec<u8>,
     /// The device of the file system on which whole seconds are believed.
     native: Option<i64>,
@@ -139,7 +139,7 @@ impl Index {
     }
 
     /// What a directory holds, if it is known and `stat` says that it is as it was.
-    pub fn held(&self, path: &[u8], stat: impl FnOnce() -> nix::Result<FileStat>) -> Option<(Stamp, Vec<Item<'_>>)> {
+    pub(super) fn held(&self, path: &[u8], stat: impl FnOnce() -> nix::Result<FileStat>) -> Option<(Stamp, Vec<Item<'_>>)> {
         let at = self.directories.binary_search_by(|known| self.bytes.get(known.path.clone()).cmp(&Some(path)));
         let known = self.directories.get(at.ok()?)?;
         let believed = known.stamp.is_exact() || self.native == Some(known.stamp.device());

@@ -3,41 +3,92 @@
 //! What is mounted below a granted place is granted with it, bind mounts included. So each of those is compared with the other mounts of
 //! the same file system (`/proc/self/mountinfo`, proc_pid_mountinfo(5)): what could not be read through all of them is a hole. Which one
 //! was first, the kernel does not tell; where a place is itself a mount, the policy named it.
+//!
+//! What this session itself has mounted over hidden paths (`namespace`) is left out: that hides them, and nothing shows there.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+
+use crate::sys::mount::Held;
+
+/// The source, as `mount` shows it, of the file system with which a session covers what is hidden.
+pub(super) const COVERS: &str = "postern-covers";
+
+/// File systems whose server, near or far, may not answer: nothing in them is looked up without a deadline.
+const REMOTE: [&str; 12] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "afs", "lustre", "9p", "autofs", "fuse", "fuseblk"];
 
 /// The mounts of this process.
 #[derive(Debug, Default)]
 pub(super) struct Mounts {
     all: Vec<Mount>,
-    points: HashSet<PathBuf>,
+    /// Of several at one point, the last, which is on top.
+    points: HashMap<PathBuf, usize>,
+    /// Devices of which there is more than one mount.
+    repeated: HashSet<String>,
     /// The directories that those are in.
     above: HashSet<PathBuf>,
 }
 
 #[derive(Debug)]
-struct Mount {
+pub(super) struct Mount {
     /// As `major:minor`.
     device: String,
     /// What of the file system it shows.
     root: PathBuf,
-    point: PathBuf,
+    pub point: PathBuf,
+    pub writable: bool,
+    pub held: Held,
+    /// Whether it may hang.
+    pub remote: bool,
 }
 
 impl Mounts {
     pub fn parse(text: &[u8]) -> Mounts {
         let all: Vec<Mount> = text.split(|byte| *byte == b'\n').filter_map(Mount::parse).collect();
-        let points: HashSet<PathBuf> = all.iter().map(|mount| mount.point.clone()).collect();
-        let above = points.iter().filter_map(|point| point.parent()).map(Path::to_owned).collect();
-        Mounts { all, points, above }
+        let points: HashMap<PathBuf, usize> = all.iter().enumerate().map(|(index, mount)| (mount.point.clone(), index)).collect();
+        let above = points.keys().filter_map(|point| point.parent()).map(Path::to_owned).collect();
+        let mut devices = HashSet::new();
+        let repeated = all.iter().filter(|mount| !devices.insert(&mount.device)).map(|mount| mount.device.clone()).collect();
+        Mounts { all, points, repeated, above }
+    }
+
+    /// All of them, in the order of the table.
+    pub fn iter(&self) -> impl Iterator<Item = &Mount> {
+        self.all.iter()
+    }
+
+    /// What is mounted just there, on top.
+    pub fn at(&self, path: &Path) -> Option<&Mount> {
+        self.points.get(path).and_then(|index| self.all.get(*index))
+    }
+
+    /// What a path without links is in.
+    pub fn of(&self, path: &Path) -> Option<&Mount> {
+        path.ancestors().find_map(|point| self.at(point))
+    }
+
+    /// Whether anything may hang, where people mount it.
+    pub fn any_remote(&self) -> bool {
+        self.all.iter().any(|mount| mount.remote && !mount.point.starts_with("/proc"))
+    }
+
+    /// The other paths at which what a path leads to shows as well. Those at which only a part of it shows among them.
+    pub fn other_views(&self, path: &Path) -> Vec<PathBuf> {
+        let Some(own) = self.of(path).filter(|own| self.repeated.contains(&own.device)) else { return Vec::new() };
+        let inside = join(&own.root, path.strip_prefix(&own.point).unwrap_or(path));
+        let same = self.all.iter().filter(|other| other.device == own.device);
+        let view = |other: &Mount| match inside.strip_prefix(&other.root) {
+            Ok(rest) => Some(join(&other.point, rest)),
+            Err(_) => other.root.starts_with(&inside).then(|| other.point.clone()),
+        };
+        same.filter_map(view).filter(|view| !view.starts_with(path)).collect()
     }
 
     /// Whether something is mounted just there.
     pub fn has_point(&self, path: &Path) -> bool {
-        self.points.contains(path)
+        self.points.contains_key(path)
     }
 
     /// Whether something is mounted on a name in a directory.
@@ -47,7 +98,7 @@ impl Mounts {
 
     /// Whether something is mounted below a directory.
     pub fn any_below(&self, directory: &Path) -> bool {
-        self.points.iter().any(|point| point.starts_with(directory) && point != directory)
+        self.points.keys().any(|point| point.starts_with(directory) && point != directory)
     }
 
     /// The paths below granted places that show what is not readable elsewhere. `readable` tells whether all of a path is granted.
@@ -66,7 +117,14 @@ impl Mount {
     fn parse(line: &[u8]) -> Option<Mount> {
         let mut fields = line.split(|byte| *byte == b' ').skip(2);
         let device = String::from_utf8(fields.next()?.to_vec()).ok()?;
-        Some(Mount { device, root: unescape(fields.next()?), point: unescape(fields.next()?) })
+        let (root, point) = (unescape(fields.next()?), unescape(fields.next()?));
+        let options: Vec<&[u8]> = fields.next()?.split(|byte| *byte == b',').collect();
+        let has = |option: &str| options.contains(&option.as_bytes());
+        let held = Held { nodev: has("nodev"), noexec: has("noexec"), nosymfollow: has("nosymfollow") };
+        let mut file_system = fields.skip_while(|field| *field != b"-").skip(1);
+        let (kind, source) = (file_system.next()?, file_system.next()?);
+        let remote = kind.starts_with(b"fuse.") || REMOTE.iter().any(|remote| remote.as_bytes() == kind);
+        (source != COVERS.as_bytes()).then_some(Mount { device, root, point, writable: has("rw"), held, remote })
     }
 
     /// What this mount shows of another: the path here, and the path there.
@@ -128,6 +186,31 @@ mod tests {
         ] {
             assert_eq!(leaks(mounts), expected, "{mounts:?}");
         }
+    }
+
+    #[test]
+    fn a_path_shows_wherever_its_file_system_is_mounted() {
+        let table =
+            "1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 8:1 /srv/data /mnt rw - ext4 /dev/a rw\n3 1 8:1 /srv/data/key /run/k ro - ext4 /dev/a rw
+4 1 8:2 / /home rw,nodev,noexec - nfs4 server:/ rw\n5 1 0:9 /file /srv/data/key rw - tmpfs postern-covers rw\n";
+        let mounts = Mounts::parse(table.as_bytes());
+        let views =
+            |path: &str| mounts.other_views(Path::new(path)).iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
+        for (path, expected) in [
+            ("/srv/data", "/mnt /run/k"),
+            ("/srv/data/key", "/mnt/key /run/k"),
+            ("/srv/data/other", "/mnt/other"),
+            ("/mnt/key", "/srv/data/key /run/k"),
+            ("/run/k", "/srv/data/key /mnt/key"),
+            ("/etc", ""),
+            ("/home/x", ""),
+        ] {
+            assert_eq!(views(path), expected, "{path}");
+        }
+        assert!(!mounts.has_point(Path::new("/srv/data/key")), "covers are no mounts of the host's");
+        let home = mounts.of(Path::new("/home/x/y")).unwrap();
+        assert_eq!((home.remote, home.writable, home.held), (true, true, Held { nodev: true, noexec: true, nosymfollow: false }));
+        assert_eq!(mounts.at(Path::new("/run/k")).map(|mount| mount.writable), Some(false));
     }
 
     #[test]

@@ -99,6 +99,24 @@ impl Patterns {
         Ok(patterns)
     }
 
+    /// What is masked in a whole session: the built-in list, but for what some rule unhides. Below /proc, only what has one name for all
+    /// processes. What could be anywhere is looked for in /etc and, where people have it, right in root's and the account's home.
+    pub fn masked(unhide: &[String], home: &str) -> Patterns {
+        let mut patterns = Patterns::default();
+        for pattern in HIDDEN.iter().flat_map(|group| group.paths) {
+            match pattern.strip_prefix("/**/") {
+                Some(name) => {
+                    patterns.push(&format!("/etc/**/{name}"), home, false);
+                    ["/root", home].iter().for_each(|home| patterns.push(&format!("~/{name}"), home, false));
+                }
+                None if pattern.starts_with("/proc/") && pattern.contains('*') => {}
+                None => patterns.push(pattern, home, false),
+            }
+        }
+        unhide.iter().for_each(|pattern| patterns.push(pattern, home, true));
+        patterns
+    }
+
     /// One pattern alone.
     pub fn one(pattern: &str, home: &str) -> Patterns {
         let mut patterns = Patterns::default();
@@ -221,6 +239,18 @@ impl Patterns {
         let everywhere = |index: usize| self.0.get(index).is_some_and(|pattern| matches!(pattern.names.first(), Some(Name::Any)));
         ahead.keep(|index| self.shows(index) || !everywhere(index));
         ahead
+    }
+
+    /// The names in a directory that can make a difference; `None` where wildcards come next.
+    pub fn names(&self, ahead: &Ahead) -> Option<Vec<&[u8]>> {
+        let exact = |(index, at): &(usize, usize)| match self.0.get(*index)?.names.get(*at)? {
+            Name::Exact(name) => Some(name.as_slice()),
+            _ => None,
+        };
+        let mut names = ahead.states.iter().map(exact).collect::<Option<Vec<_>>>()?;
+        names.sort_unstable();
+        names.dedup();
+        Some(names)
     }
 
     /// Whether something below can be hidden.
@@ -377,6 +407,29 @@ mod tests {
             let ahead = if everywhere { ahead } else { patterns.without_everywhere(ahead) };
             assert_eq!(patterns.hides_below(&ahead), hides, "{path} {everywhere}");
         }
+    }
+
+    #[test]
+    fn a_session_masks_what_every_rule_hides() {
+        let patterns = Patterns::masked(&["/etc/redis".to_owned(), "~/.aws".to_owned()], HOME);
+        for (path, masked) in [
+            ("/etc/shadow", true),
+            ("/etc/a/b/tls.key", true),
+            ("/etc/a/.ssh", true),
+            ("/root/.ssh/id_rsa", true),
+            ("/root/.aws", true),
+            ("/home/me/.config/gcloud", true),
+            ("/home/me/.cargo/credentials.toml", true),
+            ("/home/you/.ssh", false),
+            ("/proc/kcore", true),
+            ("/proc/1/environ", false),
+            ("/etc/redis/redis.conf", false),
+            ("/home/me/.aws/credentials", false),
+        ] {
+            assert_eq!(patterns.at(path.as_bytes()).is_hidden(), masked, "{path}");
+        }
+        let names = |path: &str| patterns.names(&patterns.at(path.as_bytes())).map(|names| names.len());
+        assert_eq!((names("/etc"), names("/root"), names("/var/spool")), (None, None, Some(1)));
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Places {
 }
 
 /// The paths that a pattern of a place stands for.
-fn expand(pattern: &str, home: &str, scout: &mut Scout<'_>) -> Result<Vec<PathBuf>, String> {
+pub(super) fn expand(pattern: &str, home: &str, scout: &mut Scout<'_>) -> Result<Vec<PathBuf>, String> {
     let names = Patterns::one(pattern, home);
     let (home, rest) = pattern.strip_prefix('~').map_or(("", pattern), |rest| (home.trim_end_matches('/'), rest));
     let plain = |name: &&str| !name.contains(['*', '?', '[']);

@@ -70,7 +70,7 @@ impl Plan {
             (!open && !looks, Protection::Reads, files),
             // Modes and times are the filter's to hold, and of what looks at processes all the rest.
             (!open, Protection::Writes, kernel.filter && (files || looks)),
-            (looks, Protection::Masks, kernel.namespace),
+            (looks || (!open && kernel.namespace), Protection::Masks, kernel.namespace),
             (
                 !open && !packets && (ports || confine.base != Base::Network),
                 Protection::Network,

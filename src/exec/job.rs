@@ -20,6 +20,7 @@ use crate::confine::Supervisor;
 use crate::policy::confinement::Limits;
 use crate::sys::notify::Listener;
 use crate::sys::process::{Change, Child, Group, SpawnError, Step, change};
+use crate::sys::rights;
 use crate::sys::signal::Watch;
 use crate::sys::tty::Terminal;
 use crate::words::limits;
@@ -103,7 +104,7 @@ impl Stage {
     /// Answers what waits for an answer. Returns the limit that was reached.
     fn serve(&mut self) -> Option<Reached> {
         let supervisor = self.supervisor.as_mut()?;
-        let served = supervisor.serve();
+        let served = rights::as_root(|| supervisor.serve()).unwrap_or_default();
         if served.over {
             self.dismiss();
         }

@@ -1,7 +1,7 @@
 //! A whole line, planned: programs found and checked, files opened, argv, environment and confinement allocated. Nothing runs yet.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,9 +27,9 @@ use crate::sys::capability::{self, Capabilities};
 use crate::sys::descriptor;
 use crate::sys::identity::Identity;
 use crate::sys::process::{Prepared, Spec};
-use crate::sys::signal;
 use crate::sys::start::Inherited;
 use crate::sys::tty::Terminal;
+use crate::sys::{mount, rights, signal};
 
 /// What a plan depends on besides the line and its terms.
 pub struct PlanContext<'a> {
@@ -47,6 +47,12 @@ pub struct PlanContext<'a> {
     pub inherited: &'a Inherited,
     /// What passes output on, where standard output or error is one that needs it.
     pub relayer: Option<&'a Relayer>,
+}
+
+impl PlanContext<'_> {
+    fn open_directory(&self) -> Result<OwnedFd, PlanError> {
+        open::directory(self.directory).map_err(|reason| PlanError::File { path: self.directory.display().to_string(), reason })
+    }
 }
 
 /// Why an allowed line cannot be planned. Each is a refusal of the whole line (126), but for `System`, where the shell itself failed (125).
@@ -118,12 +124,18 @@ pub(super) struct Creation {
     leads: PathBuf,
     access: Access,
     identity: Option<Identity>,
+    /// Where it is, if not where this thread is.
+    namespace: Option<Rc<OwnedFd>>,
 }
 
 impl Creation {
     /// Creates the file, and puts it in its place. The error is a reason in words.
     pub fn create(&self) -> Result<(), String> {
-        let created = open::create(&self.path, &self.leads, self.access, self.identity.as_ref())?;
+        let create = || open::create(&self.path, &self.leads, self.access, self.identity.as_ref());
+        let created = match &self.namespace {
+            Some(namespace) => mount::inside(namespace.as_fd(), create).map_err(|errno| errno.desc().to_owned())??,
+            None => create()?,
+        };
         descriptor::put_in_place(&self.place, &created).map_err(|errno| errno.desc().to_owned())
     }
 }
@@ -213,15 +225,15 @@ struct Descriptors {
     standard: [Rc<OwnedFd>; 3],
     cut: Vec<Rc<OwnedFd>>,
     created: Vec<Creation>,
+    /// Where its files are, if not where this thread is.
+    namespace: Option<Rc<OwnedFd>>,
 }
 
 impl<'a> Planner<'a> {
     fn new(context: &'a PlanContext<'a>) -> Result<Planner<'a>, PlanError> {
-        let directory = open::directory(context.directory);
-        let directory = directory.map_err(|reason| PlanError::File { path: context.directory.display().to_string(), reason })?;
         Ok(Planner {
             context,
-            directory: Rc::new(directory),
+            directory: Rc::new(context.open_directory()?),
             streams: Streams::of_shell(context.relayer).map_err(|error| system("standard descriptors", error))?,
             null: Rc::new(null().map_err(|error| system("/dev/null", error))?),
             terminal: files::terminal(),
@@ -259,16 +271,37 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// A process under `open` is in the host's mounts, and so is all that is opened for it.
     fn stage(&mut self, terms: &Terms, standard: [Rc<OwnedFd>; 3]) -> Result<StagePlan, PlanError> {
+        let confiner = self.context.confiner;
+        match confiner.host_namespace().filter(|_| terms.confine.base == Base::Open) {
+            Some(host) => {
+                let host = Rc::new(host.try_clone_to_owned().map_err(|error| system("a descriptor", error))?);
+                confiner.outside(|| self.stage_in(Some(host), terms, standard)).map_err(|error| system("the host's mounts", error))?
+            }
+            None => self.stage_in(None, terms, standard),
+        }
+    }
+
+    fn stage_in(&mut self, namespace: Option<Rc<OwnedFd>>, terms: &Terms, standard: [Rc<OwnedFd>; 3]) -> Result<StagePlan, PlanError> {
         let user = self.user(terms.run_as.as_deref())?;
         let refused = |error| match error {
             ProgramError::Unsafe(reason) => PlanError::UnsafeProgram { program: terms.program.clone(), reason },
             ProgramError::System(reason) => PlanError::System(format!("{}: {reason}", terms.program)),
         };
-        let program = find_program(&terms.program, self.context.search).map_err(refused)?;
-        let executable = program.as_deref().map(|program| script::executable(program, &terms.argv, self.context.search));
-        let executable = executable.transpose().map_err(refused)?;
-        let descriptors = self.redirect(terms, &user, Descriptors { standard, cut: Vec::new(), created: Vec::new() })?;
+        // The policy's own programs, wherever they are.
+        let found = rights::as_root(|| {
+            let program = find_program(&terms.program, self.context.search)?;
+            let executable = program.as_deref().map(|program| script::executable(program, &terms.argv, self.context.search));
+            Ok((program.clone(), executable.transpose()?))
+        });
+        let (program, executable) = found.map_err(|errno| system("root's rights", errno))?.map_err(refused)?;
+        let directory = match &namespace {
+            Some(_) => Rc::new(self.context.open_directory()?),
+            None => Rc::clone(&self.directory),
+        };
+        let descriptors = Descriptors { standard, cut: Vec::new(), created: Vec::new(), namespace: namespace.clone() };
+        let descriptors = self.redirect(terms, &user, descriptors)?;
         let confiner = self.context.confiner;
         let unconfined = |lacking| PlanError::Unconfined { program: terms.program.clone(), lacking };
         let mut plan = confiner.plan(&terms.confine).map_err(unconfined)?;
@@ -286,12 +319,15 @@ impl<'a> Planner<'a> {
                 program: &executable.path,
                 argv: &executable.argv,
                 environment: &environment,
-                directory: Rc::clone(&self.directory),
+                directory: Rc::clone(&directory),
+                namespace: namespace.clone(),
                 descriptors: descriptors.standard,
                 identity: user.identity.clone(),
                 capabilities: plan.capabilities,
                 calls: plan.calls.clone(),
-                ruleset: confiner.ruleset(&plan, subject).map_err(|error| system("its files", error))?,
+                ruleset: rights::as_root(|| confiner.ruleset(&plan, subject))
+                    .map_err(|errno| system("root's rights", errno))?
+                    .map_err(|error| system("its files", error))?,
                 limits: self.context.inherited.limits_with(limit::resources(&plan.confinement.limits, is_counted)),
             })
             .map_err(|error| system(&terms.program, error))
@@ -351,7 +387,14 @@ impl<'a> Planner<'a> {
         }
         if !opened.exists {
             let place = Rc::new(descriptor::copy_above_standard(&*self.null).map_err(|errno| system("a descriptor", errno))?);
-            descriptors.created.push(Creation { place: Rc::clone(&place), path, leads, access, identity: user.identity.clone() });
+            descriptors.created.push(Creation {
+                place: Rc::clone(&place),
+                path,
+                leads,
+                access,
+                identity: user.identity.clone(),
+                namespace: descriptors.namespace.clone(),
+            });
             return Ok(place);
         }
         let file = Rc::new(opened.file);

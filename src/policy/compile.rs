@@ -1,6 +1,6 @@
 //! Sources to rules: layering, names, types, parts, confinements. Every mistake of every file is found in one go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::confinement::{Base, Confinement};
 use super::findings::{Findings, Mistake};
@@ -272,7 +272,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Settings of the main file, the search directories of all, and whether a rule is held by no domain.
+    /// Settings of the main file, the search directories of all, and what of their rules a session has to know beforehand.
     fn settings(&self, rules: &BTreeMap<String, CommandRules>) -> Settings {
         let mut settings = self.files.iter().find(|(.., main)| *main).map_or_else(Settings::default, |(_, file, _)| file.settings.clone());
         for directory in self.files.iter().flat_map(|(_, file, _)| &file.search) {
@@ -280,6 +280,11 @@ impl Compiler<'_> {
                 settings.search.push(directory.clone());
             }
         }
+        let confinements = || rules.values().flat_map(|rules| &rules.allow).map(|rule| &rule.confine);
+        let all =
+            |list: fn(&Confinement) -> &Vec<String>| confinements().flat_map(list).cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        settings.writes = all(|confinement| &confinement.write);
+        settings.unhides = all(|confinement| &confinement.unhide);
         settings.unscoped_rules = rules.values().flat_map(|rules| &rules.allow).any(|rule| rule.confine.is_unscoped());
         settings
     }

@@ -11,6 +11,9 @@ pub struct Settings {
     /// Whether the commands of a rule are in no Landlock domain: they may signal what they like (`open`), or look at other processes. Then the
     /// session is in none either, for theirs would be below it.
     pub unscoped_rules: bool,
+    /// Path globs that some rule writes, and that some rule takes from the hidden list: what a session's mount namespace leaves open.
+    pub writes: Vec<String>,
+    pub unhides: Vec<String>,
     /// Directories that the policy adds behind the fixed PATH.
     pub search: Vec<String>,
 }

@@ -141,11 +141,17 @@ fn wrapped(text: &str, first: usize, rest: usize, width: usize) -> String {
 }
 
 /// What the policy says of a line: for each of its commands the rule and its terms, or the miss. And whether all of it would run.
-pub fn explain(policy: &Applied, subject: &Subject, request: &Request, facts: &dyn Facts) -> Result<(String, bool), policy::Damaged> {
+pub fn explain(
+    policy: &Applied,
+    subject: &Subject,
+    request: &Request,
+    facts: &dyn Facts,
+    kernel: &Kernel,
+) -> Result<(String, bool), policy::Damaged> {
     let (mut text, mut allowed) = (String::new(), true);
     for stage in request.items.iter().flat_map(|item| &item.stages) {
         match policy::decide(policy, subject, stage, facts)? {
-            Verdict::Allowed(permission) => text.push_str(&granted(&permission, subject, &policy.settings().strength)),
+            Verdict::Allowed(permission) => text.push_str(&granted(&permission, subject, &policy.settings().strength, kernel)),
             Verdict::Denied(denied) => {
                 allowed = false;
                 text.push_str(&message::point("refused: ", 0, request.line.as_bytes(), denied.span, &message::miss(&denied)));
@@ -156,7 +162,7 @@ pub fn explain(policy: &Applied, subject: &Subject, request: &Request, facts: &d
     Ok((text, allowed))
 }
 
-fn granted(permission: &Allowed, subject: &Subject, strength: &Strength) -> String {
+fn granted(permission: &Allowed, subject: &Subject, strength: &Strength, kernel: &Kernel) -> String {
     let terms = permission.terms();
     let rule = InForceRule {
         form: String::new(),
@@ -168,7 +174,7 @@ fn granted(permission: &Allowed, subject: &Subject, strength: &Strength) -> Stri
         place: terms.rule.to_string(),
     };
     let words = escape::pasteable(terms.argv.iter().map(String::as_str));
-    let plan = Plan::of(&terms.confine, &Kernel::of_host()).words(strength);
+    let plan = Plan::of(&terms.confine, kernel).words(strength);
     let rows = asked(terms).into_iter().chain(plan);
     let plan: String = rows.map(|(label, text)| labelled(label, &text, COLUMNS)).collect();
     let runs_as = labelled("runs as", &RunsAs::of(terms, subject, Some(access::install())).text(), COLUMNS);

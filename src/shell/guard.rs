@@ -20,8 +20,8 @@ use super::ledger::{self, Ledger};
 use super::told::{Bounds, told};
 use super::witness::Witnesses;
 use super::{builtins, message};
-use crate::access::Person;
-use crate::confine::{Confiner, Kernel, Protection, Rulesets};
+use crate::access::{self, Install, Person};
+use crate::confine::{Confiner, Index, Kernel, NamespaceError, Protection, Rulesets, Shape};
 use crate::exec::plan::StageFacts;
 use crate::exec::{self, Ended, Host, LineOutcome, PlanContext, PlanError, Relayer};
 use crate::policy::decide::{Candidate, candidates};
@@ -29,8 +29,9 @@ use crate::policy::{self, Allowed, Applied, Damaged, Denied, Subject, Verdict};
 use crate::record::{CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
 use crate::syntax::{Request, Stage};
 use crate::sys::identity::Identity;
+use crate::sys::rights;
 use crate::sys::start::Inherited;
-use crate::words::Safe;
+use crate::words::{Safe, paths};
 
 /// How a line went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,12 +64,23 @@ enum Stop {
     Unplannable(#[from] PlanError),
     #[error(transparent)]
     Damaged(#[from] Damaged),
+    #[error("the session's mounts: {0}")]
+    Namespace(#[from] NamespaceError),
     #[error("{0}")]
     Unconfirmed(#[from] Unconfirmed),
     #[error("how things are before is not known: {0}")]
     Unwitnessed(String),
     #[error("{0}; nothing was run, as the policy demands")]
     Unrecorded(#[from] Unrecorded),
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{0}; without records there is no session")]
+    Unrecorded(#[from] Unrecorded),
+    #[error("the session's mounts: {0}")]
+    Namespace(#[from] NamespaceError),
 }
 
 /// A builtin that was started.
@@ -115,21 +127,26 @@ pub struct Guard {
     lacks: Vec<Protection>,
     /// What the front does by itself at the moment.
     builtin: Option<Builtin>,
+    /// Whether there will be more than one line.
+    lasts: bool,
+    /// Whether the session's mounts are made, and as the policy in force wants them.
+    surrounded: bool,
 }
 
 impl Guard {
     /// Opens the records of a session and writes its first. `term` is what the client says its terminal is.
-    pub fn open(ground: Ground, way: &str, term: Option<String>, rulesets: Rulesets) -> Result<Guard, Unrecorded> {
+    /// `lasts` is whether there will be more than one line.
+    ///
+    /// # Errors
+    /// There are no records, or the session's mounts are not as they should be.
+    pub fn open(ground: Ground, way: &str, term: Option<String>, lasts: bool) -> Result<Guard, OpenError> {
         let Ground { policy, person, account, inherited, relayer } = ground;
         let clock = Clock::start(Instant::now());
         let mut ledger = Ledger::open(policy.audit(), &person);
         ledger.start(way, policy.policy().digest())?;
         let subject = person.subject(io::stdout().is_terminal());
-        let mut confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), rulesets);
-        if !policy.settings().unscoped_rules {
-            confiner.set_apart();
-        }
-        Ok(Guard {
+        let confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), Rulesets::default());
+        let mut guard = Guard {
             policy,
             person,
             account,
@@ -145,7 +162,45 @@ impl Guard {
             confiner,
             lacks: Vec::new(),
             builtin: None,
-        })
+            lasts,
+            surrounded: false,
+        };
+        if lasts {
+            guard.surround()?;
+        }
+        if !guard.policy.settings().unscoped_rules {
+            guard.confiner.set_apart();
+        }
+        Ok(guard)
+    }
+
+    /// Makes the session's mounts, in the install that can, and what rulesets are made with; once, and then sees that they are still so. The thread that writes records was started
+    /// before, and stays with the host's: there, records can be written.
+    fn surround(&mut self) -> Result<(), NamespaceError> {
+        if self.surrounded {
+            return rights::as_root(|| self.confiner.mend()).map_err(NamespaceError::Enter)?;
+        }
+        let state = Path::new(paths::STATE_DIR);
+        let rulesets = |state: Option<&Path>| if self.lasts { Rulesets::for_session(state) } else { Rulesets::for_one_line(state) };
+        if access::install() != Install::Root {
+            self.confiner.set_rulesets(rulesets(Some(state)));
+            self.surrounded = true;
+            return Ok(());
+        }
+        let index = self.confiner.outside(|| Index::open(state))?.map(Rc::new);
+        let settings = self.policy.settings();
+        let shape = Shape {
+            home: self.person.home.clone(),
+            unhide: settings.unhides.clone(),
+            write: settings.writes.clone(),
+            records: self.policy.audit().dir.clone().into(),
+            lasts: self.lasts,
+            index: index.clone(),
+        };
+        let entered = rights::as_root(|| self.confiner.enter_namespace(shape, || rulesets(None).with_index(index)));
+        entered.map_err(NamespaceError::Enter)??;
+        self.surrounded = true;
+        Ok(())
     }
 
     pub fn policy(&self) -> &Rc<Applied> {
@@ -191,6 +246,12 @@ impl Guard {
         self.clock().over(Instant::now())
     }
 
+    /// The kernel as commands find it, before the first too.
+    fn kernel(&self) -> Kernel {
+        let expected = !self.surrounded && access::install() == Install::Root;
+        Kernel { namespace: expected || self.confiner.kernel().namespace, ..self.confiner.kernel().clone() }
+    }
+
     /// This host as a line of the person's sees it from a directory.
     fn host(&self, directory: &Path) -> Host {
         Host::new(directory).for_person(&self.person)
@@ -203,7 +264,7 @@ impl Guard {
 
     /// Says what would become of a line, and with which status.
     pub fn explain(&self, request: &Request, directory: &Path) -> (String, u8) {
-        match builtins::explain(self.policy(), &self.subject, request, &self.host(directory)) {
+        match builtins::explain(self.policy(), &self.subject, request, &self.host(directory), &self.kernel()) {
             Ok((text, true)) => (text, 0),
             Ok((text, false)) => (text, 126),
             Err(damaged) => (format!("{}\n", Safe(damaged.to_string().as_bytes())), 125),
@@ -236,7 +297,8 @@ impl Guard {
 
     /// Takes up another policy if one was applied. Returns what the person is told.
     pub fn refresh(&mut self) -> Vec<String> {
-        let change = self.policy.refresh();
+        // Inside, the state directory cannot be seen.
+        let change = self.confiner.outside(|| self.policy.refresh()).ok().flatten();
         let mut messages = change.map(|change| self.changed(change)).unwrap_or_default();
         messages.extend(self.ledger.notices());
         messages
@@ -256,6 +318,7 @@ impl Guard {
                 let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
                 let settings = self.policy.settings();
                 self.confiner.set_strength(settings.strength.clone());
+                self.surrounded = false;
                 if settings.unscoped_rules && self.confiner.is_apart() {
                     messages.push(
                         "commands under `open` can signal other processes in a new session only, and so with `processes` look at them"
@@ -280,7 +343,7 @@ impl Guard {
         let number = asked.map_or_else(|| self.ledger.number(), |asked| asked.number);
         let mut messages = Vec::new();
         let attempt = self.attempt(number, &request, directory, answers).or_else(|damage| {
-            let change = self.policy.fall_back(&damage).ok_or(damage)?;
+            let change = self.confiner.outside(|| self.policy.fall_back(&damage)).ok().flatten().ok_or(damage)?;
             messages = self.changed(change);
             self.attempt(number, &request, directory, answers)
         });
@@ -327,6 +390,7 @@ impl Guard {
         answers: Option<&[String]>,
         record: &mut CommandRecord<'_>,
     ) -> Result<Outcome, Stop> {
+        self.surround()?;
         let allowed = self.decide(request, directory, record)?;
         let (confirmations, witnesses) = (Confirmations::of_line(&allowed), Witnesses::of_line(&allowed));
         let bounds: Vec<Bounds> = allowed.iter().flatten().map(Bounds::of).collect();
@@ -443,9 +507,11 @@ impl Guard {
         }
         let (status, message) = match stop {
             Stop::Denied { message, .. } => (126, message.clone()),
-            Stop::Unplannable(PlanError::System(_)) | Stop::Damaged(_) | Stop::Unrecorded(_) | Stop::Unwitnessed(_) => {
-                (125, Safe(stop.to_string().as_bytes()).to_string())
-            }
+            Stop::Namespace(_)
+            | Stop::Unplannable(PlanError::System(_))
+            | Stop::Damaged(_)
+            | Stop::Unrecorded(_)
+            | Stop::Unwitnessed(_) => (125, Safe(stop.to_string().as_bytes()).to_string()),
             Stop::Unconfirmed(unconfirmed) => (126, format!("{unconfirmed}; nothing was run")),
             Stop::Unplannable(_) => (126, Safe(stop.to_string().as_bytes()).to_string()),
         };

@@ -10,12 +10,11 @@ use super::guard::{Ground, Guard, Outcome, Refused};
 use super::in_force::{InForce, PolicyError};
 use super::{builtins, in_force, ledger, names};
 use crate::access::{self, AccessError};
-use crate::confine::Rulesets;
 use crate::exec::{Relayer, RunAs};
 use crate::record::Decision;
 use crate::syntax::Request;
 use crate::sys::start::Inherited;
-use crate::words::{Safe, paths};
+use crate::words::Safe;
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +49,10 @@ impl Opening {
 
     /// Begins the session. The error is a reason in words, and on record as far as that is possible.
     fn start(self, way: Way, interactive: bool, term: Option<String>) -> Result<(Guard, View, Vec<String>), String> {
-        let state = Some(Path::new(paths::STATE_DIR));
-        let many = interactive || way == Way::Login;
-        let rulesets = if many { Rulesets::for_session(state) } else { Rulesets::for_one_line(state) };
         let person = self.ground.person.clone();
-        let mut guard = Guard::open(self.ground, way.name(), term, rulesets).map_err(|unrecorded| {
-            let reason = format!("{unrecorded}; without records there is no session");
+        let lasts = interactive || way == Way::Login;
+        let mut guard = Guard::open(self.ground, way.name(), term, lasts).map_err(|error| {
+            let reason = error.to_string();
             ledger::refused(&person, &reason);
             reason
         })?;

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{ForkResult, fork};
 
-use super::{caller, deadline, raw};
+use super::{caller, deadline, raw, sealed};
 
 /// The other process. Dropped, it is killed.
 #[derive(Debug)]
@@ -31,10 +31,13 @@ impl Half {
                 let status = unsafe { deadline::keep_with_standard(kept) }.map_or(125, work);
                 std::process::exit(status.into())
             }
-            ForkResult::Parent { child } => caller::open_pid(child, 0).map(Half).map_err(|errno| {
-                let _ = nix::sys::signal::kill(child, Signal::SIGKILL);
-                errno.into()
-            }),
+            ForkResult::Parent { child } => {
+                sealed::adopt(child);
+                caller::open_pid(child, 0).map(Half).map_err(|errno| {
+                    let _ = nix::sys::signal::kill(child, Signal::SIGKILL);
+                    errno.into()
+                })
+            }
         }
     }
 

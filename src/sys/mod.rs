@@ -14,6 +14,7 @@ pub mod half;
 pub mod identity;
 pub mod image;
 pub mod landlock;
+pub mod mount;
 pub mod notify;
 pub mod packet;
 pub mod process;

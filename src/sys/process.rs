@@ -36,7 +36,7 @@ use super::image::{Image, ImageError};
 use super::notify::Listener;
 use super::seccomp::{self, Calls, Cookie, Filter, TooFar};
 pub use super::step::{SpawnError, Step};
-use super::{descriptor, landlock, raw, signal};
+use super::{descriptor, landlock, mount, raw, signal};
 use crate::words::limits;
 
 /// Bytes of the child's stack; it needs about two thousand.
@@ -56,6 +56,9 @@ pub struct Spec<'a> {
     /// As `NAME=value`.
     pub environment: &'a [String],
     pub directory: Rc<OwnedFd>,
+    /// The mount namespace that it is to be in; `None`: that of the thread that starts it. Then `directory` has to be one of that namespace
+    /// as well, for it leads back to where it was opened.
+    pub namespace: Option<Rc<OwnedFd>>,
     /// Standard input, output and error; each above the three themselves, as [`descriptor::copy_above_standard`] makes them.
     pub descriptors: [Rc<OwnedFd>; 3],
     /// `None`: the ids of this process.
@@ -85,6 +88,7 @@ struct Parts {
     image: Image,
     filter: Option<Filter>,
     directory: Rc<OwnedFd>,
+    namespace: Option<Rc<OwnedFd>>,
     descriptors: [Rc<OwnedFd>; 3],
     identity: Option<identity::Change>,
     ruleset: Option<Rc<OwnedFd>>,
@@ -171,6 +175,7 @@ impl Prepared {
             image,
             filter,
             directory: spec.directory,
+            namespace: spec.namespace,
             descriptors: spec.descriptors,
             identity: spec.identity.map(|identity| identity.change()).transpose().map_err(PrepareError::Identity)?,
             ruleset: spec.ruleset,
@@ -283,10 +288,11 @@ extern "C" fn start(task: *mut c_void) -> i32 {
 }
 
 impl Task {
-    /// All or nothing: the first step that fails is the end. The order matters: the terminal before the group could be stopped for it, the
-    /// ruleset while its descriptor is there, privileged steps before the ids, what a change of ids undoes (ambient capabilities, the death
-    /// signal) behind it, the filter last.
+    /// All or nothing: the first step that fails is the end. The order matters: the namespace before any path, the terminal before the group
+    /// could be stopped for it, the ruleset while its descriptor is there, privileged steps before the ids, what a change of ids undoes
+    /// (ambient capabilities, the death signal) behind it, the filter last.
     fn run(&self) -> Result<Infallible, i32> {
+        self.at(Step::Namespace, || self.parts.namespace.as_ref().map_or(Ok(()), |fd| mount::join_in_child(fd.as_raw_fd())))?;
         self.at(Step::Group, || self.join_group())?;
         self.at(Step::Terminal, || self.take_terminal())?;
         self.at(Step::Directory, || self.enter_directory())?;

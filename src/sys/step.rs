@@ -6,6 +6,7 @@ use std::fmt::{self, Display, Formatter};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Clone,
+    Namespace,
     Group,
     Terminal,
     Directory,
@@ -25,8 +26,9 @@ pub enum Step {
 
 impl Step {
     /// In the order of their numbers.
-    pub(super) const ALL: [Step; 16] = [
+    pub(super) const ALL: [Step; 17] = [
         Step::Clone,
+        Step::Namespace,
         Step::Group,
         Step::Terminal,
         Step::Directory,
@@ -49,6 +51,7 @@ impl Display for Step {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Step::Clone => "cannot make a process",
+            Step::Namespace => "cannot leave the session's mount namespace",
             Step::Group => "cannot make a process group",
             Step::Terminal => "cannot take the terminal",
             Step::Directory => "cannot enter the directory",

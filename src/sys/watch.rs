@@ -61,6 +61,11 @@ pub fn changed(watch: &Watch, mounts: BorrowedFd<'_>) -> bool {
     poll(&mut asked, PollTimeout::ZERO) != Ok(0)
 }
 
+/// The same for mounts alone.
+pub fn mounts_changed(mounts: BorrowedFd<'_>) -> bool {
+    poll(&mut [PollFd::new(mounts, PollFlags::POLLPRI)], PollTimeout::ZERO) != Ok(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

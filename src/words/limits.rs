@@ -75,6 +75,8 @@ pub const HIDDEN_ENTRIES: usize = 100_000;
 pub const LINK_ENTRIES: usize = 1_000_000;
 /// Bytes in the index of /etc.
 pub const INDEX_BYTES: usize = 8 << 20;
+/// Hidden paths that a session covers, each with a mount.
+pub const MASKS: usize = 4096;
 /// Levels of directories below a place that are looked into for what is hidden; what is deeper cannot be read.
 pub const HIDDEN_DEPTH: usize = 100;
 /// Rulesets that a session keeps.

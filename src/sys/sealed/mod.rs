@@ -21,7 +21,7 @@ mod tests;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-pub use process::{Process, StartError, living, start};
+pub use process::{Process, StartError, adopt, living, start};
 
 use super::capability::{self, Capabilities};
 use super::identity::{Change, Identity};

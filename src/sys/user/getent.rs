@@ -90,6 +90,7 @@ fn prepare(argv: &[String], output: OwnedFd) -> io::Result<Prepared> {
         directory: Rc::new(open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?),
         descriptors: [Rc::clone(&null), output, null],
         identity: Some(nobody()?),
+        namespace: None,
         capabilities: Capabilities::default(),
         calls: None,
         ruleset: None,

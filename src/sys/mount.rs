@@ -1,0 +1,183 @@
+//! Mount namespaces (mount_namespaces(7)) and what is mounted in them.
+//!
+//! All of this is mount(2) as it has been since 2.6.26, but for one call that is new (mount_setattr(2), Linux 5.12) and has to be asked for. The
+//! newer ones that take descriptors (open_tree(2), move_mount(2)) were measured and are no faster; what they are wanted for, a mount on what
+//! was looked at and not on what has its name by now, the links in `/proc/self/fd` do as well.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
+
+use super::raw;
+
+/// Of mount_setattr(2), linux/mount.h.
+const ATTR_RDONLY: u64 = 1;
+const ATTR_NOSUID: u64 = 2;
+
+/// `struct mount_attr`.
+#[repr(C)]
+struct Attributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
+}
+
+/// How something that is mounted can be used, apart from writing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    pub nodev: bool,
+    pub noexec: bool,
+    pub nosymfollow: bool,
+}
+
+/// The mount namespace of the calling thread.
+pub fn current() -> io::Result<OwnedFd> {
+    File::open("/proc/thread-self/ns/mnt").map(OwnedFd::from)
+}
+
+/// Leaves for a copy of the namespace, which hears of what is mounted in the original from then on, and of which the original does not. The
+/// calling thread alone: the others stay.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN`; `ENOSPC` where there are as many as `/proc/sys/user/max_mnt_namespaces` allows.
+pub fn leave() -> nix::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    mount(None::<&Path>, "/", None::<&Path>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&Path>)
+}
+
+/// Takes the calling thread into a namespace, to its root directory. Needs `CAP_SYS_ADMIN` and `CAP_SYS_CHROOT`.
+pub fn join(namespace: BorrowedFd<'_>) -> nix::Result<()> {
+    setns(namespace, CloneFlags::CLONE_NEWNS)
+}
+
+/// Does something with the calling thread in a namespace, in its root directory, and takes it back. Needs what [`join`] needs.
+pub fn inside<T>(namespace: BorrowedFd<'_>, work: impl FnOnce() -> T) -> nix::Result<T> {
+    let own = current().map_err(|error| error.raw_os_error().map_or(nix::Error::EIO, nix::Error::from_raw))?;
+    join(namespace)?;
+    let done = work();
+    join(own.as_fd())?;
+    Ok(done)
+}
+
+/// The same, for a child before its exec. Async-signal-safe.
+pub(super) fn join_in_child(namespace: i32) -> Result<(), i32> {
+    // SAFETY: takes numbers.
+    unsafe { raw::call(libc::SYS_setns, [namespace as usize, libc::CLONE_NEWNS as usize, 0, 0, 0]) }.map(drop)
+}
+
+/// Mounts a file system of memory, of so many bytes and files, in which nothing can be executed and no device opened.
+pub fn mount_memory(onto: BorrowedFd<'_>, source: &str, bytes: usize, files: usize) -> nix::Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let options = format!("size={bytes},nr_inodes={files},mode=755");
+    mount(Some(source), link(onto).as_str(), Some("tmpfs"), flags, Some(options.as_str()))
+}
+
+/// Mounts what is somewhere in this namespace somewhere else in it. `deep`: with all that is mounted below.
+pub fn bind(what: BorrowedFd<'_>, onto: BorrowedFd<'_>, deep: bool) -> nix::Result<()> {
+    let flags = if deep { MsFlags::MS_BIND | MsFlags::MS_REC } else { MsFlags::MS_BIND };
+    mount(Some(link(what).as_str()), link(onto).as_str(), None::<&Path>, flags, None::<&Path>)
+}
+
+/// What is open, as a path that leads there and nowhere else.
+fn link(fd: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+/// Makes everything in this namespace read-only, and takes the set-user-ID bits of programs their effect; all or nothing. False where the
+/// kernel has no such call (before 5.12).
+pub fn make_all_read_only() -> nix::Result<bool> {
+    let attributes = Attributes { set: ATTR_RDONLY | ATTR_NOSUID, clear: 0, propagation: 0, user_namespace: 0 };
+    let (flags, attributes) = (libc::AT_RECURSIVE as usize, std::ptr::from_ref(&attributes));
+    let arguments = [libc::AT_FDCWD as usize, c"/".as_ptr() as usize, flags, attributes as usize, size_of::<Attributes>()];
+    // SAFETY: the path ends in NUL, the attributes are laid out as the kernel wants them, and both outlive the call, which changes neither.
+    match unsafe { raw::call(libc::SYS_mount_setattr, arguments) } {
+        Err(libc::ENOSYS) => Ok(false),
+        result => result.map(|_| true).map_err(Errno::from_raw),
+    }
+}
+
+/// Makes what is mounted at a path read-only, or writable, and nosuid.
+///
+/// # Errors
+/// `EINVAL` where nothing is mounted just there; `EBUSY` where something below has a file open for writing that shall become read-only.
+pub fn set_writable(point: &Path, held: Held, writable: bool) -> nix::Result<()> {
+    let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_NOSUID;
+    flags.set(MsFlags::MS_NODEV, held.nodev);
+    flags.set(MsFlags::MS_NOEXEC, held.noexec);
+    flags.set(MsFlags::from_bits_retain(libc::MS_NOSYMFOLLOW), held.nosymfollow);
+    flags.set(MsFlags::MS_RDONLY, !writable);
+    // How times of access are kept stays as it is where nothing is said of it.
+    mount(None::<&Path>, point, None::<&Path>, flags, None::<&Path>)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+
+    /// Runs a test in a thread with a namespace of its own.
+    fn apart(test: impl FnOnce() + Send) {
+        if !nix::unistd::geteuid().is_root() {
+            return crate::words::skip("only root can have mount namespaces");
+        }
+        std::thread::scope(|scope| {
+            let test = || {
+                leave().unwrap();
+                test();
+            };
+            scope.spawn(test).join().unwrap();
+        });
+    }
+
+    fn scratch() -> std::path::PathBuf {
+        nix::unistd::mkdtemp(&std::env::temp_dir().join("postern-mount-XXXXXX")).unwrap()
+    }
+
+    #[test]
+    fn a_thread_leaves_alone_and_comes_back() {
+        let number = |namespace: &OwnedFd| File::from(namespace.try_clone().unwrap()).metadata().unwrap().ino();
+        let host = current().unwrap();
+        apart(|| {
+            let own = current().unwrap();
+            assert_ne!(number(&own), number(&host));
+            join(host.as_fd()).unwrap();
+            assert_eq!(number(&current().unwrap()), number(&host));
+            join(own.as_fd()).unwrap();
+            assert_eq!(number(&current().unwrap()), number(&own));
+        });
+        assert_eq!(number(&current().unwrap()), number(&host), "this thread stayed");
+    }
+
+    #[test]
+    fn what_is_mounted_is_read_only_or_writable_as_is_said() {
+        let directory = scratch();
+        apart(|| {
+            let open = |path: &Path| OwnedFd::from(File::open(path).unwrap());
+            mount_memory(open(&directory).as_fd(), "test", 1 << 20, 10).unwrap();
+            fs::create_dir(directory.join("a")).unwrap();
+            fs::create_dir(directory.join("b")).unwrap();
+            bind(open(&directory.join("a")).as_fd(), open(&directory.join("b")).as_fd(), false).unwrap();
+            let file = directory.join("b/file");
+            let write = || fs::write(&file, "").map_err(|error| error.raw_os_error().unwrap_or(0));
+            assert_eq!(write(), Ok(()));
+            assert!(make_all_read_only().unwrap(), "this kernel has the call");
+            assert_eq!(write(), Err(libc::EROFS));
+            let held = Held { nodev: true, ..Held::default() };
+            set_writable(&directory.join("b"), held, true).unwrap();
+            assert_eq!(write(), Ok(()));
+            set_writable(&directory.join("b"), held, false).unwrap();
+            assert_eq!(write(), Err(libc::EROFS));
+            assert_eq!(set_writable(&directory.join("a"), held, false), Err(Errno::EINVAL), "nothing is mounted there");
+        });
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "it was never seen here");
+        fs::remove_dir(directory).unwrap();
+    }
+}
