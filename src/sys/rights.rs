@@ -12,7 +12,7 @@
 
 use std::sync::OnceLock;
 
-use nix::unistd::{getresuid, getuid};
+use nix::unistd::{getgid, getresuid, getuid};
 
 use super::raw;
 
@@ -21,6 +21,8 @@ use super::raw;
 struct Lent {
     owner: u32,
     account: u32,
+    /// The account's group.
+    group: u32,
 }
 
 static LENT: OnceLock<Lent> = OnceLock::new();
@@ -38,8 +40,9 @@ pub fn settle() -> nix::Result<()> {
     } else {
         set_uids(owner, account, owner)?;
     }
-    LENT.get_or_init(|| Lent { owner, account });
-    if owner == 0 { set_file_uid(account) } else { Ok(()) }
+    let group = getgid().as_raw();
+    LENT.get_or_init(|| Lent { owner, account, group });
+    if owner == 0 { set_file_ids(account, group) } else { Ok(()) }
 }
 
 /// The owner whose rights [`settle`] has put aside.
@@ -56,7 +59,7 @@ pub fn account() -> u32 {
 pub fn take_owners() -> nix::Result<()> {
     match LENT.get() {
         None => Ok(()),
-        Some(Lent { owner: 0, .. }) => set_file_gid_of_root().and_then(|()| set_file_uid(0)),
+        Some(Lent { owner: 0, .. }) => set_file_ids(0, 0),
         Some(Lent { owner, .. }) => set_uids(*owner, *owner, *owner),
     }
 }
@@ -64,10 +67,10 @@ pub fn take_owners() -> nix::Result<()> {
 /// Does something with root's rights where the owner is root; elsewhere as it is. For what the account may not look at, and the shell must:
 /// places that are hidden, programs, processes of other users.
 pub fn as_root<T>(work: impl FnOnce() -> T) -> nix::Result<T> {
-    let Some(Lent { owner: 0, account }) = LENT.get() else { return Ok(work()) };
-    set_file_uid(0)?;
+    let Some(Lent { owner: 0, account, group }) = LENT.get() else { return Ok(work()) };
+    set_file_ids(0, 0)?;
     let done = work();
-    set_file_uid(*account)?;
+    set_file_ids(*account, *group)?;
     Ok(done)
 }
 
@@ -77,13 +80,10 @@ fn set_uids(real: u32, effective: u32, saved: u32) -> nix::Result<()> {
     set.map(drop).map_err(nix::Error::from_raw)
 }
 
-fn set_file_uid(uid: u32) -> nix::Result<()> {
+/// The group too: what is created is root's alone.
+fn set_file_ids(uid: u32, gid: u32) -> nix::Result<()> {
+    set_file_id(libc::SYS_setfsgid, gid)?;
     set_file_id(libc::SYS_setfsuid, uid)
-}
-
-/// So that what it creates is not the account's group's.
-fn set_file_gid_of_root() -> nix::Result<()> {
-    set_file_id(libc::SYS_setfsgid, 0)
 }
 
 /// The two calls report no error: they return the id before them, so a second one tells.

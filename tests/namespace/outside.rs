@@ -47,6 +47,7 @@ fn a_child_of_the_session_is_inside_or_where_it_is_sent() {
             let (null, output) = (File::open("/dev/null").unwrap(), copy_above_standard(&writer).unwrap());
             let null = Rc::new(copy_above_standard(&null).unwrap());
             let prepared = Prepared::new(Spec {
+                capabilities: postern::sys::capability::Capabilities::default(),
                 program: Path::new("/bin/cat"),
                 argv: &["cat".to_owned(), file.display().to_string()],
                 environment: &[],
