@@ -37,7 +37,7 @@ const WIDE: &str = "\
 postern: 1
 accounts: [wide]
 allow:
-  - { run: ['lsof **', 'ss **', 'cat <file>'], confine: open_files }
+  - { run: ['lsof **', 'ss **', 'cat <file>', 'perl -pe <code:text>'], confine: open_files }
   - { run: 'dmesg **', confine: kernel_messages }
   - { run: 'journalctl **', as: ':systemd-journal', confine: inspect }
   - { run: 'tcpdump **', confine: packets }

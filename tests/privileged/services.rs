@@ -113,7 +113,8 @@ fn stage(machine: &Machine, event: &str) -> serde_json::Value {
     let output = machine.run(["sh", "-c", "cat /var/log/postern/*.jsonl"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let records = postern::record::join(text.lines()).unwrap().into_iter().map(serde_json::Value::Object);
-    let mut stages = records.filter(|record| record["event"] == event).map(|record| (record["account"].clone(), record["stages"][0].clone()));
+    let mut stages =
+        records.filter(|record| record["event"] == event).map(|record| (record["account"].clone(), record["stages"][0].clone()));
     let (account, stage) = stages.find(|(_, stage)| stage["argv"][1] == "restart").unwrap();
     assert_eq!(account, "oncall");
     stage
