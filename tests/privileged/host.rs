@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use super::process::{Finished, must, run};
 use super::sandbox::{self, ROOT, await_some, await_that};
@@ -17,6 +17,8 @@ pub const SERVICE: &str = "postgres";
 pub const PORT: u16 = 5432;
 /// Where every account may write, and no command.
 pub const OPEN: &str = "/run/postern-test/open";
+/// The same, for lines that are not to run at all.
+pub const KEPT: &str = "/run/postern-test/kept";
 
 const SETTINGS: &str = "postern: 1\naudit: { syslog: none, dir: /var/log/postern }\n";
 
@@ -56,12 +58,14 @@ pub struct Host {
     network: u32,
     /// A process of [`SERVICE`] that listens on [`PORT`], and makes a call ten times a second.
     pub service: u32,
+    /// Held by who has it traced: a process has one tracer.
+    pub tracer: Mutex<()>,
 }
 
 impl Host {
     fn start() -> Host {
         let network = network();
-        shell(&format!("groupadd --system postern; groupadd --system --force docker; mkdir {OPEN}; chmod 1777 {OPEN}"));
+        shell(&format!("groupadd --system postern; groupadd --system --force docker; mkdir {OPEN} {KEPT}; chmod 1777 {OPEN} {KEPT}"));
         shell(&format!("id {SERVICE} || useradd --system --no-create-home {SERVICE}"));
         for account in ["oncall", "bare", "wide"] {
             shell(&format!("useradd --no-create-home --groups postern --home-dir / {account}"));
@@ -69,7 +73,7 @@ impl Host {
         must(Command::new("install").args(["-o", "root", "-g", "postern", "-m", "4750", env!("CARGO_BIN_EXE_posternsh"), SHELL]));
         shell("install -d -m 700 /var/log/postern");
         put_in_force();
-        let mut host = Host { network, service: 0 };
+        let mut host = Host { network, service: 0, tracer: Mutex::new(()) };
         shell(&format!("nsenter --net=/proc/{network}/ns/net nft add table inet of_the_test"));
         host.service = host.serve();
         host

@@ -49,6 +49,7 @@ fn each_line_shows_what_it_does_not_without_its_privilege() {
 #[test]
 fn the_calls_of_a_service_are_seen_by_whom_the_rule_names() {
     let Some(host) = host() else { return };
+    let _one = host.tracer.lock();
     let traced = |account: &str, line: &str| shown(&host.line(account, line));
     // Its output is bounded, so it ends.
     let lines = "strace -e trace=getppid -p PID 2>&1 | head -n 3";
