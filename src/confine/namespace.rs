@@ -17,6 +17,7 @@
 //! - /proc by process (`/proc/*/environ`): Landlock and the capabilities that are missing keep that. `/proc/PID/root` and `cwd` of a process
 //!   outside lead round all of this for who may trace it, and so does a descriptor of a directory that was opened outside.
 //! - File systems that may hang, unless the whole of it is hidden with a directory above: see `masks`. [`Namespace::unmasked`] names them.
+//! - What sssd(8) keeps in /var/lib/sss: the shell itself looks users up there. Landlock and file modes keep that.
 //! - Patterns that could match anywhere (`/**/.ssh`) are masked in /etc and in two home directories only; a rule that reads more has
 //!   Landlock look through it.
 //! - What is mounted outside and has a mask or a writable place of a session in it stays in use by that session when it is unmounted there.
