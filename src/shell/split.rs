@@ -50,10 +50,11 @@ pub fn run(front: Front) -> Result<u8, StartError> {
     rights::settle()?;
     fail_closed();
     let (ours, theirs) = Channel::pair()?;
-    let half = Half::split_off(theirs.as_fd(), |kept| front(Desk::Across(Channel::from(kept))))?;
+    let mut half = Half::split_off(theirs.as_fd(), |kept| front(Desk::Across(Channel::from(kept))))?;
     drop(theirs);
     prompt::watch(true)?;
     let opening = Opening::prepare(&Origin::Applied, inherited)?;
+    half.hold()?;
     Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None, due: None }.serve())
 }
 
