@@ -16,6 +16,7 @@ use super::relay::Relayer;
 use super::relay::layout::{self, Passing};
 use super::relay::message::{Event, Order};
 use crate::sys::descriptor::{self, StatusFlags};
+use crate::sys::half;
 use crate::words::limits;
 
 /// What a line's commands read and write by default.
@@ -163,12 +164,12 @@ impl Streams {
         }
     }
 
-    /// Whether somebody was there, and nobody is any more; or nobody can be reached.
+    /// Whether somebody was there, and nobody is any more; or nobody can be reached; or the part of the shell that the person has is gone.
     pub fn is_abandoned(&self) -> bool {
         let relayed = self.relayed.iter().flat_map(|relayed| relayed.gone).flatten();
         let mut gone = self.terminals.iter().map(|terminal| terminal.gone).chain(relayed).peekable();
         let lost = self.relayed.as_ref().is_some_and(|relayed| relayed.stage == Stage::Lost);
-        lost || gone.peek().is_some() && gone.all(|gone| gone)
+        half::is_gone() || lost || gone.peek().is_some() && gone.all(|gone| gone)
     }
 
     /// Whether output is on its way, behind [`Streams::drain`].

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
 
 use super::desk::{Call, Reply};
 use super::wire::{self, HEADER, Malformed};
 use crate::sys::prompt::{self, Wake};
+use crate::words::limits::REPLY_DEADLINE;
 
 /// Why no message came.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +95,10 @@ impl Channel {
     /// Waits until there may be something to read or a signal has come; false once the time is over. A signal just before the wait is
     /// repeated by `sys::prompt`.
     fn wait(&self, end: Option<Instant>) -> io::Result<bool> {
+        self.wait_for(PollFlags::POLLIN, end)
+    }
+
+    fn wait_for(&self, what: PollFlags, end: Option<Instant>) -> io::Result<bool> {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
             return Ok(false);
@@ -101,7 +107,7 @@ impl Channel {
         let timeout = left.map_or(PollTimeout::NONE, |left| {
             PollTimeout::try_from((left + Duration::from_micros(999)).as_millis()).unwrap_or(PollTimeout::MAX)
         });
-        match poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], timeout) {
+        match poll(&mut [PollFd::new(self.0.as_fd(), what)], timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(true),
             Err(errno) => Err(errno.into()),
         }
@@ -109,11 +115,20 @@ impl Channel {
 
     /// The guard's side: replies. A front that is gone is found out by the next [`Channel::receive`], one that does not read is not waited for.
     pub fn reply(&mut self, reply: &Reply) -> Result<(), ChannelError> {
-        self.0.set_write_timeout(Some(crate::words::limits::REPLY_DEADLINE))?;
-        match self.0.write_all(&wire::encode(reply)?) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-            written => Ok(written?),
+        let (bytes, end) = (wire::encode(reply)?, Instant::now() + REPLY_DEADLINE);
+        let mut rest = &bytes[..];
+        // Not a write with a time-out, which begins anew with each part that is read.
+        while !rest.is_empty() {
+            match send(self.0.as_raw_fd(), rest, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL) {
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(Errno::EAGAIN) if Instant::now() < end => self.wait_for(PollFlags::POLLOUT, Some(end)).map(drop)?,
+                Err(Errno::EAGAIN) => return Err(io::Error::from(ErrorKind::TimedOut).into()),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EPIPE) => return Ok(()),
+                Err(errno) => return Err(io::Error::from(errno).into()),
+            }
         }
+        Ok(())
     }
 
     /// Bytes as they are: for who tries what the other end makes of them.

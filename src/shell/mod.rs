@@ -7,6 +7,7 @@
 //! | [`input`], [`editor`], [`complete`] | where lines come from |
 //! | [`front`], [`builtins`] | what a line asks for, and what the shell does by itself |
 //! | [`desk`], [`channel`], [`wire`] | the seam: what the front may ask, in this process or over a socket |
+//! | `sound` | which calls a front of ours can make |
 //! | [`split`] | the two halves as processes, with a picture of all of them |
 //! | [`opening`], [`guard`], [`ledger`] | who it is and by which policy; decision, processes, records |
 //! | [`in_force`] | the policy in force, and what of it a person may see |
@@ -34,6 +35,7 @@ pub mod names;
 pub mod opening;
 pub mod runs_as;
 pub mod session;
+mod sound;
 pub mod split;
 mod terminal;
 mod told;
@@ -171,7 +173,7 @@ fn half(desk: Desk) -> u8 {
 }
 
 /// Gives up what the front does not need, for good.
-fn seal() -> Result<(), StartError> {
+pub fn seal() -> Result<(), StartError> {
     Ok(sealed::seal(Some(&Identity::of_caller()?), Role::Front)?)
 }
 

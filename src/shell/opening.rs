@@ -8,13 +8,13 @@ use super::arguments::Origin;
 use super::desk::{Call, Reply, View, Way};
 use super::guard::{Ground, Guard, Outcome, Refused};
 use super::in_force::{InForce, PolicyError};
-use super::{builtins, in_force, ledger, names};
+use super::{builtins, in_force, ledger, names, sound};
 use crate::access::{self, AccessError};
 use crate::exec::{Relayer, RunAs};
 use crate::record::Decision;
 use crate::syntax::Request;
 use crate::sys::start::Inherited;
-use crate::words::Safe;
+use crate::words::{Safe, limits};
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,11 @@ impl Opening {
         let relayer = Relayer::start(account.as_ref()).map_err(OpeningError::Relay)?;
         let (policy, alert) = InForce::open(origin, &person)?;
         Ok(Opening { ground: Ground { policy, person, account, inherited, relayer }, alert, demo: *origin == Origin::Demo })
+    }
+
+    /// Puts on record that there is no session.
+    pub fn refused(&self, reason: &str) {
+        ledger::refused(&self.ground.person, reason);
     }
 
     /// Begins the session. The error is a reason in words, and on record as far as that is possible.
@@ -86,8 +91,11 @@ pub fn view(guard: &Guard) -> View {
     }
 }
 
-/// Answers a call; `None` where it makes no sense now, or nothing could be begun: then the session is over.
+/// Answers a call; `None` of one that no front of ours makes, or not now, or where nothing could be begun: then the session is over.
 pub fn answer(opening: &mut Option<Box<Opening>>, guard: &mut Option<Box<Guard>>, call: Call) -> Option<Reply> {
+    if !sound::is_possible(&call, guard.as_deref()) {
+        return None;
+    }
     match (call, guard.as_mut()) {
         (Call::Start { way, interactive, term }, None) => Some(match opening.take()?.start(way, interactive, term) {
             Ok((opened, view, messages)) => {
@@ -97,7 +105,9 @@ pub fn answer(opening: &mut Option<Box<Opening>>, guard: &mut Option<Box<Guard>>
             Err(reason) => Reply::NotStarted(reason),
         }),
         (Call::Abort(reason), None) => {
-            ledger::refused(&opening.take()?.ground.person, &reason);
+            let too_long = || format!("the reason takes {} bytes to say", reason.len());
+            let fits = reason.len() <= limits::REASON_BYTES;
+            opening.take()?.refused(&if fits { reason } else { too_long() });
             Some(Reply::Texts(Vec::new()))
         }
         (call, Some(guard)) => answer_in_session(guard, call),

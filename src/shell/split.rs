@@ -27,8 +27,8 @@ use std::time::Instant;
 use super::arguments::Origin;
 use super::channel::{Channel, ChannelError, Incoming};
 use super::clock::Ending;
-use super::desk::{Call, Desk};
-use super::guard::Guard;
+use super::desk::{Call, Desk, Reply};
+use super::guard::{Guard, Outcome};
 use super::message::tell;
 use super::opening::{self, Opening};
 use super::{StartError, fail_closed, terminal};
@@ -50,11 +50,12 @@ pub fn run(front: Front) -> Result<u8, StartError> {
     rights::settle()?;
     fail_closed();
     let (ours, theirs) = Channel::pair()?;
-    let half = Half::split_off(theirs.as_fd(), |kept| front(Desk::Across(Channel::from(kept))))?;
+    let mut half = Half::split_off(theirs.as_fd(), |kept| front(Desk::Across(Channel::from(kept))))?;
     drop(theirs);
     prompt::watch(true)?;
     let opening = Opening::prepare(&Origin::Applied, inherited)?;
-    Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None }.serve())
+    half.hold()?;
+    Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None, due: None }.serve())
 }
 
 /// The guard at work.
@@ -63,6 +64,15 @@ struct Served {
     front: Half,
     opening: Option<Box<Opening>>,
     guard: Option<Box<Guard>>,
+    /// Why the session is over, of which the front has been told: it is to say goodbye, and nothing else.
+    due: Option<Due>,
+}
+
+/// An ending, and until when the front may take its time.
+#[derive(Clone, Copy)]
+struct Due {
+    ending: Ending,
+    until: Option<Instant>,
 }
 
 /// How it went on after a call.
@@ -94,25 +104,49 @@ impl Served {
     fn turn(&mut self) -> Next {
         // The front ends a session whose time is over, and says so nicely; one that does not is ended.
         let end = self.guard.as_ref().and_then(|guard| guard.until()?.checked_add(FRONT_GRACE));
+        let end = [end, self.due.and_then(|due| due.until)].into_iter().flatten().min();
         match self.channel.receive(end) {
             Ok(Incoming::Call(call)) => self.answer(*call),
             Ok(Incoming::Wake(Wake::Hangup)) => Next::Over(Ending::Hangup),
             Ok(Incoming::Wake(Wake::Terminate)) => Next::Over(Ending::Terminated),
             Ok(Incoming::Wake(Wake::Alarm | Wake::Interrupt)) => Next::Again,
-            Ok(Incoming::Late) => Next::Over(self.guard.as_ref().and_then(|guard| guard.over()).unwrap_or(Ending::Failed)),
+            Ok(Incoming::Late) => Next::Over(self.known_ending().unwrap_or(Ending::Failed)),
             Ok(Incoming::End) if self.guard.is_none() => Next::NotBegun,
             Ok(Incoming::End) | Err(ChannelError::System(_) | ChannelError::Malformed(_)) => Next::Over(Ending::Failed),
         }
     }
 
     fn answer(&mut self, call: Call) -> Next {
-        let ending = if let Call::End(ending) = call { Some(ending) } else { None };
+        let (call, ending) = match (call, self.due) {
+            (Call::End(claimed), _) => {
+                let ending = self.ending(claimed);
+                (Call::End(ending), Some(ending))
+            }
+            (_, Some(due)) => return Next::Over(due.ending),
+            (call, None) => (call, None),
+        };
         let Some(reply) = opening::answer(&mut self.opening, &mut self.guard, call) else { return Next::Over(Ending::Failed) };
+        if let Reply::Outcome(Outcome { ending: Some(ending), .. }) = reply {
+            self.due = Some(Due { ending, until: Instant::now().checked_add(FRONT_GRACE) });
+        }
         match (self.channel.reply(&reply), ending) {
             (_, Some(ending)) => Next::Ended(ending),
             (Ok(()), None) => Next::Again,
             (Err(_), None) => Next::Over(Ending::Failed),
         }
+    }
+
+    /// Why the session is over, as far as the guard knows by itself.
+    fn known_ending(&self) -> Option<Ending> {
+        self.due.map(|due| due.ending).or_else(|| self.guard.as_ref()?.over())
+    }
+
+    /// Why the session is over where the front says so. Whether a person has left, fallen silent or hung up, nobody else can say.
+    fn ending(&self, claimed: Ending) -> Ending {
+        self.known_ending().unwrap_or(match claimed {
+            Ending::Max(_) | Ending::Strikes(_) => Ending::Failed,
+            Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Idle(_) | Ending::Failed => claimed,
+        })
     }
 
     /// Gives the front time to say what is left to say.
@@ -127,8 +161,11 @@ impl Served {
         self.front.kill();
         self.front.wait();
         terminal::put_back();
-        let messages = self.guard.as_mut().map(|guard| guard.end(ending)).unwrap_or_default();
         let lost = (ending == Ending::Failed).then(|| "the front of this shell is gone; the session is over".to_owned());
+        if let (Some(lost), Some(opening)) = (&lost, &self.opening) {
+            opening.refused(lost);
+        }
+        let messages = self.guard.as_mut().map(|guard| guard.end(ending)).unwrap_or_default();
         lost.into_iter().chain(ending.message()).chain(messages).for_each(|message| tell(&message));
         ending.status()
     }

@@ -4,15 +4,18 @@
 //! once whether the caller is still the caller covers all that is read and written afterwards, however its number is used again.
 
 use std::fs::{File, OpenOptions};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use super::deadline::{self, Answer};
+use super::identity::Identity;
 use super::notify::{Listener, Notification};
-use super::raw;
+use super::{raw, rights};
+use crate::words::limits::PATH_DEADLINE;
 
 /// Not tried before 6.9, which is told by the error.
 const THREAD: usize = libc::PIDFD_THREAD as usize;
@@ -133,8 +136,13 @@ impl Notification {
 }
 
 /// A copy of a descriptor of the caller's, of the same open file.
+///
+/// The kernel gives it to whoever has the caller's real ids, or may trace any process. A process that belongs to an owner who is not root has
+/// and may neither: there a helper with the account's ids, which are those of every command, takes it. (It is no ancestor of the caller, so
+/// not where Yama's `ptrace_scope` demands one.)
 pub fn descriptor(listener: &Listener, caller: &Notification, fd: i32) -> nix::Result<OwnedFd> {
-    let copy = copy(&open_process(caller)?, fd)?;
+    let process = open_process(caller)?;
+    let copy = if rights::owner().is_none_or(|owner| owner == 0) { copy(&process, fd)? } else { copy_as_account(&process, fd)? };
     if listener.is_current(caller.id) { Ok(copy) } else { Err(Errno::ESRCH) }
 }
 
@@ -146,6 +154,18 @@ pub(super) fn copy(process: &OwnedFd, fd: i32) -> nix::Result<OwnedFd> {
         let copy = raw::call(libc::SYS_pidfd_getfd, [process.as_raw_fd() as usize, number, 0, 0, 0]).map_err(Errno::from_raw)?;
         Ok(OwnedFd::from_raw_fd(copy as i32))
     }
+}
+
+/// [`copy`], by a helper with the account's ids.
+fn copy_as_account(process: &OwnedFd, fd: i32) -> nix::Result<OwnedFd> {
+    let account = Identity::of_caller()?;
+    let answer = deadline::answer_with(PATH_DEADLINE, Some(&account), Some(process.as_fd()), |process| {
+        let copied = process.ok_or(Errno::EBADF).and_then(|process| copy(&process, fd));
+        let errno = copied.as_ref().map_or_else(|errno| *errno as i32, |_| 0);
+        Answer { bytes: errno.to_ne_bytes().to_vec(), descriptor: copied.ok() }
+    });
+    let Answer { bytes, descriptor } = answer.map_err(|_| Errno::ETIMEDOUT)?;
+    descriptor.ok_or_else(|| bytes.try_into().map_or(Errno::EIO, |errno| Errno::from_raw(i32::from_ne_bytes(errno))))
 }
 
 /// A handle on the thread that calls, or (before kernel 6.9) on its process: then a thread with descriptors of its own is not understood.

@@ -1,19 +1,45 @@
 //! A part of this program that goes on as a process of its own.
 //!
 //! The fork is sound because it comes while there is one thread: the child has all of the program, and uses it as it likes.
+//!
+//! It has to be killed by a thread that stays behind for that ([`Half::hold`]): the one that split it off enters a Landlock scope
+//! (`confine::Confiner::set_apart`) and signals nobody outside any more, not even by dying. A domain is a thread's own.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{Builder, JoinHandle};
 
-use nix::sys::signal::Signal;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{ForkResult, fork};
 
 use super::{caller, deadline, raw, sealed};
 
+/// The one that was split off, for whoever asks whether it lives.
+static OTHER: OnceLock<OwnedFd> = OnceLock::new();
+
+/// Whether a part was split off and has ended. Its end is a SIGCHLD to this process.
+pub fn is_gone() -> bool {
+    let ended = |other: &OwnedFd| poll(&mut [PollFd::new(other.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO);
+    OTHER.get().is_some_and(|other| matches!(ended(other), Ok(1..)))
+}
+
 /// The other process. Dropped, it is killed.
 #[derive(Debug)]
-pub struct Half(OwnedFd);
+pub struct Half {
+    process: OwnedFd,
+    killer: Option<Killer>,
+}
+
+/// A thread that waits until this is dropped, and then kills.
+#[derive(Debug)]
+struct Killer(Sender<()>, JoinHandle<()>);
+
+/// Bytes of its stack.
+const STACK: usize = 64 << 10;
 
 impl Half {
     /// Makes one that keeps the standard descriptors and `kept` of this process, and ends with the status that `work` returns.
@@ -33,23 +59,46 @@ impl Half {
             }
             ForkResult::Parent { child } => {
                 sealed::adopt(child);
-                caller::open_pid(child, 0).map(Half).map_err(|errno| {
+                let half = caller::open_pid(child, 0).map(|process| Half { process, killer: None }).map_err(|errno| {
                     let _ = nix::sys::signal::kill(child, Signal::SIGKILL);
-                    errno.into()
-                })
+                    io::Error::from(errno)
+                })?;
+                let copy = half.process.try_clone()?;
+                OTHER.get_or_init(|| copy);
+                Ok(half)
             }
         }
     }
 
+    /// Keeps it in reach, whatever the calling thread becomes. To be called when no process is split off any more that must come from one
+    /// thread.
+    pub fn hold(&mut self) -> io::Result<()> {
+        let process = self.process.try_clone()?;
+        let (order, orders) = channel();
+        let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+        let thread = Builder::new().stack_size(STACK).spawn(move || {
+            let _ = orders.recv();
+            kill(&process);
+        });
+        before.thread_set_mask()?;
+        self.killer = Some(Killer(order, thread?));
+        Ok(())
+    }
+
     /// Kills it, if it has not ended by itself.
-    pub fn kill(&self) {
-        // SAFETY: takes numbers. By its handle: its number may be another's if it was reaped elsewhere.
-        let _ = unsafe { raw::call(libc::SYS_pidfd_send_signal, [self.0.as_raw_fd() as usize, libc::SIGKILL as usize, 0, 0, 0]) };
+    pub fn kill(&mut self) {
+        match self.killer.take() {
+            Some(Killer(order, thread)) => {
+                drop(order);
+                let _ = thread.join();
+            }
+            None => kill(&self.process),
+        }
     }
 
     /// Waits for its end; its exit status, if it has one.
     pub fn wait(&self) -> Option<u8> {
-        match waitid(Id::PIDFd(self.0.as_fd()), WaitPidFlag::WEXITED) {
+        match waitid(Id::PIDFd(self.process.as_fd()), WaitPidFlag::WEXITED) {
             Ok(WaitStatus::Exited(_, status)) => u8::try_from(status).ok(),
             _ => None,
         }
@@ -59,8 +108,13 @@ impl Half {
 impl Drop for Half {
     fn drop(&mut self) {
         self.kill();
-        let _ = waitid(Id::PIDFd(self.0.as_fd()), WaitPidFlag::WEXITED);
+        let _ = waitid(Id::PIDFd(self.process.as_fd()), WaitPidFlag::WEXITED);
     }
+}
+
+fn kill(process: &OwnedFd) {
+    // SAFETY: takes numbers. By its handle: its number may be another's if it was reaped elsewhere.
+    let _ = unsafe { raw::call(libc::SYS_pidfd_send_signal, [process.as_raw_fd() as usize, libc::SIGKILL as usize, 0, 0, 0]) };
 }
 
 /// Whether this process has one thread. Where the kernel does not say, it has not.

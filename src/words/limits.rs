@@ -64,6 +64,10 @@ pub const CONTINUES: u32 = 1000;
 pub const MESSAGE_BYTES: usize = 4 << 20;
 /// Bytes of an answer about names: what globs match, or a directory's.
 pub const NAMES_BYTES: usize = 1 << 20;
+/// Bytes of an argument or a variable of a process (MAX_ARG_STRLEN of Linux), and so of a line that comes as one.
+pub const ARGUMENT_BYTES: usize = 128 << 10;
+/// Bytes of what the front says for the records: why a line, or a session, is not to be.
+pub const REASON_BYTES: usize = 16 << 10;
 /// How long the front may take to read a reply.
 pub const REPLY_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the guard leaves the front to end a session whose time is over, and to end itself.
