@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::desk::{Call, Reply};
 use super::wire::{self, HEADER, Malformed};
@@ -81,12 +81,12 @@ impl Channel {
             if !self.wait(end)? {
                 return Ok(Some(Incoming::Late));
             }
-            match self.0.read(room) {
-                Ok(0) => return Ok(Some(Incoming::End)),
+            // Not a read that waits: the wait may have ended because the time is over, or for a signal.
+            match recv(self.0.as_raw_fd(), room, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) | Err(Errno::ECONNRESET) => return Ok(Some(Incoming::End)),
                 Ok(count) => room = room.get_mut(count..).unwrap_or_default(),
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(Some(Incoming::End)),
-                Err(error) => return Err(error.into()),
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
+                Err(errno) => return Err(io::Error::from(errno).into()),
             }
         }
         Ok(None)

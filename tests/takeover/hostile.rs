@@ -21,16 +21,12 @@ fn hostile(desk: Desk) -> u8 {
     let attack = asked();
     let Desk::Across(channel) = desk else { return 99 };
     let (kind, name) = attack.split_once(' ').unwrap_or((&attack, ""));
-    let neighbours = kernel::Neighbours::found();
-    if kind == "kernel" {
-        kernel::attempt("before", &neighbours);
-    }
+    let neighbours = (kind == "kernel").then(kernel::Neighbours::found);
+    neighbours.iter().for_each(|neighbours| kernel::attempt("before", neighbours));
     seal().unwrap();
-    match kind {
-        "kernel" => kernel::take_over(channel, &neighbours),
-        "calls" => calls::make(channel, name),
-        "pages" => neighbours.print(),
-        _ => panic!("{attack}: no such attack"),
+    match neighbours {
+        Some(neighbours) => kernel::take_over(channel, &neighbours),
+        None => calls::make(channel, name),
     }
     0
 }

@@ -28,14 +28,6 @@ impl Neighbours {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
-
-    /// Says who they are, and waits to be ended.
-    pub fn print(&self) {
-        println!("guard {} relay {}", self.guard, self.relay);
-        loop {
-            std::thread::sleep(Duration::from_secs(1000));
-        }
-    }
 }
 
 /// A call, and what it returned: 0, or the errno.
