@@ -32,9 +32,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, mkdirat, mknodat};
-use nix::unistd::fchdir;
 
 use super::index::Index;
 use super::masks::Search;
@@ -187,18 +186,16 @@ impl Namespace {
         &self.unmasked
     }
 
-    /// Does something in the host's namespace, in its root directory. Needs `CAP_SYS_ADMIN` and `CAP_SYS_CHROOT`.
+    /// Does something in the host's namespace. Needs `CAP_SYS_ADMIN` and `CAP_SYS_CHROOT`. The thread is in the root directory then and behind
+    /// it: whose directory it was in before, and whether that lets itself be entered again, is not to matter.
     ///
     /// # Errors
     /// `Enter`: nothing was done. `Return`: it was; the thread may still be outside, where nothing may run before [`Namespace::mend`] has it back.
     pub fn outside<T>(&self, work: impl FnOnce() -> T) -> Result<T, NamespaceError> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let directory = open(".", flags, Mode::empty()).map_err(NamespaceError::Enter)?;
         mount::join(self.host.as_fd()).map_err(NamespaceError::Enter)?;
         self.inside.set(false);
         let done = work();
         self.come_back()?;
-        fchdir(&directory).map_err(NamespaceError::Return)?;
         Ok(done)
     }
 
