@@ -78,7 +78,7 @@ pub type Judge<'a> = &'a dyn Fn(&Path, &FileStat) -> Result<(), WalkError>;
 
 /// Walks an absolute path to its end, or to the last part of it that exists.
 pub fn walk(path: &Path, judge: Judge<'_>) -> Result<Walked, WalkError> {
-    let mut walker = Walker { here: root()?, path: PathBuf::from("/"), ahead: names(path.as_os_str()), links: 0 };
+    let mut walker = Walker { here: root()?, above: Vec::new(), path: PathBuf::from("/"), ahead: names(path.as_os_str()), links: 0 };
     while let Some(name) = walker.ahead.pop() {
         judge(&walker.path, &fstat(&walker.here)?)?;
         if !walker.step(&name)? {
@@ -95,6 +95,9 @@ pub fn walk(path: &Path, judge: Judge<'_>) -> Result<Walked, WalkError> {
 
 struct Walker {
     here: OwnedFd,
+    /// The directories that `path` names, from the root on: `..` goes back to where the walk came from, and not to where somebody has moved
+    /// `here` since.
+    above: Vec<OwnedFd>,
     path: PathBuf,
     /// The names to come, the next one last.
     ahead: Vec<OsString>,
@@ -104,20 +107,32 @@ struct Walker {
 impl Walker {
     /// Goes on by one name; false when it does not exist.
     fn step(&mut self, name: &OsStr) -> Result<bool, WalkError> {
+        if matches!(name.as_bytes(), b"." | b"..") {
+            // Of a directory that may be searched alone.
+            openat(&self.here, ".", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+            if name == ".." {
+                self.back();
+            }
+            return Ok(true);
+        }
         let next = match openat(&self.here, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
             Err(Errno::ENOENT) => return Ok(false),
             opened => opened?,
         };
-        match name.as_bytes() {
-            b"." => {}
-            b".." => {
-                self.path.pop();
-            }
-            _ if kind(&fstat(&next)?) == SFlag::S_IFLNK => return self.follow(&next).map(|()| true),
-            _ => self.path.push(name),
+        if kind(&fstat(&next)?) == SFlag::S_IFLNK {
+            return self.follow(&next).map(|()| true);
         }
-        self.here = next;
+        self.path.push(name);
+        self.above.push(std::mem::replace(&mut self.here, next));
         Ok(true)
+    }
+
+    /// Goes back by one name. Above the root is the root.
+    fn back(&mut self) {
+        if let Some(above) = self.above.pop() {
+            self.here = above;
+            self.path.pop();
+        }
     }
 
     fn follow(&mut self, link: &OwnedFd) -> Result<(), WalkError> {
@@ -134,6 +149,7 @@ impl Walker {
         let target = readlinkat(link, "")?;
         if target.as_bytes().starts_with(b"/") {
             self.here = root()?;
+            self.above.clear();
             self.path = PathBuf::from("/");
         }
         self.ahead.extend(names(&target));
