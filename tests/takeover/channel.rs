@@ -102,7 +102,12 @@ fn calls_that_no_front_makes_end_the_session() {
             assert!(!finished.out().contains("after\n"), "{install:?}: {attack}: {}", finished.out());
             let records = world.session(None);
             assert_eq!((last(&records)["reason"].as_str(), started(&records)), (Some(reason), to_owned(commands)), "{install:?}: {attack}");
-            assert_eq!(reason == "error" && !attack.starts_with("end-"), finished.err().contains("the front of this shell is gone"), "{attack}: {}", finished.err());
+            assert_eq!(
+                reason == "error" && !attack.starts_with("end-"),
+                finished.err().contains("the front of this shell is gone"),
+                "{attack}: {}",
+                finished.err()
+            );
         }
         assert_precious_is_untouched();
     }

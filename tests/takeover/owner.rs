@@ -35,7 +35,8 @@ fn records_and_datagrams_are_the_owners_and_out_of_the_accounts_reach() {
 #[test]
 fn a_forged_datagram_says_who_sent_it() {
     let Some(world) = world(Install::Postern) else { return };
-    let forge = "use IO::Socket; IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => '/run/postern-test/log')->send('<86>posternsh: @cee:{}')";
+    let forge =
+        "use IO::Socket; IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => '/run/postern-test/log')->send('<86>posternsh: @cee:{}')";
     let forged = run(world.account.command("perl".as_ref()).args(["-e", forge]), b"");
     assert_eq!(forged.status, 0, "{}", forged.err());
     crate::sandbox::await_that(|| "a datagram", || !world.datagrams().is_empty());
