@@ -365,4 +365,7 @@ fn what_is_likely_a_mistake_is_a_warning() {
         ["policy.d/1.yaml: warning: the file has neither `allow` nor `deny`, and nothing that other files use"]
     );
     assert!(policy.warnings.iter().all(|warning| warning.severity == Severity::Warning));
+    // The main file has to be there, so nobody is told to remove it.
+    let policy = compile(&tree(&[("policy.yaml", "postern: 1\n"), ("policy.d/1.yaml", "postern: 1\nallow: [ls]\n")])).expect("a policy");
+    assert_eq!(lines(&policy.warnings), [""; 0]);
 }

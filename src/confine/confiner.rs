@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
+use nix::errno::Errno;
+
 use super::files::{FilesError, Rulesets, Subject};
 use super::kernel::Kernel;
 use super::namespace::{Namespace, NamespaceError, Shape};
@@ -58,8 +60,8 @@ impl Confiner {
         self.rulesets = RefCell::new(rulesets);
     }
 
-    /// Takes the calling thread into a mount namespace of its own, in place of one of another shape if it is in one. Where the kernel or this
-    /// process's privilege does not allow that, commands lack `masks`. `rulesets` makes those for the commands in there.
+    /// Takes the calling thread into a mount namespace of its own, in place of one of another shape if it is in one. Where this process
+    /// is not allowed that and the policy puts up with it, commands lack `masks`. `rulesets` makes those for the commands in there.
     ///
     /// # Errors
     /// It is in there, and something is not as it should be: nothing must run.
@@ -70,7 +72,8 @@ impl Confiner {
         }
         match Namespace::enter(shape) {
             Ok(namespace) => self.namespace = Some(namespace),
-            Err(NamespaceError::Enter(_)) => {}
+            // What an outer filter or a container does not let root do.
+            Err(NamespaceError::Enter(Errno::EPERM)) if !self.strength.requires(Protection::Masks.name()) => {}
             Err(error) => return Err(error),
         }
         self.kernel.namespace = self.namespace.is_some();

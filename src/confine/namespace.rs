@@ -17,6 +17,7 @@
 //! - /proc by process (`/proc/*/environ`): Landlock and the capabilities that are missing keep that. `/proc/PID/root` and `cwd` of a process
 //!   outside lead round all of this for who may trace it, and so does a descriptor of a directory that was opened outside.
 //! - File systems that may hang, unless the whole of it is hidden with a directory above: see `masks`. [`Namespace::unmasked`] names them.
+//! - What sssd(8) keeps in /var/lib/sss: the shell itself looks users up there. Landlock and file modes keep that.
 //! - Patterns that could match anywhere (`/**/.ssh`) are masked in /etc and in two home directories only; a rule that reads more has
 //!   Landlock look through it.
 //! - What is mounted outside and has a mask or a writable place of a session in it stays in use by that session when it is unmounted there.
@@ -31,9 +32,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, mkdirat, mknodat};
-use nix::unistd::fchdir;
 
 use super::index::Index;
 use super::masks::Search;
@@ -186,18 +186,16 @@ impl Namespace {
         &self.unmasked
     }
 
-    /// Does something in the host's namespace, in its root directory. Needs `CAP_SYS_ADMIN` and `CAP_SYS_CHROOT`.
+    /// Does something in the host's namespace. Needs `CAP_SYS_ADMIN` and `CAP_SYS_CHROOT`. The thread is in the root directory then and behind
+    /// it: whose directory it was in before, and whether that lets itself be entered again, is not to matter.
     ///
     /// # Errors
     /// `Enter`: nothing was done. `Return`: it was; the thread may still be outside, where nothing may run before [`Namespace::mend`] has it back.
     pub fn outside<T>(&self, work: impl FnOnce() -> T) -> Result<T, NamespaceError> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let directory = open(".", flags, Mode::empty()).map_err(NamespaceError::Enter)?;
         mount::join(self.host.as_fd()).map_err(NamespaceError::Enter)?;
         self.inside.set(false);
         let done = work();
         self.come_back()?;
-        fchdir(&directory).map_err(NamespaceError::Return)?;
         Ok(done)
     }
 

@@ -201,7 +201,7 @@ mod tests {
                     "network: none",
                     "sockets: none",
                     "signals: what it started itself",
-                    "holds: no_new_privs, no_capabilities, no_core, one_exec, calls, reads, writes, network, sockets, signals",
+                    "holds: no_new_privs, no_capabilities, no_core, one_exec, calls, reads, writes, masks, network, sockets, signals",
                 ][..],
             ),
             (
@@ -216,7 +216,7 @@ mod tests {
                     "signals: what it started itself",
                     "limits: 10s of processor time, 1GiB of memory, 20 processes at a time, 64 open files a process, \
                      1000 bytes in a file",
-                    "holds: no_new_privs, no_capabilities, no_core, exec_list, calls, reads, writes, network, sockets, signals, limits",
+                    "holds: no_new_privs, no_capabilities, no_core, exec_list, calls, reads, writes, masks, network, sockets, signals, limits",
                 ],
             ),
             (

@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, getpid};
 
-use crate::sys::children;
+use crate::sys::{children, sealed};
 use crate::words::limits;
 
 pub(super) struct Sweeper {
@@ -32,7 +32,9 @@ impl Sweeper {
     pub fn new(apart: bool) -> Sweeper {
         // Only an older kernel than any that is supported (3.4) refuses; then daemons go to init, and the death signal still binds the rest.
         let _ = nix::sys::prctl::set_child_subreaper(true);
-        Sweeper { before: children().unwrap_or_default(), awaits: has_children(), apart }
+        // The list may miss one that is there; those of the shell's own must not be missed.
+        let own = sealed::living().into_iter().map(Pid::as_raw);
+        Sweeper { before: children().unwrap_or_default().into_iter().chain(own).collect(), awaits: has_children(), apart }
     }
 
     /// Kills and reaps everything that is not from before the line. An error tells the person what is left.

@@ -266,7 +266,9 @@ impl Compiler<'_> {
         if rules.values().all(|rules| rules.allow.is_empty()) {
             self.findings.file_warning(&document.name, Mistake::new("the policy allows nothing").with_help("list forms under `allow:`"));
         }
-        for (document, ..) in self.files.iter().filter(|(_, file, _)| has_no_effect(file)) {
+        // Of several the main file has to be there, whatever it says.
+        let dispensable = self.files.iter().skip(usize::from(self.files.len() > 1));
+        for (document, ..) in dispensable.filter(|(_, file, _)| has_no_effect(file)) {
             let mistake = Mistake::new("the file has neither `allow` nor `deny`, and nothing that other files use");
             self.findings.file_warning(&document.name, mistake.with_help("add rules, or remove it"));
         }

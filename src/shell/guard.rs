@@ -131,6 +131,10 @@ pub struct Guard {
     lasts: bool,
     /// Whether the session's mounts are made, and as the policy in force wants them.
     surrounded: bool,
+    /// Why it is not known whether another policy was applied.
+    unchecked: Option<NamespaceError>,
+    /// Whether a line has run.
+    ran: bool,
 }
 
 impl Guard {
@@ -164,6 +168,8 @@ impl Guard {
             builtin: None,
             lasts,
             surrounded: false,
+            unchecked: None,
+            ran: false,
         };
         if lasts {
             guard.surround()?;
@@ -177,6 +183,13 @@ impl Guard {
     /// Makes the session's mounts, in the install that can, and what rulesets are made with; once, and then sees that they are still so. The thread that writes records was started
     /// before, and stays with the host's: there, records can be written.
     fn surround(&mut self) -> Result<(), NamespaceError> {
+        if let Some(error) = self.unchecked.take() {
+            return Err(error);
+        }
+        if self.ran && !self.lasts {
+            // It was to be one line.
+            (self.lasts, self.surrounded) = (true, false);
+        }
         if self.surrounded {
             return rights::as_root(|| self.confiner.mend()).map_err(NamespaceError::Enter)?;
         }
@@ -191,7 +204,8 @@ impl Guard {
         let settings = self.policy.settings();
         let shape = Shape {
             home: self.person.home.clone(),
-            unhide: settings.unhides.clone(),
+            // Users of `as:` are looked up in there, where a host has sssd(8); commands have Landlock between them and it.
+            unhide: settings.unhides.iter().cloned().chain(["/var/lib/sss".to_owned()]).collect(),
             write: settings.writes.clone(),
             records: self.policy.audit().dir.clone().into(),
             lasts: self.lasts,
@@ -308,7 +322,14 @@ impl Guard {
     /// Takes up another policy if one was applied. Returns what the person is told.
     pub fn refresh(&mut self) -> Vec<String> {
         // Inside, the state directory cannot be seen.
-        let change = self.confiner.outside(|| self.policy.refresh()).ok().flatten();
+        let change = match self.confiner.outside(|| self.policy.refresh()) {
+            Ok(change) => change,
+            Err(error) => {
+                // By a policy that may be out of date, nothing runs.
+                self.unchecked = Some(error);
+                None
+            }
+        };
         let mut messages = change.map(|change| self.changed(change)).unwrap_or_default();
         messages.extend(self.ledger.notices());
         messages
@@ -416,6 +437,7 @@ impl Guard {
         let (protections, missing) = (ledger::common_protections(&facts), ledger::missing_protections(&facts));
         let mut record = CommandRecord { protections: &protections, missing: &missing, ..record.clone() };
         self.ledger.write(&Event::CommandStart(&record))?;
+        self.ran = true;
         let clock = self.clock();
         let done = exec::run(plan, clock.until());
         let unseen = self.in_context(directory, |context| witnesses.after(&mut record.stages, context));

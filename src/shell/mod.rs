@@ -149,18 +149,22 @@ fn whole() -> Result<u8, StartError> {
         Task::Version => show(concat!("posternsh ", env!("CARGO_PKG_VERSION"), "\n")),
         Task::Run(arguments) => {
             let desk = Desk::here(Opening::prepare(&arguments.origin, Inherited::default())?);
-            converse(arguments.way, Rc::new(RefCell::new(desk)), || Ok(()))
+            converse(arguments.way, Rc::new(RefCell::new(desk)))
         }
     }
 }
 
-/// The front alone.
+/// The front alone: sealed before it has read anything.
 fn half(desk: Desk) -> u8 {
+    if let Err(error) = seal() {
+        tell_why(&error);
+        return BROKEN;
+    }
     let desk = Rc::new(RefCell::new(desk));
     let status = match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Task::Help) => show(&format!("{USAGE}\n\n{HELP}")),
         Ok(Task::Version) => show(concat!("posternsh ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Task::Run(Arguments { way, origin: Origin::Applied })) => converse(way, Rc::clone(&desk), seal),
+        Ok(Task::Run(Arguments { way, origin: Origin::Applied })) => converse(way, Rc::clone(&desk)),
         Ok(Task::Run(Arguments { origin: Origin::Sources(_), .. })) => Err(StartError::Privileged("--policy")),
         Ok(Task::Run(Arguments { origin: Origin::Demo, .. })) => Err(StartError::Privileged("--demo")),
         Err(error) => Err(error.into()),
@@ -177,8 +181,8 @@ pub fn seal() -> Result<(), StartError> {
     Ok(sealed::seal(Some(&Identity::of_caller()?), Role::Front)?)
 }
 
-/// A whole session, seen from the front. `seal` comes when it has all that it opens and has read nothing from the person.
-fn converse(way: arguments::Way, desk: Rc<RefCell<Desk>>, seal: impl FnOnce() -> Result<(), StartError>) -> Result<u8, StartError> {
+/// A whole session, seen from the front.
+fn converse(way: arguments::Way, desk: Rc<RefCell<Desk>>) -> Result<u8, StartError> {
     let (way, line) = line(way);
     let interactive = line.is_none() && io::stdin().is_terminal();
     prompt::watch(interactive)?;
@@ -187,7 +191,6 @@ fn converse(way: arguments::Way, desk: Rc<RefCell<Desk>>, seal: impl FnOnce() ->
     let editable = interactive && editor::is_usable(term.as_deref());
     let desktop = Desktop { desk: Rc::clone(&desk), home: String::new(), directory: directory.clone() };
     let editor = editable.then(|| LineEditor::open(desktop)).and_then(Result::ok);
-    seal()?;
     let (view, messages) = desk.borrow_mut().start(way, interactive, term.as_deref()).map_err(StartError::NotStarted)?;
     messages.iter().for_each(|message| tell(message));
     introduce(&view);

@@ -166,7 +166,12 @@ fn submit(guard: &mut Guard, request: Request, directory: &Path, confirmed: &[St
         return Outcome { ending: Some(ending), ..guard.refuse(line.as_bytes(), &refused, directory) };
     }
     match request.check() {
-        Ok(()) => guard.submit(request, directory, confirmed),
+        Ok(()) => {
+            // The front has asked already, to know what lines mean. It may not have.
+            let messages = guard.refresh();
+            let outcome = guard.submit(request, directory, confirmed);
+            Outcome { messages: messages.into_iter().chain(outcome.messages).collect(), ..outcome }
+        }
         Err(fault) => {
             let refused = Refused { decision: Decision::Invalid, status: 2, reason: &fault.to_string() };
             guard.refuse(line.as_bytes(), &refused, directory)

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::access::Install;
-use crate::policy::{Subject, Terms};
+use crate::policy::{RunAsParts, Subject, Terms};
 use crate::sys::user;
 
 /// Who runs a command, and by which ids.
@@ -25,11 +25,14 @@ pub struct RunsAs {
 impl RunsAs {
     /// By the terms of a rule and for an account. `install` is `None` where none is known: then nothing is refused for it.
     pub fn of(terms: &Terms, subject: &Subject, install: Option<Install>) -> RunsAs {
-        let name = terms.run_as.as_deref().unwrap_or(&subject.account);
+        let written = terms.run_as.as_deref().unwrap_or_default();
+        let RunAsParts { user, group } = RunAsParts::of(written);
+        let name = user.unwrap_or(&subject.account);
         let account = name == subject.account;
         let known = user::by_name(name);
         let found = known.as_ref().ok().and_then(Option::as_ref);
-        let mut groups = found.and_then(|user| user::group_names(&[user.gid]).ok()).unwrap_or_default();
+        let own = || found.and_then(|user| user::group_names(&[user.gid]).ok()).unwrap_or_default();
+        let mut groups = group.map_or_else(own, |group| vec![group.to_owned()]);
         if account {
             let others: Vec<String> = subject.groups.iter().filter(|group| !groups.contains(group)).cloned().collect();
             groups.extend(others);
@@ -37,7 +40,7 @@ impl RunsAs {
         let refused = match &known {
             Err(error) => Some(error.to_string()),
             Ok(None) if !account => Some("there is no such user".to_owned()),
-            Ok(_) => install.and_then(|install| beyond(terms, subject, account, install)),
+            Ok(_) => install.and_then(|install| beyond(terms, subject, account && group.is_none(), install)),
         };
         RunsAs { user: name.to_owned(), uid: found.map(|user| user.uid.as_raw()), groups, account, refused }
     }
@@ -63,10 +66,10 @@ impl RunsAs {
     }
 }
 
-/// What an install cannot give to a command.
-fn beyond(terms: &Terms, subject: &Subject, account: bool, install: Install) -> Option<String> {
+/// What an install cannot give to a command; `as_it_is`: one that runs as the account, with its own groups.
+fn beyond(terms: &Terms, subject: &Subject, as_it_is: bool, install: Install) -> Option<String> {
     let name = install.name();
-    let reason = match (account, terms.confine.capabilities.is_empty()) {
+    let reason = match (as_it_is, terms.confine.capabilities.is_empty()) {
         (true, true) => return None,
         (false, _) => format!("the {name} install runs commands as the account alone"),
         (true, false) => format!("the {name} install gives no capabilities"),

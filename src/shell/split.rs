@@ -53,6 +53,7 @@ pub fn run(front: Front) -> Result<u8, StartError> {
     let mut half = Half::split_off(theirs.as_fd(), |kept| front(Desk::Across(Channel::from(kept))))?;
     drop(theirs);
     prompt::watch(true)?;
+    prompt::go_on_in_the_background()?;
     let opening = Opening::prepare(&Origin::Applied, inherited)?;
     half.hold()?;
     Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None, due: None }.serve())
@@ -160,12 +161,13 @@ impl Served {
     fn end(&mut self, ending: Ending) -> u8 {
         self.front.kill();
         self.front.wait();
-        terminal::put_back();
         let lost = (ending == Ending::Failed).then(|| "the front of this shell is gone; the session is over".to_owned());
         if let (Some(lost), Some(opening)) = (&lost, &self.opening) {
             opening.refused(lost);
         }
         let messages = self.guard.as_mut().map(|guard| guard.end(ending)).unwrap_or_default();
+        // Behind the last record: a terminal is the person's, and may hold up whoever touches it.
+        terminal::put_back();
         lost.into_iter().chain(ending.message()).chain(messages).for_each(|message| tell(&message));
         ending.status()
     }

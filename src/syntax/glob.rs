@@ -109,7 +109,7 @@ pub(super) fn expand_all(patterns: &[Pattern], directory: &Path, ask: AskNames<'
     }
 }
 
-/// Looks at directories for [`expand_all`], with the rights of this process. May take as long as a file system does. Whatever the question
+/// Looks at directories for a line, with the rights of this process. May take as long as a file system does. Whatever the question
 /// is, there is an answer; one of nothing is no answer.
 pub fn answer(question: &[u8]) -> Vec<u8> {
     let asked: Result<(PathBuf, Vec<Pattern>), _> = serde_json::from_slice(question);

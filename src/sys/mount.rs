@@ -61,7 +61,10 @@ pub fn inside<T>(namespace: BorrowedFd<'_>, work: impl FnOnce() -> T) -> nix::Re
     let own = current().map_err(|error| error.raw_os_error().map_or(nix::Error::EIO, nix::Error::from_raw))?;
     join(namespace)?;
     let done = work();
-    join(own.as_fd())?;
+    if join(own.as_fd()).is_err() {
+        // Whatever came next would be outside.
+        std::process::abort();
+    }
     Ok(done)
 }
 

@@ -60,6 +60,11 @@ pub fn watch(interactive: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Lets a terminal not stop this process where it is in the background (tty_ioctl(4), TOSTOP of termios(3)): what it sets there is an error.
+pub fn go_on_in_the_background() -> io::Result<()> {
+    [Signal::SIGTTOU, Signal::SIGTTIN].into_iter().try_for_each(|signal| handle(signal, SigHandler::SigIgn))
+}
+
 /// Arms the alarm clock, to the second, rounded up; `None` turns it off. What came and was not taken yet is still repeated.
 pub fn wake_after(time: Option<Duration>) {
     arm(time);

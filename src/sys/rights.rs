@@ -70,7 +70,10 @@ pub fn as_root<T>(work: impl FnOnce() -> T) -> nix::Result<T> {
     let Some(Lent { owner: 0, account, group }) = LENT.get() else { return Ok(work()) };
     set_file_ids(0, 0)?;
     let done = work();
-    set_file_ids(*account, *group)?;
+    if set_file_ids(*account, *group).is_err() {
+        // Whatever came next would come with root's rights.
+        std::process::abort();
+    }
     Ok(done)
 }
 

@@ -11,7 +11,7 @@ use std::process::Command;
 use nix::unistd::{Gid, Uid, geteuid, setfsgid, setfsuid, setresuid};
 use postern::access::{Person, identify};
 use postern::confine::{Confiner, Kernel, Rulesets};
-use postern::exec::{PipelineTerms, PlanContext, plan_terms, run};
+use postern::exec::{PipelineTerms, PlanContext, Relayer, plan_terms, run};
 use postern::policy::settings::Strength;
 use postern::policy::{Confinement, RuleRef, Terms};
 use postern::syntax::Connector;
@@ -67,6 +67,7 @@ fn command(person: &Person, run_as: Option<&str>) {
     };
     let confiner = Confiner::new(Kernel::of_host(), Strength::BestEffort, Rulesets::default());
     let (directory, constants) = (Path::new("/"), BTreeMap::new());
+    let relayer = Relayer::start(None).unwrap();
     let context = PlanContext {
         person,
         directory,
@@ -75,7 +76,7 @@ fn command(person: &Person, run_as: Option<&str>) {
         term: None,
         confiner: &confiner,
         inherited: &postern::sys::start::Inherited::default(),
-        relayer: None,
+        relayer: relayer.as_ref(),
     };
     match plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context) {
         Ok(plan) => assert_eq!(run(plan, None).status, 0),

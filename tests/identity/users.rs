@@ -113,10 +113,13 @@ fn records_and_help_show_as_as_it_is_written() {
         let all = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let own: Vec<Value> = all.filter(|record| record["line"] == *marker && record["event"] == "command.start").collect();
         assert_eq!((own.len(), own[0]["stages"][0]["as"].as_str()), (1, Some(run_as)));
-        for line in ["help id", "explain id -un"] {
-            let said = String::from_utf8(posternsh.run(line).stdout).unwrap();
-            assert!(said.contains(&format!("run as {run_as}\n")) || said.contains(&format!("run as {run_as},")), "{line}: {said}");
-        }
+        let said = |line: &str| String::from_utf8(posternsh.run(line).stdout).unwrap();
+        let help = said("help id");
+        assert!(help.contains(&format!("run as {run_as}\n")) || help.contains(&format!("run as {run_as},")), "{help}");
+        let group = if run_as == "nobody" { "nogroup" } else { "adm" };
+        let explained = said("explain id -un");
+        let row = explained.lines().find(|line| line.starts_with("  runs as  "));
+        assert!(row.is_some_and(|row| row.contains(group)), "{run_as}: {explained}");
     }
 }
 

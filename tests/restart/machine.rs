@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// How long systemd may take to boot before it is believed that it cannot.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const UNITS: [(&str, &str); 3] = [
+const UNITS: [(&str, &str); 5] = [
     ("test.target", "[Unit]\nDefaultDependencies=no\nWants=nginx.service systemd-journald.service\n"),
     (
         "nginx.service",
@@ -19,6 +19,13 @@ const UNITS: [(&str, &str); 3] = [
          ExecStart=/bin/sh -c 'echo serving; exec sleep infinity'\nExecReload=/bin/echo reloading\n",
     ),
     ("haproxy.service", "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/bin/false\n"),
+    // The message bus, started by who needs it.
+    ("dbus.socket", "[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=/run/dbus/system_bus_socket\n"),
+    (
+        "dbus.service",
+        "[Unit]\nDefaultDependencies=no\nRequires=dbus.socket\n[Service]\nType=notify\nNotifyAccess=main\n\
+         ExecStart=/usr/bin/dbus-daemon --system --address=systemd: --nofork --nopidfile --systemd-activation --syslog-only\n",
+    ),
 ];
 /// Units of the distribution: the journal's.
 const JOURNAL: [&str; 3] = ["systemd-journald.service", "systemd-journald.socket", "systemd-journald-dev-log.socket"];
@@ -150,7 +157,9 @@ fn files() -> PathBuf {
     let audit = "\naudit: { syslog: none, dir: /var/log/postern-test }\n";
     fs::write(policy.join("policy.yaml"), diagnostics + audit).unwrap();
     fs::copy(repository.join("restart.yaml"), policy.join("policy.d/60-restart.yaml")).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_posternsh"), files.join("usr/bin/posternsh")).unwrap();
+    for program in [env!("CARGO_BIN_EXE_posternsh"), env!("CARGO_BIN_EXE_postern")] {
+        fs::copy(program, files.join("usr/bin").join(Path::new(program).file_name().unwrap())).unwrap();
+    }
     files.to_owned()
 }
 

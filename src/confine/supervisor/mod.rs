@@ -31,6 +31,7 @@ use crate::sys::caller::{self, Memory, Message, Request};
 use crate::sys::deputy::{Deputy, Outcome};
 use crate::sys::identity::Identity;
 use crate::sys::notify::{Answer, Listener, Notification};
+use crate::sys::rights;
 use crate::sys::socket::{self, IdleRequest};
 use crate::words::limits;
 
@@ -116,8 +117,13 @@ impl Supervisor {
         listener.into_iter().chain(deputies).map(|fd| (fd, PollFlags::POLLIN)).collect()
     }
 
-    /// Answers what waits; called when one of [`Supervisor::interests`] is ready. Bounded in time.
+    /// Answers what waits; called when one of [`Supervisor::interests`] is ready. Bounded in time. With root's rights, where this process has
+    /// them to take: who asks may be anybody, and only root may look at the memory, the sockets and the program of any process.
     pub fn serve(&mut self) -> Served {
+        rights::as_root(|| self.take_calls()).unwrap_or_default()
+    }
+
+    fn take_calls(&mut self) -> Served {
         let mut served = Served::default();
         self.settle();
         for _ in 0..limits::ANSWERS {

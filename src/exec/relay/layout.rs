@@ -2,6 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag, fstat, major, minor};
 use nix::unistd::isatty;
 
@@ -60,7 +61,8 @@ pub(in crate::exec) fn of(output: BorrowedFd<'_>, error: BorrowedFd<'_>) -> nix:
 }
 
 fn passing(fd: BorrowedFd<'_>, stat: &FileStat) -> Passing {
-    if isatty(fd) == Ok(true) {
+    // One that hung up says EIO, and is one all the same (tty_ioctl(4)).
+    if matches!(isatty(fd), Ok(true) | Err(Errno::EIO)) {
         return Passing::Terminal;
     }
     if kind(stat) == SFlag::S_IFCHR && (major(stat.st_rdev), minor(stat.st_rdev)) == (1, 3) {
