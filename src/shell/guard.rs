@@ -234,11 +234,6 @@ impl Guard {
         self.account.as_ref()
     }
 
-    /// Whether the one line that this session is for has been: it was put into surroundings that are not watched over.
-    pub fn is_done(&self) -> bool {
-        !self.lasts && self.waiting.is_none() && self.ledger.commands() > 0
-    }
-
     /// Whether the front is at something that it does by itself.
     pub fn is_in_builtin(&self) -> bool {
         self.builtin.is_some()

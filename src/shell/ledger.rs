@@ -42,11 +42,6 @@ impl Ledger {
         self.commands
     }
 
-    /// Commands up to now.
-    pub fn commands(&self) -> u64 {
-        self.commands
-    }
-
     /// Writes a record. One that no place takes is an error if the policy says so, else a notice.
     pub fn write(&mut self, event: &Event<'_>) -> Result<(), Unrecorded> {
         if let Event::CommandDeny(_) = event {

@@ -37,10 +37,10 @@ fn has_form(call: &Call) -> bool {
     }
 }
 
-/// One line after the other; of a session of one line, one.
+/// One line after the other.
 fn is_in_order(call: &Call, guard: &Guard) -> bool {
     match call {
-        Call::Submit { .. } | Call::Refuse { .. } | Call::Builtin { .. } => !guard.is_in_builtin() && !guard.is_done(),
+        Call::Submit { .. } | Call::Refuse { .. } | Call::Builtin { .. } => !guard.is_in_builtin(),
         _ => true,
     }
 }

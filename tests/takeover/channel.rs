@@ -68,7 +68,7 @@ fn words_that_no_rule_allows_or_no_line_has_run_nothing() {
 }
 
 /// Calls that no front of ours makes: what each session's last record says, and which commands it began.
-const ENDED: [(&str, &str, &[&str]); 22] = [
+const ENDED: [(&str, &str, &[&str]); 21] = [
     ("second-start", "error", &[]),
     ("abort", "error", &[]),
     ("builtin-of-a-program", "error", &[]),
@@ -80,7 +80,6 @@ const ENDED: [(&str, &str, &[&str]); 22] = [
     ("long-line", "error", &[]),
     ("long-reason", "error", &[]),
     ("long-directory", "error", &[]),
-    ("two-lines", "error", &["true"]),
     ("end-max", "error", &["true"]),
     ("end-strikes", "error", &["true"]),
     ("end-idle", "idle", &["true"]),

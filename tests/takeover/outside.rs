@@ -53,7 +53,8 @@ def call(number, *arguments):
     let mut command = world.account.command("/usr/bin/python3".as_ref());
     let finished = run(command.args(["-c", &format!("{prelude}{code}"), &pid.to_string()]), b"");
     let refused = finished.err().contains("PermissionError");
-    assert!(finished.status == 0 || refused, "{code}: {}", finished.err());
+    // Another error is one of what was asked for: it has been reached.
+    assert!(finished.status == 0 || finished.err().contains("Error: [Errno "), "{code}: {}", finished.err());
     !refused
 }
 
@@ -69,7 +70,7 @@ const REACHES: [(&str, &str); 14] = [
     ("namespace", "os.readlink(f'/proc/{pid}/ns/mnt')"),
     ("oom_score_adj", "open(f'/proc/{pid}/oom_score_adj', 'w').write('0')"),
     ("ptrace", "call(101, 0x4206, pid, 0, 0)"),
-    ("process_vm_readv", "call(310, pid, ctypes.create_string_buffer(64), 0, ctypes.create_string_buffer(64), 0, 0)"),
+    ("process_vm_readv", "there = (ctypes.c_size_t * 2)(4096, 8); call(310, pid, there, 1, there, 1, ctypes.c_ulong(0))"),
     ("kcmp", "call(312, pid, pid, 0, 0, 0)"),
     ("pidfd_getfd", "call(438, os.pidfd_open(pid), 0, 0)"),
     ("get_robust_list", "call(274, pid, ctypes.create_string_buffer(8), ctypes.create_string_buffer(8))"),

@@ -46,7 +46,7 @@ fn a_forged_datagram_says_who_sent_it() {
 #[test]
 fn other_users_and_capabilities_are_refused_with_the_reason_where_the_install_cannot_give_them() {
     let as_other = "this install runs commands as the account only (posternsh is owned by postern, not root)";
-    let capable = "cannot give net_raw: this install runs without privilege";
+    let capable = "cannot give CAP_NET_RAW: this install runs without privilege";
     for (line, reason) in [("whoami", as_other), ("ping -c 1 127.0.0.1", capable)] {
         let Some(world) = world(Install::Postern) else { return };
         let refused = world.line(line);

@@ -23,7 +23,7 @@ const AUDIT: &str = "/var/log/postern";
 pub const PRECIOUS: &str = "/var/precious";
 pub const SECRET: &str = "the-secret-of-root";
 /// A file that nobody writes to, for a command that waits.
-pub const QUIET: &str = "/var/quiet.log";
+pub const QUIET: &str = "/var/log/quiet.log";
 /// Where something answers.
 pub const SOCKET: &str = "/run/postern-test/answers.sock";
 pub const PORT: u16 = 4117;

@@ -81,7 +81,6 @@ pub fn make(mut channel: Channel, name: &str) {
     }
     if !["garbage-first", "submit-first", "abort-long"].contains(&name) {
         let (way, term) = match name {
-            "two-lines" => (Way::Command, None),
             "term" => (Way::Login, Some("xterm\x1b]0;x\x07")),
             _ => (Way::Login, Some("xterm")),
         };
@@ -127,7 +126,6 @@ fn calls(name: &str) -> Vec<Call> {
         "long-line" => vec![submit(request(&long, &["true"])), ran()],
         "long-reason" => vec![refuse(b"x", Decision::Invalid, &long), ran()],
         "long-directory" => vec![submit_in(&format!("/{long}"), command(&["true"])), ran()],
-        "two-lines" => vec![run(&["true"]), ran()],
         "strikes" => vec![run(&["id"]), run(&["id"]), ran()],
         "end-max" => end(Ending::Max(Duration::from_secs(7))),
         "end-strikes" => end(Ending::Strikes(9)),
