@@ -51,6 +51,10 @@ allow:
   - perl -e <code:text>      # stands for any program that the second door alone has to hold
 ";
 
+/// For whoever comes from this machine, and for whoever comes from elsewhere.
+const FROM: [(&str, &str); 2] =
+    [("near.yaml", "from: [127.0.0.0/8]\nallow:\n  - printf near\n"), ("far.yaml", "from: [10.9.8.7]\nallow:\n  - printf far\n")];
+
 /// The host, made once for the test binary; `None`, said loudly, outside the sandbox.
 pub fn host() -> Option<&'static Host> {
     static HOST: OnceLock<Host> = OnceLock::new();
@@ -95,6 +99,10 @@ fn put_policy_in_force() {
     must(Command::new("install").args(["-d", "-m", "700", AUDIT]));
     must(Command::new("install").args(["-d", "-m", "755", "/etc/postern/authorized_keys"]));
     fs::write("/etc/postern/policy.yaml", POLICY).unwrap();
+    must(Command::new("install").args(["-d", "-m", "755", "/etc/postern/policy.d"]));
+    for (name, scope) in FROM {
+        fs::write(Path::new("/etc/postern/policy.d").join(name), format!("postern: 1\n{scope}")).unwrap();
+    }
     must(Command::new(env!("CARGO_BIN_EXE_postern")).arg("apply"));
 }
 
@@ -120,11 +128,26 @@ pub struct Sshd {
 impl Sshd {
     /// Starts an sshd with these settings behind the port and the host key.
     pub fn start(name: &str, settings: &str) -> Sshd {
+        let sshd = Sshd::new(name, &Path::new(ROOT).join("host_key"), settings);
+        must(Command::new("/usr/sbin/sshd").arg("-f").arg(&sshd.config).arg("-E").arg(sshd.config.with_extension("log")));
+        sshd
+    }
+
+    /// Starts one as an account does, for itself.
+    pub fn start_as(account: &Account) -> Sshd {
+        let key = account.home.join("host_key");
+        must(account.command("/usr/bin/ssh-keygen".as_ref()).args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key));
+        let sshd = Sshd::new(&account.name, &key, "UsePAM no\n");
+        let log = account.home.join("sshd.log");
+        must(account.command("/usr/sbin/sshd".as_ref()).arg("-f").arg(&sshd.config).arg("-E").arg(log));
+        sshd
+    }
+
+    fn new(name: &str, key: &Path, settings: &str) -> Sshd {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = Path::new(ROOT).join(format!("sshd-{name}.conf"));
-        let head = format!("ListenAddress 127.0.0.1:{port}\nHostKey {ROOT}/host_key\nPidFile none\n");
+        let head = format!("ListenAddress 127.0.0.1:{port}\nHostKey {}\nPidFile none\n", key.display());
         fs::write(&config, head + settings).unwrap();
-        must(Command::new("/usr/sbin/sshd").arg("-f").arg(&config).arg("-E").arg(config.with_extension("log")));
         Sshd { port, config }
     }
 

@@ -3,6 +3,7 @@
 //! Runs inside `tests/sandbox`, which says how; outside, every test says that it was skipped.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod address;
 mod evidence;
 mod forwarding;
 mod host;
