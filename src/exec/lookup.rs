@@ -11,15 +11,17 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::sys::stat::FileStat;
+
 use super::identity::{Who, to_assume};
 use super::program;
-use super::walk::walk;
+use super::walk::{WalkError, walk};
 use crate::access::Person;
 use crate::policy::{Facts, Resolved};
 use crate::sys::deadline::{Answer, Elapsed, answer_within};
 use crate::sys::descriptor;
 use crate::sys::identity::Identity;
-use crate::words::limits;
+use crate::words::{Safe, limits};
 
 /// The host that this process runs on, seen from a directory, for as long as one line is decided: all its lookups together may take
 /// [`limits::PATH_DEADLINE`], so that a line of a hundred paths on a dead file system is refused as soon as one of one path.
@@ -61,13 +63,16 @@ impl Host {
     }
 
     /// Where a path leads, by a helper, in what is left of the time.
-    fn wait_for(&self, path: &Path, identity: Option<&Identity>) -> Result<Resolved, String> {
+    fn wait_for(&self, path: &Path, run_as: Option<&str>) -> Result<Resolved, String> {
+        let identity = self.identity(run_as)?;
+        let account = self.account.as_ref().map(|account| &account.identity).filter(|account| account.uid != 0);
+        let changer = account.filter(|account| run_as.is_some() && identity.as_ref().is_some_and(|identity| identity != *account));
         let left = limits::PATH_DEADLINE.saturating_sub(self.waited.get());
         if left.is_zero() {
             return Err(Elapsed(limits::PATH_DEADLINE).to_string());
         }
         let start = Instant::now();
-        let found = walked(path, identity, left);
+        let found = walked(path, identity.as_ref(), changer, left);
         self.waited.set(self.waited.get() + start.elapsed());
         found
     }
@@ -80,7 +85,7 @@ impl Facts for Host {
         }
         let path = self.directory.join(path);
         let at_hand = if run_as.is_none() { cached(&path) } else { None };
-        at_hand.map_or_else(|| self.wait_for(&path, self.identity(run_as)?.as_ref()), Ok)
+        at_hand.map_or_else(|| self.wait_for(&path, run_as), Ok)
     }
 
     fn same_program(&self, typed: &str, name: &str, search: &[String]) -> bool {
@@ -105,10 +110,15 @@ fn cached(path: &Path) -> Option<Resolved> {
     leads.as_bytes().starts_with(b"/").then(|| Resolved { path: leads.into(), exists: true })
 }
 
-/// Where a path leads, by a helper.
-fn walked(path: &Path, identity: Option<&Identity>, limit: Duration) -> Result<Resolved, String> {
+/// Where a path leads, by a helper. Where the command has other rights than `changer`, nothing on the way may be theirs to change: what was
+/// decided here, the command looks up again.
+fn walked(path: &Path, identity: Option<&Identity>, changer: Option<&Identity>, limit: Duration) -> Result<Resolved, String> {
+    let judge = |directory: &Path, stat: &FileStat| match changer {
+        Some(changer) if may_change(changer, stat) => Err(WalkError::Changeable(Safe(directory.as_os_str().as_bytes()).to_string())),
+        _ => Ok(()),
+    };
     // One byte of verdict, then the path or the reason.
-    let work = || match walk(path, &|_, _| Ok(())) {
+    let work = || match walk(path, &judge) {
         Ok(found) => [if found.missing.is_empty() { b"+" } else { b"-" }, found.full().as_os_str().as_bytes()].concat(),
         Err(error) => format!("!{error}").into_bytes(),
     };
@@ -121,6 +131,12 @@ fn walked(path: &Path, identity: Option<&Identity>, limit: Duration) -> Result<R
         Some((_, reason)) => Err(String::from_utf8_lossy(reason).into_owned()),
         None => Err("no answer".to_owned()),
     }
+}
+
+/// Whether a user can put something else under a name in a directory. The sticky bit does not keep them from names of their own.
+fn may_change(user: &Identity, directory: &FileStat) -> bool {
+    let of_group = user.gid == directory.st_gid || user.groups.contains(&directory.st_gid);
+    user.uid == directory.st_uid || directory.st_mode & 0o002 != 0 || (of_group && directory.st_mode & 0o020 != 0)
 }
 
 #[cfg(test)]
@@ -159,7 +175,8 @@ mod tests {
         // The kernel may have dropped one from its cache, but not all.
         let answers = ["/etc/passwd", "/bin/sh", "/usr/bin/../lib/", "/dev/null"].map(|path| {
             let _ = fs::metadata(path);
-            cached(Path::new(path)).inspect(|found| assert_eq!(walked(Path::new(path), None, limits::PATH_DEADLINE).as_ref(), Ok(found)))
+            cached(Path::new(path))
+                .inspect(|found| assert_eq!(walked(Path::new(path), None, None, limits::PATH_DEADLINE).as_ref(), Ok(found)))
         });
         assert!(answers.iter().any(Option::is_some));
         assert!(cached(Path::new("/proc/self/root/etc")).is_none());

@@ -24,6 +24,8 @@ pub enum WalkError {
     Magic,
     #[error("`..` behind a name that does not exist")]
     MissingParent,
+    #[error("{0} is for the account to change, so the rule's user may be led elsewhere than was decided")]
+    Changeable(String),
     #[error("{0}")]
     Unsafe(String),
     #[error("{}", reason(*.0))]

@@ -129,11 +129,11 @@ fn start(front: split::Front) -> Result<u8, StartError> {
 
 /// Says why there is no session, and puts it on record.
 fn refuse(error: &StartError) -> u8 {
-    tell_why(error);
-    // Where the session could not begin, that is on record already.
+    // Where the session could not begin, that is on record already. The record first: whoever reads what is told may keep it waiting.
     if !matches!(error, StartError::NotStarted(_)) {
         ledger::refused(&access::identify().unwrap_or_else(|_| access::unidentified()), &error.to_string());
     }
+    tell_why(error);
     BROKEN
 }
 

@@ -260,9 +260,21 @@ fn order_descriptors() -> Result<(), StartError> {
         // SAFETY: asks about a number.
         if Errno::result(unsafe { libc::fcntl(standard, libc::F_GETFD) }) == Err(Errno::EBADF) {
             open_null(standard, wrong_way)?;
+        } else if is_way(standard) {
+            // SAFETY: takes numbers; the copy that it makes room for is opened at once.
+            unsafe { libc::close(standard) };
+            open_null(standard, wrong_way)?;
         }
     }
     Ok(())
+}
+
+/// Whether a descriptor leads to a directory: from there, a command could go where its own mounts do not.
+fn is_way(standard: i32) -> bool {
+    // SAFETY: all zeros is a valid `stat`.
+    let mut found: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: fills a `stat` that outlives the call. One that cannot be asked is none to be handed on.
+    unsafe { libc::fstat(standard, &raw mut found) != 0 || found.st_mode & libc::S_IFMT == libc::S_IFDIR }
 }
 
 /// Opens the null device as this descriptor, below which all are open: the kernel gives the lowest that is free.
