@@ -32,7 +32,7 @@ const NOBODY: u32 = 65_534;
 const STATIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/static/posternsh");
 const AUDIT: &str = "/var/log/postern";
 /// Lines that are given to one session behind the first.
-const LINES: usize = 50;
+const LINES: usize = 20;
 
 fn main() {
     say("One decision, in microseconds\n");
@@ -242,7 +242,7 @@ fn time(command: &[&str; 3], way: &Way) -> Duration {
     let input = if way.lines == 0 { Stdio::null() } else { Stdio::piped() };
     let start = Instant::now();
     let mut child = Command::new(command[0]);
-    child.args(arguments).uid(NOBODY).gid(way.group).stdin(input).stdout(output).current_dir("/");
+    child.args(arguments).uid(NOBODY).gid(way.group).stdin(input).stdout(output).stderr(Stdio::null()).current_dir("/");
     let mut child = child.spawn().unwrap();
     if let Some(mut input) = child.stdin.take() {
         input.write_all(format!("{}\n", command[2]).repeat(way.lines).as_bytes()).unwrap();
