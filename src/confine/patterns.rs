@@ -61,6 +61,8 @@ struct Filter {
     steady: bool,
     /// Else, where it leads; most names of /etc lead there.
     other: OnceCell<Ahead>,
+    /// No states, as what has nothing below it has.
+    none: Rc<Vec<(usize, usize)>>,
 }
 
 impl Patterns {
@@ -155,7 +157,7 @@ impl Patterns {
         let (hidden, shown) = (here.hidden, here.shown);
         if !self.may_match(filter, name) {
             let next = match deeper {
-                false => Ahead::default(),
+                false => Ahead { states: Rc::clone(&filter.none), ..Ahead::default() },
                 true if filter.steady => {
                     Ahead { states: Rc::clone(&here.states), filter: OnceCell::from(Rc::clone(filter)), ..Ahead::default() }
                 }
