@@ -1,12 +1,13 @@
-//! What a line costs: `tests/bench` runs this in release mode, inside `tests/sandbox`, and prints two tables.
+//! What a line costs: `tests/bench` runs this in release mode, inside `tests/sandbox`, and prints three tables.
 //!
-//! Nothing is asserted, because times depend on the machine; what may be compared stands side by side and was run in turns.
+//! Nothing is asserted, because times depend on the machine; what may be compared stands side by side and was run in turns. The second table
+//! is of the program as it was built here; the third of each install as packages make it: the static program with its owner and mode.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a benchmark ends by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -27,6 +28,11 @@ const DECISIONS: u32 = 20_000;
 const SANDBOX: &str = "/run/postern-test";
 /// An account without privilege: nobody(5) of Debian and RHEL.
 const NOBODY: u32 = 65_534;
+/// What `packaging/build` makes.
+const STATIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/static/posternsh");
+const AUDIT: &str = "/var/log/postern";
+/// Lines that are given to one session behind the first.
+const LINES: usize = 20;
 
 fn main() {
     say("One decision, in microseconds\n");
@@ -37,6 +43,8 @@ fn main() {
         prepare_host();
         say(&format!("{:>8} rules {:>10} {:>8} {:>10}   command", "", "median", "p10", "to bash"));
         RULES.into_iter().for_each(processes);
+        say("\nThe same by install, and a line of a session behind its first\n");
+        installs();
     } else {
         say("SKIPPED: not inside tests/sandbox; tests/bench puts it there");
     }
@@ -49,7 +57,7 @@ fn say(text: &str) {
 /// A policy of that many rules, most of them for other commands.
 fn policy(rules: usize) -> String {
     let others = (0..rules - 3).map(|number| format!("  - program{number:05} [-v] [-n|--lines <int>] [-u|--unit <unit>]... [<file>...]\n"));
-    let head = format!("postern: 1\naudit: {{ syslog: {SANDBOX}/bench-log, dir: /var/log/postern }}\nallow:\n");
+    let head = format!("postern: 1\naudit: {{ syslog: {SANDBOX}/bench-log, dir: {AUDIT} }}\nallow:\n");
     let own =
         "  - 'true'\n  - cat [<file>...]\n  - journalctl [-u|--unit <unit>]... [-n|--lines <n:1..10000>] [-p <int>] [-f] [--no-pager]\n";
     head + own + &others.collect::<String>()
@@ -101,7 +109,7 @@ fn prepare_host() {
     let socket = UnixDatagram::bind(&syslog).unwrap();
     fs::set_permissions(&syslog, fs::Permissions::from_mode(0o666)).unwrap();
     thread::spawn(move || while socket.recv(&mut [0; 4096]).is_ok() {});
-    for (directory, mode) in [("/var/log/postern", 0o1733), ("/etc/postern", 0o755)] {
+    for (directory, mode) in [(AUDIT, 0o1733), ("/etc/postern", 0o755)] {
         fs::create_dir_all(directory).unwrap();
         fs::set_permissions(directory, fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -112,17 +120,25 @@ fn shell() -> String {
     format!("{SANDBOX}/posternsh")
 }
 
-fn processes(rules: usize) {
+fn apply(rules: usize) {
     fs::write("/etc/postern/policy.yaml", policy(rules)).unwrap();
-    let applied = Command::new(env!("CARGO_BIN_EXE_postern")).arg("apply").stdout(Stdio::null()).status().unwrap();
-    assert!(applied.success(), "postern apply: {applied}");
+    run(Command::new(env!("CARGO_BIN_EXE_postern")).arg("apply").stdout(Stdio::null()));
+}
+
+fn run(command: &mut Command) {
+    let status = command.status().unwrap();
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+fn processes(rules: usize) {
+    apply(rules);
     let shell = shell();
     // By path for the others, whose own builtin would start no process.
     let commands = [["bash", "-c", "/bin/true"], ["dash", "-c", "/bin/true"], [&shell, "-c", "true"]];
     let mut times = [const { Vec::new() }; 3];
     for _ in 0..RUNS {
         for (command, times) in commands.iter().zip(&mut times) {
-            times.push(time(command));
+            times.push(time(command, &Way { group: NOBODY, output: Output::Null, lines: 0 }));
         }
     }
     let times = times.map(Times::of);
@@ -134,14 +150,106 @@ fn processes(rules: usize) {
     }
 }
 
+/// One way to install the shell.
+struct Install {
+    name: &'static str,
+    owner: u32,
+    mode: u32,
+    /// Of the directory of records.
+    records: u32,
+}
+
+fn installs() {
+    if !Path::new(STATIC).exists() {
+        return say("SKIPPED: there is no static build; packaging/build makes it");
+    }
+    // What is there already is fine.
+    let _ = Command::new("groupadd").args(["--system", "postern"]).stderr(Stdio::null()).status();
+    let _ = Command::new("useradd").args(["--system", "--no-create-home", "-g", "postern", "postern"]).stderr(Stdio::null()).status();
+    let (owner, group) = (id("-u"), id("-g"));
+    apply(10);
+    say(&format!("{:>10} {:>8} {:>8} {:>8} {:>8} {:>8}", "", "median", "p10", "bash p10", "to bash", "p10"));
+    for install in [
+        Install { name: "plain", owner: 0, mode: 0o755, records: 0o1733 },
+        Install { name: "postern", owner, mode: 0o4511, records: 0o700 },
+        Install { name: "root", owner: 0, mode: 0o4750, records: 0o700 },
+    ] {
+        of_install(&install, group);
+    }
+}
+
+fn id(which: &str) -> u32 {
+    let output = Command::new("id").args([which, "postern"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
+fn of_install(install: &Install, group: u32) {
+    let shell = format!("{SANDBOX}/posternsh-{}", install.name);
+    fs::copy(STATIC, &shell).unwrap();
+    chown(&shell, Some(install.owner), Some(group)).unwrap();
+    fs::set_permissions(&shell, fs::Permissions::from_mode(install.mode)).unwrap();
+    chown(AUDIT, Some(install.owner), None).unwrap();
+    fs::set_permissions(AUDIT, fs::Permissions::from_mode(install.records)).unwrap();
+    let ways = [(Output::Null, 0), (Output::Pipe, 0), (Output::Null, 1), (Output::Null, 1 + LINES)];
+    let mut times = [const { [const { Vec::new() }; 2] }; 4];
+    for _ in 0..RUNS {
+        for ((output, lines), [bash, own]) in ways.iter().zip(&mut times) {
+            let way = Way { group, output: *output, lines: *lines };
+            bash.push(time(&["bash", "-c", "/bin/true"], &way));
+            own.push(time(&[&shell, "-c", "true"], &way));
+        }
+    }
+    let [null, pipe, one, many] = times.map(|both| both.map(Times::of));
+    // A command of a long session alone.
+    let rest = [0, 1].map(|which| Times {
+        median: many[which].median.saturating_sub(one[which].median) / LINES as u32,
+        fast: many[which].fast.saturating_sub(one[which].fast) / LINES as u32,
+    });
+    for (what, [bash, own]) in [("-c true", null), ("-c true | ", pipe), ("a session of one line", one), ("each line behind it", rest)] {
+        let ratio = |own: Duration, bash: Duration| own.as_secs_f64() / bash.as_secs_f64();
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        say(&format!(
+            "{:>10} {:>8.3} {:>8.3} {:>8.3} {:>8.2} {:>8.2}   {what}",
+            install.name,
+            milliseconds(own.median),
+            milliseconds(own.fast),
+            milliseconds(bash.fast),
+            ratio(own.median, bash.median),
+            ratio(own.fast, bash.fast),
+        ));
+    }
+}
+
+/// How a command is run.
+struct Way {
+    group: u32,
+    output: Output,
+    /// How many lines it is given, in place of `-c`; 0 for none.
+    lines: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Output {
+    Null,
+    /// Then a relay passes it on.
+    Pipe,
+}
+
 /// One run from start to end, as an account without privilege.
-fn time(command: &[&str; 3]) -> Duration {
+fn time(command: &[&str; 3], way: &Way) -> Duration {
+    let arguments = if way.lines == 0 { &command[1..] } else { &[] };
+    let output = if matches!(way.output, Output::Pipe) { Stdio::piped() } else { Stdio::null() };
+    let input = if way.lines == 0 { Stdio::null() } else { Stdio::piped() };
     let start = Instant::now();
     let mut child = Command::new(command[0]);
-    child.args(&command[1..]).uid(NOBODY).gid(NOBODY).stdin(Stdio::null()).stdout(Stdio::null());
-    let status = child.status().unwrap();
+    child.args(arguments).uid(NOBODY).gid(way.group).stdin(input).stdout(output).stderr(Stdio::null()).current_dir("/");
+    let mut child = child.spawn().unwrap();
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(format!("{}\n", command[2]).repeat(way.lines).as_bytes()).unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
     let elapsed = start.elapsed();
-    assert!(status.success(), "{command:?}: {status}");
+    assert!(output.status.success(), "{command:?}: {}", output.status);
     elapsed
 }
 

@@ -39,6 +39,7 @@ use crate::sys::deadline::{Answer, answer_with};
 use crate::sys::descriptor;
 use crate::sys::identity::Identity;
 use crate::sys::landlock::{Rights, Ruleset};
+use crate::sys::rights;
 use crate::sys::watch::{self, Watch};
 use crate::words::limits;
 
@@ -239,13 +240,20 @@ impl Request {
         same && host && place
     }
 
-    /// The ruleset, and whether all that it depends on is watched. Somebody else's, and one for which a file system is asked that may hang,
-    /// is made by a helper.
+    /// The ruleset, and whether all that it depends on is watched. One of whom this thread has not the rights, and one for which a file system
+    /// is asked that may hang, is made by a helper.
     fn build_in_time(&self, mounts: &Mounts, watch: Option<&Watch>, known: &Known) -> Result<(OwnedFd, bool), String> {
         let own = [&self.confinement.read, &self.confinement.roots, &self.confinement.write];
         let at_hand = own.into_iter().all(Vec::is_empty) && !mounts.any_below(Path::new(index::TOP));
-        if self.identity.is_none() && at_hand {
-            return self.build(mounts, watch, known);
+        if at_hand {
+            let build = || self.build(mounts, watch, known);
+            let built = match &self.identity {
+                None => Some(build()),
+                Some(identity) => rights::as_account(identity, build).map_err(|errno| errno.desc().to_owned())?,
+            };
+            if let Some(built) = built {
+                return built;
+            }
         }
         // One byte, whether it is watched; or the reason.
         let work = |kept: Option<OwnedFd>| match self.build(mounts, kept.map(Watch::from).as_ref(), known) {

@@ -139,14 +139,15 @@ impl<'a, 'b> Walk<'a, 'b> {
     fn children(&mut self, directory: &Directory<'_>, items: Vec<Item<'_>>, ahead: &Ahead) -> Result<Verdict, String> {
         let mut whole = Vec::new();
         let mut complete = !ahead.is_hidden();
-        for item in items {
+        // Links, half of /etc, need nothing: see the top.
+        for item in items.into_iter().filter(|item| item.kind != Kind::Link) {
             let next = match item.kind {
                 Kind::Directory => self.patterns.step(ahead, item.name.to_bytes()),
                 _ => self.patterns.end(ahead, item.name.to_bytes()),
             };
             let verdict = self.below(&item, |walk| walk.item(directory, &item, &next))?;
             complete &= verdict != Verdict::Hole;
-            if verdict == Verdict::Whole && !next.is_hidden() && item.kind != Kind::Link {
+            if verdict == Verdict::Whole && !next.is_hidden() {
                 whole.push((item.name, item.kind == Kind::Directory));
             }
         }

@@ -91,11 +91,15 @@ impl<'a, 'b, F: FnMut(&Path, BorrowedFd<'_>) -> Result<(), NamespaceError>> Sear
     }
 
     fn item(&mut self, parent: &Directory<'_>, item: &Item<'_>, ahead: &Ahead) -> Result<(), NamespaceError> {
+        // Half of /etc, and never masked: see the top.
+        if item.kind == Kind::Link {
+            return Ok(());
+        }
         let may_be_directory = matches!(item.kind, Kind::Directory | Kind::Unknown);
         let next =
             if may_be_directory { self.patterns.step(ahead, item.name.to_bytes()) } else { self.patterns.end(ahead, item.name.to_bytes()) };
         let of_interest = next.is_hidden() || may_be_directory && self.patterns.hides_below(&next);
-        if !of_interest || item.kind == Kind::Link {
+        if !of_interest {
             return Ok(());
         }
         if self.mounts.at(as_path(&self.path)).is_some_and(|mount| mount.remote) {

@@ -14,6 +14,7 @@ mod links;
 mod masks;
 mod mounts;
 pub mod namespace;
+mod pairs;
 mod patterns;
 mod places;
 pub mod plan;

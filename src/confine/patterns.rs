@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
+use super::pairs::Pairs;
 use crate::policy::Confinement;
 use crate::policy::glob;
 use crate::policy::hidden::HIDDEN;
@@ -58,27 +59,10 @@ struct Filter {
     others: Vec<(usize, usize)>,
     /// Whether a name that matches nothing leaves the patterns where they are.
     steady: bool,
-}
-
-/// A set of pairs of bytes, which may seem to have more than were added.
-#[derive(Debug, Default)]
-struct Pairs([u64; 4]);
-
-impl Pairs {
-    fn place(pair: [u8; 2]) -> (usize, u64) {
-        let hash = pair[0].rotate_left(3) ^ pair[1];
-        (usize::from(hash >> 6), 1 << (hash & 63))
-    }
-
-    fn add(&mut self, pair: [u8; 2]) {
-        let (at, bit) = Pairs::place(pair);
-        self.0.iter_mut().skip(at).take(1).for_each(|word| *word |= bit);
-    }
-
-    fn has(&self, pair: Option<&[u8; 2]>) -> bool {
-        let place = pair.map(|pair| Pairs::place(*pair));
-        place.is_some_and(|(at, bit)| self.0.get(at).is_some_and(|word| word & bit != 0))
-    }
+    /// Else, where it leads; most names of /etc lead there.
+    other: OnceCell<Ahead>,
+    /// No states, as what has nothing below it has.
+    none: Rc<Vec<(usize, usize)>>,
 }
 
 impl Patterns {
@@ -171,9 +155,15 @@ impl Patterns {
     fn advance(&self, here: &Ahead, name: &[u8], deeper: bool) -> Ahead {
         let filter = here.filter.get_or_init(|| Rc::new(self.filter(&here.states)));
         let (hidden, shown) = (here.hidden, here.shown);
-        if (filter.steady || !deeper) && !self.may_match(filter, name) {
-            let same = || Ahead { states: Rc::clone(&here.states), filter: OnceCell::from(Rc::clone(filter)), hidden, shown };
-            return if deeper { same() } else { Ahead { hidden, shown, ..Ahead::default() } };
+        if !self.may_match(filter, name) {
+            let next = match deeper {
+                false => Ahead { states: Rc::clone(&filter.none), ..Ahead::default() },
+                true if filter.steady => {
+                    Ahead { states: Rc::clone(&here.states), filter: OnceCell::from(Rc::clone(filter)), ..Ahead::default() }
+                }
+                true => filter.other.get_or_init(|| self.survivors(&here.states)).clone(),
+            };
+            return Ahead { hidden, shown, ..next };
         }
         let mut next = Ahead { hidden, shown, ..Ahead::default() };
         for &(index, at) in here.states.iter() {
@@ -186,6 +176,15 @@ impl Patterns {
             }
         }
         next
+    }
+
+    /// What is left below a name that matches nothing: what may skip names.
+    fn survivors(&self, states: &[(usize, usize)]) -> Ahead {
+        let mut next = Ahead::default();
+        let skips = states.iter().filter(|(index, at)| self.ahead(*index, *at).is_some_and(|(any, _)| any > 0));
+        skips.for_each(|(index, at)| self.reach(&mut next, *index, *at, true));
+        let filter = Rc::new(self.filter(&next.states));
+        Ahead { filter: OnceCell::from(filter), ..next }
     }
 
     /// What a pattern has ahead of it, and how many of that are a `**` that is not at the end: it stands for the next name and for none.

@@ -58,7 +58,7 @@ impl Sweeper {
             for pid in &left {
                 let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
             }
-            if reap_all(end) == 0 {
+            if reap_all(end) == 0 && !left.is_empty() {
                 // Dying takes a moment, and there is nothing to wait on for processes that are not yet our children.
                 std::thread::sleep(Duration::from_micros(200));
             }

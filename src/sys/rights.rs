@@ -12,8 +12,9 @@
 
 use std::sync::OnceLock;
 
-use nix::unistd::{getgid, getresuid, getuid};
+use nix::unistd::{Gid, getgid, getgroups, getresuid, getuid};
 
+use super::identity::Identity;
 use super::raw;
 
 /// Whose rights this process may take for a moment.
@@ -75,6 +76,32 @@ pub fn as_root<T>(work: impl FnOnce() -> T) -> nix::Result<T> {
         std::process::abort();
     }
     Ok(done)
+}
+
+/// Does something with the account's rights, in [`as_root`] too. `None` without doing it, where these are not all that there is to that
+/// user: for another, and where nothing was lent.
+pub fn as_account<T>(identity: &Identity, work: impl FnOnce() -> T) -> nix::Result<Option<T>> {
+    let Some(Lent { owner, account, group }) = LENT.get() else { return Ok(None) };
+    let groups: Vec<u32> = getgroups()?.into_iter().map(Gid::as_raw).collect();
+    if (identity.uid, identity.gid, &identity.groups) != (*account, *group, &groups) {
+        return Ok(None);
+    }
+    if *owner != 0 {
+        return Ok(Some(work()));
+    }
+    let before = file_uid()?;
+    set_file_ids(*account, *group)?;
+    let done = work();
+    if before == 0 {
+        set_file_ids(0, 0)?;
+    }
+    Ok(Some(done))
+}
+
+/// The call reports no error, and changes nothing for what is no id.
+fn file_uid() -> nix::Result<u32> {
+    // SAFETY: takes a number.
+    unsafe { raw::call(libc::SYS_setfsuid, [u32::MAX as usize, 0, 0, 0, 0]) }.map(|uid| uid as u32).map_err(nix::Error::from_raw)
 }
 
 fn set_uids(real: u32, effective: u32, saved: u32) -> nix::Result<()> {
