@@ -4,34 +4,34 @@
 //! command is reported all the same, because every attempt is on record: [`Guard::refuse`] for a line that is not part of this shell,
 //! [`Guard::builtin`] and [`Guard::end_builtin`] for what the front does by itself.
 
+mod inquiries;
+mod surroundings;
+
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::clock::{Clock, Ending};
 use super::confirm::{Confirmations, Unconfirmed, Waiting};
-use super::in_force::{self, Change, InForce};
+use super::in_force::{self, InForce};
 use super::ledger::{self, Ledger};
+use super::message;
 use super::told::{Bounds, told};
 use super::witness::Witnesses;
-use super::{builtins, message};
-use crate::access::{self, Install, Person};
-use crate::confine::{Confiner, Index, Kernel, NamespaceError, Protection, Rulesets, Shape};
+use crate::access::Person;
+use crate::confine::{Confiner, Kernel, NamespaceError, Protection, Rulesets};
 use crate::exec::plan::StageFacts;
-use crate::exec::{self, Ended, Host, LineOutcome, PlanContext, PlanError, Relayer};
-use crate::policy::decide::{Candidate, candidates};
-use crate::policy::{self, Allowed, Applied, Damaged, Denied, Subject, Verdict};
+use crate::exec::{self, Ended, LineOutcome, PlanContext, PlanError, Relayer};
+use crate::policy::{self, Allowed, Damaged, Denied, Subject, Verdict};
 use crate::record::{CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
 use crate::syntax::{Request, Stage};
 use crate::sys::identity::Identity;
-use crate::sys::rights;
 use crate::sys::start::Inherited;
-use crate::words::{Safe, paths};
+use crate::words::Safe;
 
 /// How a line went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -178,186 +178,6 @@ impl Guard {
             guard.confiner.set_apart();
         }
         Ok(guard)
-    }
-
-    /// Makes the session's mounts, in the install that can, and what rulesets are made with; once, and then sees that they are still so. The thread that writes records was started
-    /// before, and stays with the host's: there, records can be written.
-    fn surround(&mut self) -> Result<(), NamespaceError> {
-        if let Some(error) = self.unchecked.take() {
-            return Err(error);
-        }
-        if self.ran && !self.lasts {
-            // It was to be one line.
-            (self.lasts, self.surrounded) = (true, false);
-        }
-        if self.surrounded {
-            return rights::as_root(|| self.confiner.mend()).map_err(NamespaceError::Enter)?;
-        }
-        let state = Path::new(paths::STATE_DIR);
-        let rulesets = |state: Option<&Path>| if self.lasts { Rulesets::for_session(state) } else { Rulesets::for_one_line(state) };
-        if access::install() != Install::Root {
-            self.confiner.set_rulesets(rulesets(Some(state)));
-            self.surrounded = true;
-            return Ok(());
-        }
-        let index = self.confiner.outside(|| Index::open(state))?.map(Rc::new);
-        let settings = self.policy.settings();
-        let shape = Shape {
-            home: self.person.home.clone(),
-            // Users of `as:` are looked up in there, where a host has sssd(8); commands have Landlock between them and it.
-            unhide: settings.unhides.iter().cloned().chain(["/var/lib/sss".to_owned()]).collect(),
-            write: settings.writes.clone(),
-            records: self.policy.audit().dir.clone().into(),
-            lasts: self.lasts,
-            index: index.clone(),
-        };
-        let entered = rights::as_root(|| self.confiner.enter_namespace(shape, || rulesets(None).with_index(index)));
-        entered.map_err(NamespaceError::Enter)??;
-        self.surrounded = true;
-        Ok(())
-    }
-
-    pub fn policy(&self) -> &Rc<Applied> {
-        self.policy.policy()
-    }
-
-    pub fn subject(&self) -> &Subject {
-        &self.subject
-    }
-
-    pub fn person(&self) -> &Person {
-        &self.person
-    }
-
-    /// Whose rights the person's names are looked up with; `None`: those of this process.
-    pub fn account(&self) -> Option<&Identity> {
-        self.account.as_ref()
-    }
-
-    /// Whether the front is at something that it does by itself.
-    pub fn is_in_builtin(&self) -> bool {
-        self.builtin.is_some()
-    }
-
-    /// Where records go: the file of this session, and the syslog socket if there is one.
-    pub fn records(&self) -> (&Path, Option<&str>) {
-        self.ledger.places()
-    }
-
-    /// The session's clock by the policy in force. Of keys the guard knows nothing.
-    fn clock(&self) -> Clock {
-        let session = &self.policy.settings().session;
-        self.clock.with(None, session.max.map(Duration::from_millis))
-    }
-
-    /// How long the session has lasted.
-    pub fn age(&self) -> Duration {
-        self.clock.age(Instant::now())
-    }
-
-    /// When it is over whatever happens.
-    pub fn until(&self) -> Option<Instant> {
-        self.clock().until()
-    }
-
-    /// Why it is over, if it is.
-    pub fn over(&self) -> Option<Ending> {
-        self.clock().over(Instant::now())
-    }
-
-    /// The kernel as commands find it, before the first too.
-    fn kernel(&self) -> Kernel {
-        let expected = !self.surrounded && access::install() == Install::Root;
-        Kernel { namespace: expected || self.confiner.kernel().namespace, ..self.confiner.kernel().clone() }
-    }
-
-    /// This host as a line of the person's sees it from a directory.
-    fn host(&self, directory: &Path) -> Host {
-        Host::new(directory).for_person(&self.person)
-    }
-
-    /// What may stand behind complete words.
-    pub fn candidates(&self, words: &[String], directory: &Path) -> Vec<Candidate> {
-        candidates(self.policy(), &self.subject, words, &self.host(directory)).unwrap_or_default()
-    }
-
-    /// Says what would become of a line, and with which status.
-    pub fn explain(&self, request: &Request, directory: &Path) -> (String, u8) {
-        match builtins::explain(self.policy(), &self.subject, request, &self.host(directory), &self.kernel()) {
-            Ok((text, true)) => (text, 0),
-            Ok((text, false)) => (text, 126),
-            Err(damaged) => (format!("{}\n", Safe(damaged.to_string().as_bytes())), 125),
-        }
-    }
-
-    /// What `session` shows.
-    pub fn about(&self) -> String {
-        let settings = &self.policy().settings().session;
-        let limit = |limit: Option<u64>| limit.map_or("never".to_owned(), |ms| message::duration(Duration::from_millis(ms)));
-        let (file, syslog) = self.records();
-        let from = self.person.from.map(|address| format!(" from {address}")).unwrap_or_default();
-        let rows = [
-            ("session", self.ledger.session().id.clone()),
-            ("account", format!("{} on {}{from}", self.person.account, self.person.host)),
-            ("policy", self.policy().digest().to_owned()),
-            ("since", self.since.format(&Rfc3339).unwrap_or_default()),
-            ("ends", format!("after {} without a key, after {} in any case", limit(settings.idle), limit(settings.max))),
-            ("records", file.display().to_string()),
-            ("syslog", syslog.unwrap_or("none").to_owned()),
-        ];
-        rows.iter().map(|(name, value)| format!("{name:<9}{}\n", Safe(value.as_bytes()))).collect()
-    }
-
-    /// Puts on record, and tells, that the policy in force is not the one that was applied last.
-    pub fn alert(&mut self, reason: &str) {
-        let digest = self.policy().digest().to_owned();
-        self.ledger.note(&Event::PolicyDamage { reason, policy: &digest });
-    }
-
-    /// Takes up another policy if one was applied. Returns what the person is told.
-    pub fn refresh(&mut self) -> Vec<String> {
-        // Inside, the state directory cannot be seen.
-        let change = match self.confiner.outside(|| self.policy.refresh()) {
-            Ok(change) => change,
-            Err(error) => {
-                // By a policy that may be out of date, nothing runs.
-                self.unchecked = Some(error);
-                None
-            }
-        };
-        let mut messages = change.map(|change| self.changed(change)).unwrap_or_default();
-        messages.extend(self.ledger.notices());
-        messages
-    }
-
-    /// Puts a change of the policy on record. Returns what the person is told.
-    fn changed(&mut self, change: Change) -> Vec<String> {
-        match change {
-            Change::Unusable(reason) => {
-                self.alert(&reason);
-                vec![format!("the new policy cannot be used, the session keeps the one it has: {}", Safe(reason.as_bytes()))]
-            }
-            Change::Replaced { before, alert } => {
-                self.ledger.reconfigure(self.policy.audit());
-                let digest = self.policy().digest().to_owned();
-                self.ledger.note(&Event::PolicyChange { before: &before, policy: &digest });
-                let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
-                let settings = self.policy.settings();
-                self.confiner.set_strength(settings.strength.clone());
-                self.surrounded = false;
-                if settings.unscoped_rules && self.confiner.is_apart() {
-                    messages.push(
-                        "commands under `open` can signal other processes in a new session only, and so with `processes` look at them"
-                            .to_owned(),
-                    );
-                }
-                if let Some(reason) = alert {
-                    self.alert(&reason);
-                    messages.push(format!("it is the one before the last: {}", Safe(reason.as_bytes())));
-                }
-                messages
-            }
-        }
     }
 
     /// Decides a whole line and runs it: all of it or nothing. A policy in which damage shows gives way to the one before, once.

@@ -1,0 +1,109 @@
+//! What a session's commands find round them: the mounts, and the policy in force, which may be another one by the next line.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::super::in_force::Change;
+use super::Guard;
+use crate::access::{self, Install};
+use crate::confine::{Index, NamespaceError, Rulesets, Shape};
+use crate::record::Event;
+use crate::sys::rights;
+use crate::words::{Safe, paths};
+
+impl Guard {
+    /// Sees to it, before each command, that the mounts and what rulesets are made with are there and as they should be.
+    pub(super) fn surround(&mut self) -> Result<(), NamespaceError> {
+        if let Some(error) = self.unchecked.take() {
+            return Err(error);
+        }
+        if self.ran && !self.lasts {
+            // It was to be one line.
+            (self.lasts, self.surrounded) = (true, false);
+        }
+        if self.surrounded {
+            return rights::as_root(|| self.confiner.mend()).map_err(NamespaceError::Enter)?;
+        }
+        match access::install() {
+            Install::Root => self.enter_namespace()?,
+            Install::Postern | Install::Plain => self.confiner.set_rulesets(rulesets(self.lasts, Some(Path::new(paths::STATE_DIR)))),
+        }
+        self.surrounded = true;
+        Ok(())
+    }
+
+    /// The thread that writes records was started before, and stays with the host's mounts: there, records can be written.
+    fn enter_namespace(&mut self) -> Result<(), NamespaceError> {
+        let index = self.confiner.outside(|| Index::open(Path::new(paths::STATE_DIR)))?.map(Rc::new);
+        let settings = self.policy.settings();
+        let shape = Shape {
+            home: self.person.home.clone(),
+            // Users of `as:` are looked up in there, where a host has sssd(8); commands have Landlock between them and it.
+            unhide: settings.unhides.iter().cloned().chain(["/var/lib/sss".to_owned()]).collect(),
+            write: settings.writes.clone(),
+            records: self.policy.audit().dir.clone().into(),
+            lasts: self.lasts,
+            index: index.clone(),
+        };
+        let lasts = self.lasts;
+        let entered = rights::as_root(|| self.confiner.enter_namespace(shape, || rulesets(lasts, None).with_index(index)));
+        entered.map_err(NamespaceError::Enter)?
+    }
+
+    /// Puts on record, and tells, that the policy in force is not the one that was applied last.
+    pub fn alert(&mut self, reason: &str) {
+        let digest = self.policy().digest().to_owned();
+        self.ledger.note(&Event::PolicyDamage { reason, policy: &digest });
+    }
+
+    /// Takes up another policy if one was applied. Returns what the person is told.
+    pub fn refresh(&mut self) -> Vec<String> {
+        // Inside, the state directory cannot be seen.
+        let change = match self.confiner.outside(|| self.policy.refresh()) {
+            Ok(change) => change,
+            Err(error) => {
+                // By a policy that may be out of date, nothing runs.
+                self.unchecked = Some(error);
+                None
+            }
+        };
+        let mut messages = change.map(|change| self.changed(change)).unwrap_or_default();
+        messages.extend(self.ledger.notices());
+        messages
+    }
+
+    /// Puts a change of the policy on record. Returns what the person is told.
+    pub(super) fn changed(&mut self, change: Change) -> Vec<String> {
+        match change {
+            Change::Unusable(reason) => {
+                self.alert(&reason);
+                vec![format!("the new policy cannot be used, the session keeps the one it has: {}", Safe(reason.as_bytes()))]
+            }
+            Change::Replaced { before, alert } => {
+                self.ledger.reconfigure(self.policy.audit());
+                let digest = self.policy().digest().to_owned();
+                self.ledger.note(&Event::PolicyChange { before: &before, policy: &digest });
+                let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
+                let settings = self.policy.settings();
+                self.confiner.set_strength(settings.strength.clone());
+                self.surrounded = false;
+                if settings.unscoped_rules && self.confiner.is_apart() {
+                    messages.push(
+                        "commands under `open` can signal other processes in a new session only, and so with `processes` look at them"
+                            .to_owned(),
+                    );
+                }
+                if let Some(reason) = alert {
+                    self.alert(&reason);
+                    messages.push(format!("it is the one before the last: {}", Safe(reason.as_bytes())));
+                }
+                messages
+            }
+        }
+    }
+}
+
+/// What makes rulesets: for one line, or watching over the file system for many.
+fn rulesets(lasts: bool, state: Option<&Path>) -> Rulesets {
+    if lasts { Rulesets::for_session(state) } else { Rulesets::for_one_line(state) }
+}
