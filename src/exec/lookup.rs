@@ -214,6 +214,37 @@ mod tests {
     }
 
     #[test]
+    fn nothing_on_the_way_of_a_rules_user_is_for_the_account_to_change() {
+        if !nix::unistd::geteuid().is_root() {
+            return crate::words::skip("only root can take the rights of another user");
+        }
+        let base = nix::unistd::mkdtemp("/opt/postern-lookup-XXXXXX").unwrap();
+        let person = Person { account: "acct".to_owned(), uid: 12345, gid: 12345, gids: vec![23456], ..crate::access::unidentified() };
+        let host = || Host::new("/").for_person(&person);
+        for (name, owner, group, mode, refused) in [
+            ("roots", 0, 0, 0o755, false),
+            ("nobodys", 65534, 0, 0o755, false),
+            ("of_another_group", 0, 34567, 0o775, false),
+            ("accounts", 12345, 0, 0o755, true),
+            ("of_its_group", 0, 23456, 0o775, true),
+            ("of_its_group_to_read", 0, 23456, 0o755, false),
+            ("everybodys", 0, 0, 0o1777, true),
+        ] {
+            let directory = base.join(name);
+            fs::create_dir(&directory).unwrap();
+            symlink("/etc/hostname", directory.join("link")).unwrap();
+            std::os::unix::fs::chown(&directory, Some(owner), Some(group)).unwrap();
+            fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            fs::set_permissions(&base, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+            let link = directory.join("link").display().to_string();
+            assert!(host().resolve(&link, None).is_ok(), "{name}: by itself it may go where it likes");
+            let found = host().resolve(&link, Some("nobody"));
+            assert_eq!(found.is_err(), refused, "{name}: {found:?}");
+        }
+        fs::remove_dir_all(base).unwrap();
+    }
+
+    #[test]
     fn the_same_program_is_so_by_path_and_never_by_inode() {
         let base = nix::unistd::mkdtemp(&std::env::temp_dir().join("postern-same-XXXXXX")).unwrap();
         fs::copy("/bin/sh", base.join("sh")).unwrap();

@@ -187,6 +187,27 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_is_moved_meanwhile_leads_back_where_the_walk_came_from() {
+        let base = fs::canonicalize(nix::unistd::mkdtemp(&std::env::temp_dir().join("postern-moved-XXXXXX")).unwrap()).unwrap();
+        for directory in ["a/b/c/y", "a/b/decoy", "decoy"] {
+            fs::create_dir_all(base.join(directory)).unwrap();
+        }
+        let (inner, outer) = (base.join("a/b/c/y"), base.join("y"));
+        let moving = |path: &Path, _: &FileStat| {
+            if path == inner {
+                fs::rename(&inner, &outer).unwrap();
+            }
+            Ok(())
+        };
+        let found = walk(&inner.join("../../decoy"), &moving).unwrap();
+        assert!(outer.exists(), "it was moved while the walk stood in it");
+        assert_eq!(found.path, base.join("a/b/decoy"));
+        let leads = nix::fcntl::readlink(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&found.handle)).as_str()).unwrap();
+        assert_eq!(PathBuf::from(leads), found.path, "what is open is what is said");
+        fs::remove_dir_all(base).unwrap();
+    }
+
+    #[test]
     fn a_walk_ends_where_the_kernel_would() {
         let base = nix::unistd::mkdtemp(&fs::canonicalize(std::env::temp_dir()).unwrap().join("postern-walk-XXXXXX")).unwrap();
         fs::create_dir_all(base.join("a/b")).unwrap();
