@@ -364,7 +364,7 @@ impl Covers {
         mkdirat(&root, COVER_DIRECTORY, Mode::empty())?;
         mknodat(&root, COVER_FILE, SFlag::S_IFREG, Mode::empty(), 0)?;
         // So are those that are made of it.
-        mount::set_writable(Path::new(paths::STATE_DIR), Held { nodev: true, noexec: true, nosymfollow: false }, false)?;
+        mount::set_open_writable(root.as_fd(), Held { nodev: true, noexec: true, nosymfollow: false }, false)?;
         Ok(Covers { device: fstat(&root)?.st_dev, file: cover(COVER_FILE)?, directory: cover(COVER_DIRECTORY)? })
     }
 

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 
@@ -109,14 +110,22 @@ pub fn make_all_read_only() -> nix::Result<bool> {
 ///
 /// # Errors
 /// `EINVAL` where nothing is mounted just there; `EBUSY` where something below has a file open for writing that shall become read-only.
+/// `ELOOP` where a link is on the way: whoever could put one there is not to say which mount it is.
 pub fn set_writable(point: &Path, held: Held, writable: bool) -> nix::Result<()> {
+    let resolve = ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    let mounted = openat2(AT_FDCWD, point, OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(resolve))?;
+    set_open_writable(mounted.as_fd(), held, writable)
+}
+
+/// The same for what is open, which must be the root of a mount.
+pub fn set_open_writable(mounted: BorrowedFd<'_>, held: Held, writable: bool) -> nix::Result<()> {
     let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_NOSUID;
     flags.set(MsFlags::MS_NODEV, held.nodev);
     flags.set(MsFlags::MS_NOEXEC, held.noexec);
     flags.set(MsFlags::from_bits_retain(libc::MS_NOSYMFOLLOW), held.nosymfollow);
     flags.set(MsFlags::MS_RDONLY, !writable);
     // How times of access are kept stays as it is where nothing is said of it.
-    mount(None::<&Path>, point, None::<&Path>, flags, None::<&Path>)
+    mount(None::<&Path>, link(mounted).as_str(), None::<&Path>, flags, None::<&Path>)
 }
 
 #[cfg(test)]
