@@ -84,8 +84,8 @@ pub struct CommandRecord<'a> {
     pub policy: &'a str,
 }
 
-/// One process of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One process of a line. By default nothing is known of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StageRecord {
     pub argv: Vec<String>,
     /// Full path; `None` where it was not found, or not looked for.

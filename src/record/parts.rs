@@ -183,15 +183,8 @@ mod tests {
             argv: argv.iter().map(|word| (*word).to_owned()).collect(),
             program: Some("/usr/bin/uptime".to_owned()),
             rule: Some("policy.yaml:4".to_owned()),
-            run_as: None,
             confine: Some("inspect".to_owned()),
-            capabilities: Vec::new(),
-            confirmed: false,
-            before: None,
-            after: None,
-            pid: None,
-            status: None,
-            stopped: Vec::new(),
+            ..StageRecord::default()
         };
         CommandRecord {
             command: 3,

@@ -135,11 +135,6 @@ impl Channel {
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes)
     }
-
-    /// The number of its descriptor, which a process keeps open that keeps nothing else.
-    pub fn number(&self) -> i32 {
-        self.0.as_raw_fd()
-    }
 }
 
 impl AsFd for Channel {

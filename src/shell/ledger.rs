@@ -137,20 +137,7 @@ pub fn record<'a>(command: u64, line: &'a [u8], decision: Decision, cwd: &'a str
 
 /// A process of which only the words are known.
 pub fn stage(argv: Vec<String>) -> StageRecord {
-    StageRecord {
-        argv,
-        program: None,
-        rule: None,
-        run_as: None,
-        confine: None,
-        capabilities: Vec::new(),
-        confirmed: false,
-        before: None,
-        after: None,
-        pid: None,
-        status: None,
-        stopped: Vec::new(),
-    }
+    StageRecord { argv, ..StageRecord::default() }
 }
 
 /// Adds what the plan of a process says.

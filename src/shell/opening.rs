@@ -119,9 +119,8 @@ fn answer_in_session(guard: &mut Guard, call: Call) -> Option<Reply> {
     Some(match call {
         Call::Start { .. } | Call::Abort(_) => return None,
         Call::Refresh => {
-            let before = guard.policy().digest().to_owned();
             let messages = guard.refresh();
-            let view = (guard.policy().digest() != before).then(|| view(guard));
+            let view = guard.has_changed().then(|| view(guard));
             Reply::Refreshed { view, messages }
         }
         Call::Submit { request, directory, confirmed } => Reply::Outcome(submit(guard, request, &directory, &confirmed)),

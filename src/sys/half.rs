@@ -47,7 +47,7 @@ impl Half {
     /// # Errors
     /// The kernel gives no process, or there is more than one thread.
     pub fn split_off(kept: BorrowedFd<'_>, work: impl FnOnce(OwnedFd) -> u8) -> io::Result<Half> {
-        if !is_alone() {
+        if super::start::threads()? != 1 {
             return Err(io::Error::other("there is another thread"));
         }
         // SAFETY: there is one thread, so nothing is locked or half done in the child.
@@ -115,9 +115,4 @@ impl Drop for Half {
 fn kill(process: &OwnedFd) {
     // SAFETY: takes numbers. By its handle: its number may be another's if it was reaped elsewhere.
     let _ = unsafe { raw::call(libc::SYS_pidfd_send_signal, [process.as_raw_fd() as usize, libc::SIGKILL as usize, 0, 0, 0]) };
-}
-
-/// Whether this process has one thread. Where the kernel does not say, it has not.
-fn is_alone() -> bool {
-    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }

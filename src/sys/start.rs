@@ -174,13 +174,17 @@ fn at(part: Part) -> impl Fn(Errno) -> StartError {
     move |reason| StartError::Part { part, reason }
 }
 
-/// A directory of /proc has a link for itself, one from above, and one from each thread in it.
 fn alone() -> Result<(), StartError> {
     let unknown = |error: std::io::Error| at(Part::Threads)(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw));
-    match fs::metadata("/proc/self/task").map_err(unknown)?.nlink().saturating_sub(2) {
+    match threads().map_err(unknown)? {
         1 => Ok(()),
         threads => Err(StartError::Threads(threads)),
     }
+}
+
+/// How many threads this process has. A directory of /proc has a link for itself, one from above, and one from each directory in it.
+pub(super) fn threads() -> std::io::Result<u64> {
+    Ok(fs::metadata("/proc/self/task")?.nlink().saturating_sub(2))
 }
 
 /// Real time (which alarm(2) shares), processor time of this process, and that with the kernel's: an exec keeps all three.

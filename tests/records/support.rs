@@ -89,13 +89,7 @@ pub fn start(recorder: &mut Recorder, line: &[u8], argument: &str) -> Result<(),
         rule: Some("policy.yaml:7".to_owned()),
         run_as: Some("breakglass".to_owned()),
         confine: Some("inspect".to_owned()),
-        capabilities: Vec::new(),
-        confirmed: false,
-        before: None,
-        after: None,
-        pid: None,
-        status: None,
-        stopped: Vec::new(),
+        ..StageRecord::default()
     };
     let taken = recorder.write(&Event::CommandStart(&CommandRecord {
         command: 1,

@@ -135,6 +135,8 @@ pub struct Guard {
     unchecked: Option<NamespaceError>,
     /// Whether a line has run.
     ran: bool,
+    /// Whether the front knows the policy that was in force before this one.
+    outdated: bool,
 }
 
 impl Guard {
@@ -170,6 +172,7 @@ impl Guard {
             surrounded: false,
             unchecked: None,
             ran: false,
+            outdated: false,
         };
         if lasts {
             guard.surround()?;

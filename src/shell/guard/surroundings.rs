@@ -72,6 +72,11 @@ impl Guard {
         messages
     }
 
+    /// Whether another policy is in force than when this was asked before, however it came to be.
+    pub fn has_changed(&mut self) -> bool {
+        std::mem::take(&mut self.outdated)
+    }
+
     /// Puts a change of the policy on record. Returns what the person is told.
     pub(super) fn changed(&mut self, change: Change) -> Vec<String> {
         match change {
@@ -86,7 +91,7 @@ impl Guard {
                 let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
                 let settings = self.policy.settings();
                 self.confiner.set_strength(settings.strength.clone());
-                self.surrounded = false;
+                (self.surrounded, self.outdated) = (false, true);
                 if settings.unscoped_rules && self.confiner.is_apart() {
                     messages.push(
                         "commands under `open` can signal other processes in a new session only, and so with `processes` look at them"
