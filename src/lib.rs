@@ -9,7 +9,8 @@
 //! | [`syntax`] | bytes to words: lexer, tree, parser, expansion |
 //! | [`policy`] | YAML to compiled rules; words to a verdict |
 //! | [`access`] | who is this, may they be here |
-//! | [`record`] | events, and the two places that they go to |
+//! | [`screen`] | what may reach the person's terminal, and what from it a program; redaction |
+//! | [`record`] | events, and the two places that they go to; the recording |
 //! | [`confine`] | terms to a prepared plan for the child |
 //! | [`exec`] | processes: plan a whole line, spawn, wait, time out, sweep |
 //! | [`shell`] | the session that ties these together: the front and the guard |
@@ -27,6 +28,8 @@ pub mod syntax;
 pub mod policy;
 
 pub mod access;
+
+pub mod screen;
 
 pub mod record;
 
