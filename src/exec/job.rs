@@ -12,28 +12,33 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, ftruncate};
 
 use super::limit::{self, Meter, Reached};
-use super::plan::{PipelinePlan, StagePlan};
+use super::plan::{PipelinePlan, PipelineTerminal, StagePlan};
+use super::relay::message::Begin;
 use super::run::{Ended, StageEnd, StageOutcome};
-use super::streams::{Purpose, Served, Streams};
+use super::streams::{Served, Streams};
 use super::sweep::Sweeper;
 use crate::confine::Supervisor;
 use crate::policy::confinement::Limits;
+use crate::sys::leader::Leader;
 use crate::sys::notify::Listener;
-use crate::sys::process::{Change, Child, Group, SpawnError, Step, change};
+use crate::sys::process::{Change, Child, Group, SpawnError, Step, change, lead};
 use crate::sys::signal::Watch;
-use crate::sys::tty::Terminal;
 use crate::words::limits;
 
 /// What all pipelines of a line share.
 pub(super) struct Surroundings<'a> {
     pub streams: &'a mut Streams,
     pub signals: &'a Watch,
-    pub terminal: Option<&'a Terminal>,
+    /// How much of each pipeline's output is recorded, in bytes; whether it ends where nothing is.
+    pub recorded: u64,
+    pub is_record_required: bool,
     pub sweeper: &'a Sweeper,
     pub notices: &'a mut Vec<String>,
     /// When the whole line is to be over.
     pub until: Option<Instant>,
 }
+
+const NO_JOBS: &str = "no job control: continued";
 
 /// How a pipeline went.
 pub(super) struct JobOutcome {
@@ -48,11 +53,9 @@ pub(super) fn run(plan: PipelinePlan, around: &mut Surroundings<'_>) -> JobOutco
         job.turn(around);
     }
     job.dismiss_supervisors();
+    job.leader = None;
     if let Err(left) = around.sweeper.sweep() {
         around.notices.push(left);
-    }
-    if let Some(terminal) = around.terminal {
-        terminal.take_back();
     }
     around.streams.put_back();
     job.drain(around);
@@ -83,6 +86,11 @@ impl State {
 }
 
 impl Stage {
+    /// One that was not started.
+    fn never(outcome: StageOutcome) -> Stage {
+        Stage { state: State::Done(outcome), limits: Limits::default(), supervisor: None, stopped: Vec::new() }
+    }
+
     fn pid(&self) -> Option<Pid> {
         match self.state {
             State::Running(pid) => Some(pid),
@@ -120,6 +128,10 @@ fn time_limit(limit: Option<Duration>, until: Option<Instant>) -> Option<(Instan
 
 struct Job {
     stages: Vec<Stage>,
+    /// Of the session with the terminal, where there is one.
+    leader: Option<Leader>,
+    /// What stays open until all that was written to it is on its way.
+    terminal: Option<PipelineTerminal>,
     /// The process group, led by the first process that was started.
     group: Option<Pid>,
     /// When time is up, and what that then is: the rule's limit or the caller's.
@@ -141,6 +153,8 @@ impl Job {
     fn start(plan: PipelinePlan, around: &mut Surroundings<'_>) -> Job {
         let mut job = Job {
             stages: Vec::new(),
+            leader: None,
+            terminal: plan.terminal,
             group: None,
             timeout: time_limit(plan.timeout, around.until),
             output: plan.output,
@@ -151,11 +165,19 @@ impl Job {
             abandon_at: None,
             continued: 0,
         };
-        let served = around.streams.begin(plan.output);
+        let begin = Begin { allowance: plan.output, recorded: around.recorded, terminal: job.terminal.is_some() };
+        let served = around.streams.begin(begin, job.terminal.as_ref().map(|terminal| &terminal.master));
         job.note_served(served, around);
+        let leader = job.terminal.as_ref().map(|terminal| lead(terminal.slave.as_fd())).transpose();
+        let refused = leader.as_ref().err().copied();
+        job.leader = leader.ok().flatten();
         for mut stage in plan.stages {
+            if let Some(error) = refused {
+                job.stages.push(Stage::never(not_started(error)));
+                continue;
+            }
             let (limits, oversight) = (std::mem::take(&mut stage.limits), std::mem::take(&mut stage.oversight));
-            let spawned = job.spawn(stage, around);
+            let spawned = job.spawn(stage);
             let supervisor = spawned.1.map(|listener| Supervisor::new(listener, oversight));
             job.look_at = job.look_at.or(limit::is_looked_at(&limits).then(|| Instant::now() + limit::INTERVAL));
             job.stages.push(Stage { state: spawned.0, limits, supervisor, stopped: Vec::new() });
@@ -164,7 +186,7 @@ impl Job {
     }
 
     /// Starts one process, and lets go of what only it needs.
-    fn spawn(&mut self, plan: StagePlan, around: &mut Surroundings<'_>) -> (State, Option<Listener>) {
+    fn spawn(&mut self, plan: StagePlan) -> (State, Option<Listener>) {
         let failed = |reason| (State::Done(StageOutcome::Failed(reason)), None);
         for file in &plan.cut {
             if let Err(errno) = ftruncate(file, 0) {
@@ -176,8 +198,8 @@ impl Job {
         }
         let Some(child) = plan.child else { return (State::Done(StageOutcome::NotFound), None) };
         let spawned = match self.group {
-            Some(leader) => child.spawn(Group::Of(leader), None),
-            None => child.spawn(Group::New, around.terminal.map(Terminal::as_fd)),
+            Some(first) => child.spawn(Group::Of(first), self.leader.as_ref()),
+            None => child.spawn(Group::New, self.leader.as_ref()),
         };
         match spawned {
             Ok(Child { pid, listener }) => {
@@ -212,16 +234,11 @@ impl Job {
 
     /// Waits for the next thing to happen, and handles it.
     fn turn(&mut self, around: &mut Surroundings<'_>) {
-        let (ready, asked) = self.wait(around);
+        let (told, asked) = self.wait(around);
         self.note_signals(around);
-        for (purpose, shown) in ready {
-            match purpose {
-                Purpose::Relay => {
-                    let served = around.streams.serve();
-                    self.note_served(served, around);
-                }
-                Purpose::Terminal(terminal) => around.streams.note(terminal, shown),
-            }
+        if told {
+            let served = around.streams.serve();
+            self.note_served(served, around);
         }
         if asked && let Some(reached) = self.stages.iter_mut().filter_map(Stage::serve).last() {
             self.end(Ended::Limit(reached));
@@ -232,11 +249,11 @@ impl Job {
         self.keep_time(around);
     }
 
-    /// Waits until something is ready or the moment has come; whether a filter may have asked something.
-    fn wait(&self, around: &Surroundings<'_>) -> (Vec<(Purpose, PollFlags)>, bool) {
-        let interests = around.streams.interests();
+    /// Waits until something is ready or the moment has come; whether the relay has told something, and a filter may have asked something.
+    fn wait(&self, around: &Surroundings<'_>) -> (bool, bool) {
+        let relay = around.streams.interest();
         let mut set = vec![PollFd::new(around.signals.as_fd(), PollFlags::POLLIN)];
-        set.extend(interests.iter().map(|(fd, flags, _)| PollFd::new(*fd, *flags)));
+        set.extend(relay.map(|(fd, flags)| PollFd::new(fd, flags)));
         let asking = self.stages.iter().filter_map(|stage| stage.supervisor.as_ref()).flat_map(Supervisor::interests);
         set.extend(asking.map(|(fd, flags)| PollFd::new(fd, flags)));
         let timeout = self.next_moment().map_or(PollTimeout::NONE, |until| {
@@ -245,11 +262,11 @@ impl Job {
             PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX)
         });
         if poll(&mut set, timeout).unwrap_or(0) < 1 {
-            return (Vec::new(), false);
+            return (false, false);
         }
-        let mut shown = set.iter().skip(1).map(|entry| entry.revents().unwrap_or(PollFlags::empty()));
-        let ready = interests.iter().zip(shown.by_ref()).filter(|(_, shown)| !shown.is_empty());
-        (ready.map(|((_, _, purpose), shown)| (*purpose, shown)).collect(), shown.any(|shown| !shown.is_empty()))
+        let mut shown = set.iter().skip(1).map(|entry| !entry.revents().unwrap_or(PollFlags::empty()).is_empty());
+        let told = relay.is_some() && shown.next().unwrap_or(false);
+        (told, shown.any(|shown| shown))
     }
 
     fn next_moment(&self) -> Option<Instant> {
@@ -293,6 +310,13 @@ impl Job {
 
     fn note_served(&mut self, served: Served, around: &mut Surroundings<'_>) {
         around.notices.extend(served.notices);
+        if served.suspended && self.continued == 0 {
+            self.continued = 1;
+            around.notices.push(NO_JOBS.to_owned());
+        }
+        if served.unrecorded && around.is_record_required {
+            self.end(Ended::Unrecorded);
+        }
         if let Some(output) = self.output.filter(|_| served.exceeded) {
             self.end(Ended::Output(output));
         }
@@ -348,7 +372,7 @@ impl Job {
             return;
         }
         if self.continued == 1 {
-            around.notices.push("no job control: continued".to_owned());
+            around.notices.push(NO_JOBS.to_owned());
         }
         self.signal(Signal::SIGCONT);
         let _ = kill(pid, Signal::SIGCONT);
@@ -361,7 +385,7 @@ impl Job {
         }
         self.ended = Some(reason);
         let signal = match reason {
-            Ended::Timeout(_) | Ended::Output(_) | Ended::Limit(_) | Ended::Until => return self.kill(),
+            Ended::Timeout(_) | Ended::Output(_) | Ended::Limit(_) | Ended::Until | Ended::Unrecorded => return self.kill(),
             Ended::Hangup => Signal::SIGHUP,
             Ended::Terminated => Signal::SIGTERM,
             Ended::Interrupted => Signal::SIGINT,

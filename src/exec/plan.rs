@@ -19,7 +19,7 @@ use super::relay::Relayer;
 use super::script::{self, Executable};
 use super::streams::Streams;
 use crate::access::Person;
-use crate::confine::{Confiner, Lacking, Oversight, Plan, Protection, Subject, files};
+use crate::confine::{Confiner, Lacking, Oversight, Plan, Protection, Subject};
 use crate::policy::confinement::{Base, Confinement, Limits};
 use crate::policy::{Allowed, DecidedRedirect, Terms};
 use crate::syntax::{Connector, RedirectKind, Request};
@@ -27,8 +27,8 @@ use crate::sys::capability::{self, Capabilities};
 use crate::sys::descriptor;
 use crate::sys::identity::Identity;
 use crate::sys::process::{Prepared, Spec};
+use crate::sys::pty::Pty;
 use crate::sys::start::Inherited;
-use crate::sys::tty::Terminal;
 use crate::sys::{mount, rights, signal};
 
 /// What a plan depends on besides the line and its terms.
@@ -47,6 +47,18 @@ pub struct PlanContext<'a> {
     pub inherited: &'a Inherited,
     /// What passes output on, where standard output or error is one that needs it.
     pub relayer: Option<&'a Relayer>,
+    /// What the line is in the recording, where there is one.
+    pub chapter: Option<Chapter>,
+}
+
+/// A line as a chapter of the recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chapter {
+    pub label: String,
+    /// How much of each pipeline's output is recorded, in bytes.
+    pub limit: u64,
+    /// Whether nothing runs that is not recorded.
+    pub required: bool,
 }
 
 impl PlanContext<'_> {
@@ -86,8 +98,7 @@ pub struct LinePlan {
     pub(super) pipelines: Vec<PipelinePlan>,
     pub(super) streams: Streams,
     pub(super) signals: signal::Pipe,
-    /// The terminal to lend to each pipeline.
-    pub(super) terminal: Option<Terminal>,
+    pub(super) chapter: Option<Chapter>,
     /// Whether a signal to all reaches nothing but what this process started.
     pub(super) apart: bool,
 }
@@ -97,10 +108,17 @@ pub(super) struct PipelinePlan {
     pub connector: Connector,
     pub negated: bool,
     pub stages: Vec<StagePlan>,
+    pub terminal: Option<PipelineTerminal>,
     /// The smallest of its rules'.
     pub timeout: Option<Duration>,
     /// The smallest of its rules', in bytes.
     pub output: Option<u64>,
+}
+
+/// The terminal of a pipeline.
+pub(super) struct PipelineTerminal {
+    pub master: OwnedFd,
+    pub slave: Rc<OwnedFd>,
 }
 
 /// A planned process.
@@ -182,7 +200,7 @@ pub fn plan_terms(pipelines: Vec<PipelineTerms>, context: &PlanContext<'_>) -> R
 
 /// Plans one process that reads nothing, writes to `output`, and has no terminal; what it says on standard error is lost.
 pub(super) fn plan_alone(terms: &Terms, output: OwnedFd, context: &PlanContext<'_>) -> Result<StagePlan, PlanError> {
-    let mut planner = Planner { terminal: None, ..Planner::new(context)? };
+    let mut planner = Planner::new(context)?;
     let null = || Rc::clone(&planner.null);
     let standard = [null(), Rc::new(output), null()];
     planner.stage(terms, standard)
@@ -236,7 +254,7 @@ impl<'a> Planner<'a> {
             directory: Rc::new(context.open_directory()?),
             streams: Streams::of_shell(context.relayer).map_err(|error| system("standard descriptors", error))?,
             null: Rc::new(null().map_err(|error| system("/dev/null", error))?),
-            terminal: files::terminal(),
+            terminal: None,
             users: BTreeMap::new(),
         })
     }
@@ -245,11 +263,15 @@ impl<'a> Planner<'a> {
         let pipelines = pipelines.into_iter().map(|pipeline| self.pipeline(pipeline)).collect::<Result<_, _>>()?;
         let signals = signal::Pipe::new().map_err(|error| system("a pipe", error))?;
         let apart = self.context.confiner.is_apart();
-        Ok(LinePlan { pipelines, streams: self.streams, signals, terminal: Terminal::foreground(), apart })
+        Ok(LinePlan { pipelines, streams: self.streams, signals, chapter: self.context.chapter.clone(), apart })
     }
 
     fn pipeline(&mut self, pipeline: PipelineTerms) -> Result<PipelinePlan, PlanError> {
-        let mut input = Rc::clone(&self.streams.input);
+        let terminal = self.streams.open_pty().map_err(|error| system("a terminal", error))?;
+        self.terminal = terminal.as_ref().map(Pty::name).transpose().map_err(|error| system("a terminal", error))?;
+        let terminal = terminal.map(|Pty { master, slave }| PipelineTerminal { master, slave: Rc::new(slave) });
+        let [first, last_output, error] = self.streams.standard(terminal.as_ref().map(|terminal| &terminal.slave));
+        let mut input = Rc::clone(&first);
         let mut stages = Vec::new();
         let last = pipeline.stages.len().saturating_sub(1);
         for (index, terms) in pipeline.stages.iter().enumerate() {
@@ -257,9 +279,9 @@ impl<'a> Planner<'a> {
                 let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(|error| system("a pipe", error))?;
                 (Rc::new(writer), Rc::new(reader))
             } else {
-                (Rc::clone(&self.streams.output), Rc::clone(&self.streams.input))
+                (Rc::clone(&last_output), Rc::clone(&first))
             };
-            let standard = [std::mem::replace(&mut input, next), output, Rc::clone(&self.streams.error)];
+            let standard = [std::mem::replace(&mut input, next), output, Rc::clone(&error)];
             stages.push(self.stage(terms, standard)?);
         }
         Ok(PipelinePlan {
@@ -268,6 +290,7 @@ impl<'a> Planner<'a> {
             timeout: pipeline.stages.iter().filter_map(|terms| terms.timeout).min().map(Duration::from_millis),
             output: pipeline.stages.iter().filter_map(|terms| terms.output).min(),
             stages,
+            terminal,
         })
     }
 
@@ -440,7 +463,7 @@ mod tests {
             crate::policy::settings::Strength::BestEffort,
             crate::confine::Rulesets::default(),
         );
-        let relayer = Relayer::start(None).unwrap();
+        let relayer = Relayer::start(None, None).unwrap();
         let context = PlanContext {
             person: &person,
             directory: &directory,
@@ -450,6 +473,7 @@ mod tests {
             confiner: &confiner,
             inherited: &Inherited::default(),
             relayer: relayer.as_ref(),
+            chapter: None,
         };
         plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context)
     }

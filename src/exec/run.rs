@@ -9,6 +9,8 @@ use super::job::{self, Surroundings};
 use super::limit::Reached;
 use super::plan::{LinePlan, PipelinePlan};
 use super::sweep::Sweeper;
+use crate::screen::filter::Dropped;
+use crate::screen::redact::Found;
 use crate::syntax::Connector;
 use crate::sys::signal::Watch;
 
@@ -19,6 +21,8 @@ pub enum Ended {
     Timeout(Duration),
     /// A rule's `output`, in bytes.
     Output(u64),
+    /// Nothing is recorded any more, where the policy wants all to be.
+    Unrecorded,
     /// One of a rule's `limits`.
     Limit(Reached),
     /// The time that the caller gave the line as a whole.
@@ -76,10 +80,29 @@ pub struct LineOutcome {
     /// Bytes that passed; `None` on a terminal.
     pub bytes_out: Option<u64>,
     pub bytes_err: Option<u64>,
+    /// Bytes that went to the terminal.
+    pub shown: u64,
+    /// Where it is in the recording, if there is one.
+    pub recorded: Option<Recorded>,
+    /// Why there is none any more, if there was one when the line began.
+    pub unrecorded: Option<String>,
+    /// What the terminal did not get, and what was taken out as a secret.
+    pub dropped: Dropped,
+    pub found: Found,
     pub duration: Duration,
     pub ended: Option<Ended>,
     /// What the person should be told (a program that was stopped, "no job control"); the shell prints it.
     pub notices: Vec<String>,
+}
+
+/// Where a line is in the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where its chapter begins, in bytes of the file, and in milliseconds.
+    pub offset: u64,
+    pub time: u64,
+    /// Bytes of its output that are not in it.
+    pub left_out: u64,
 }
 
 /// Ended by a limit.
@@ -103,25 +126,39 @@ pub fn run(plan: LinePlan, until: Option<Instant>) -> LineOutcome {
     let _one = ONE_LINE.lock().unwrap_or_else(PoisonError::into_inner);
     let start = Instant::now();
     let mut notices = Vec::new();
-    let LinePlan { pipelines, mut streams, signals, terminal, apart } = plan;
+    let LinePlan { pipelines, mut streams, signals, chapter, apart } = plan;
     let signals = Watch::new(signals);
     let sweeper = Sweeper::new(apart);
     let mut around = Surroundings {
         streams: &mut streams,
         signals: &signals,
-        terminal: terminal.as_ref(),
+        recorded: chapter.as_ref().map_or(0, |chapter| chapter.limit),
+        is_record_required: chapter.as_ref().is_some_and(|chapter| chapter.required),
         sweeper: &sweeper,
         notices: &mut notices,
         until,
     };
-    around.notices.extend(around.streams.open().notices);
+    around.notices.extend(around.streams.open(chapter.as_ref().map(|chapter| chapter.label.as_str())).notices);
     let mut line = Line::default();
     for pipeline in pipelines {
         line.take(pipeline, &mut around);
     }
     around.notices.extend(around.streams.close().notices);
-    let [bytes_out, bytes_err] = streams.passed();
-    LineOutcome { status: line.status, stages: line.stages, bytes_out, bytes_err, duration: start.elapsed(), ended: line.ended, notices }
+    let ([bytes_out, bytes_err], report) = (streams.passed(), streams.report());
+    LineOutcome {
+        status: line.status,
+        stages: line.stages,
+        bytes_out,
+        bytes_err,
+        shown: report.shown,
+        recorded: chapter.map(|_| Recorded { offset: report.offset, time: report.time, left_out: report.left_out }),
+        unrecorded: streams.take_unrecorded(),
+        dropped: report.dropped,
+        found: report.found,
+        duration: start.elapsed(),
+        ended: line.ended,
+        notices,
+    }
 }
 
 /// What has become of a line so far.
@@ -185,6 +222,7 @@ fn meaning(signal: Signal) -> Option<Ended> {
 fn ended_status(ended: Ended) -> u8 {
     match ended {
         Ended::Timeout(_) | Ended::Output(_) | Ended::Limit(_) | Ended::Until => LIMIT,
+        Ended::Unrecorded => BROKEN,
         Ended::Hangup => signal_status(Signal::SIGHUP as i32),
         Ended::Terminated => signal_status(Signal::SIGTERM as i32),
         Ended::Interrupted => signal_status(Signal::SIGINT as i32),

@@ -1,7 +1,7 @@
 //! The shell's own standard descriptors, as a line's commands get them, and whether anybody is still there.
 //!
-//! A terminal and /dev/null are handed on as they are; of everything else commands get a pipe of ours, which the relay empties (see
-//! [`super::relay`]). Where output and error are one file, one pipe serves both, so that their order is kept.
+//! /dev/null is handed on as it is; in place of the person's terminal a pipeline gets one of its own, and of everything else a pipe, both of
+//! which the relay serves (see [`super::relay`]). Where output and error are one file, one pipe serves both, so that their order is kept.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,26 +14,20 @@ use nix::unistd::pipe2;
 
 use super::relay::Relayer;
 use super::relay::layout::{self, Passing};
-use super::relay::message::{Event, Order};
+use super::relay::message::{Begin, Event, Order, Report};
 use crate::sys::descriptor::{self, StatusFlags};
 use crate::sys::half;
+use crate::sys::pty::{Held, Pty};
 use crate::words::limits;
 
 /// What a line's commands read and write by default.
 pub(super) struct Streams {
-    pub input: Rc<OwnedFd>,
-    pub output: Rc<OwnedFd>,
-    pub error: Rc<OwnedFd>,
+    standard: [Rc<OwnedFd>; 3],
+    /// Which of them are the person's terminal.
+    terminal: [bool; 3],
     relayed: Option<Relayed>,
-    terminals: Vec<Terminal>,
     counted: [bool; 2],
     flags: [StatusFlags; 3],
-}
-
-/// A terminal that a stream is, with somebody at its other end.
-struct Terminal {
-    fd: OwnedFd,
-    gone: bool,
 }
 
 /// The part of the streams that the relay has.
@@ -41,10 +35,12 @@ struct Relayed {
     relayer: Relayer,
     /// The reading ends of our pipes, until the line begins.
     sources: [Option<OwnedFd>; 2],
-    /// Of each stream that has a reader who may go: whether he has.
-    gone: [Option<bool>; 2],
-    /// Bytes that reached their targets, as far as was told.
-    passed: [u64; 2],
+    /// Of each stream that has a reader who may go, and of the terminal: whether he has.
+    gone: [Option<bool>; 3],
+    /// What became of the line, as far as was told.
+    report: Report,
+    /// Why nothing is recorded any more.
+    unrecorded: Option<String>,
     stage: Stage,
 }
 
@@ -59,18 +55,15 @@ enum Stage {
     Lost,
 }
 
-/// What a descriptor of [`Streams::interests`] is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Relay,
-    Terminal(usize),
-}
-
 /// What serving the streams showed.
 #[derive(Default)]
 pub(super) struct Served {
     /// There was more than the allowance.
     pub exceeded: bool,
+    /// A key was pressed that would stop a command.
+    pub suspended: bool,
+    /// Nothing is recorded any more.
+    pub unrecorded: bool,
     /// What the person should be told.
     pub notices: Vec<String>,
 }
@@ -83,23 +76,18 @@ impl Streams {
     pub fn of_shell(relayer: Option<&Relayer>) -> io::Result<Streams> {
         let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
         let passing = layout::of(output.as_fd(), error.as_fd())?;
+        let copy = |fd: BorrowedFd<'_>| descriptor::copy_above_standard(fd).map(Rc::new);
         let mut streams = Streams {
-            input: Rc::new(descriptor::copy_above_standard(&input)?),
-            output: Rc::new(descriptor::copy_above_standard(&output)?),
-            error: Rc::new(descriptor::copy_above_standard(&error)?),
+            standard: [copy(input.as_fd())?, copy(output.as_fd())?, copy(error.as_fd())?],
+            terminal: [layout::is_terminal(input.as_fd()), passing[0] == Passing::Terminal, passing[1] == Passing::Terminal],
             relayed: None,
-            terminals: Vec::new(),
             counted: passing.map(Passing::is_counted),
             flags: [StatusFlags::of(&input)?, StatusFlags::of(&output)?, StatusFlags::of(&error)?],
         };
-        for (passing, fd) in passing.into_iter().zip([output.as_fd(), error.as_fd()]) {
-            if passing == Passing::Terminal {
-                streams.terminals.push(Terminal { fd: descriptor::copy_above_standard(fd)?, gone: false });
-            }
-        }
-        if passing.iter().any(|passing| passing.target().is_some()) {
-            let relayer = relayer.ok_or_else(|| io::Error::other("nothing passes them on"))?;
-            streams.relay(relayer, passing)?;
+        let has_terminal = streams.terminal.contains(&true);
+        if has_terminal || passing.iter().any(|passing| passing.target().is_some()) {
+            let relayer = relayer.filter(|relayer| !has_terminal || relayer.terminal().is_some());
+            streams.relay(relayer.ok_or_else(|| io::Error::other("nothing passes them on"))?, passing)?;
         }
         Ok(streams)
     }
@@ -107,29 +95,46 @@ impl Streams {
     /// Puts pipes in place of what is relayed.
     fn relay(&mut self, relayer: &Relayer, passing: [Passing; 2]) -> io::Result<()> {
         relayer.await_start().map_err(io::Error::other)?;
-        let gone = passing.map(|passing| passing.target().filter(|target| target.is_client).map(|_| false));
+        let [output, error] = passing.map(|passing| passing.target().filter(|target| target.is_client).map(|_| false));
+        let gone = [output, error, self.terminal.contains(&true).then_some(false)];
         let [mut output, mut error] = [None, None];
         if passing[0].target().is_some() {
-            (output, self.output) = pipe().map(|(source, writer)| (Some(source), Rc::new(writer)))?;
+            (output, self.standard[1]) = pipe().map(|(source, writer)| (Some(source), Rc::new(writer)))?;
         }
         match passing[1] {
-            Passing::WithOutput => self.error = Rc::clone(&self.output),
-            Passing::Relayed(_) => (error, self.error) = pipe().map(|(source, writer)| (Some(source), Rc::new(writer)))?,
+            Passing::WithOutput => self.standard[2] = Rc::clone(&self.standard[1]),
+            Passing::Relayed(_) => (error, self.standard[2]) = pipe().map(|(source, writer)| (Some(source), Rc::new(writer)))?,
             Passing::Terminal | Passing::Null => {}
         }
         let (relayer, sources) = (relayer.clone(), [output, error]);
-        self.relayed = Some(Relayed { relayer, sources, gone, passed: [0; 2], stage: Stage::Passing });
+        self.relayed = Some(Relayed { relayer, sources, gone, report: Report::default(), unrecorded: None, stage: Stage::Passing });
         Ok(())
     }
 
-    /// The line begins.
-    pub fn open(&mut self) -> Served {
-        self.relayed.as_mut().map(Relayed::open).unwrap_or_default()
+    /// A terminal for a pipeline, where the person has one.
+    pub fn open_pty(&self) -> io::Result<Option<Pty>> {
+        let held = self.relayed.as_ref().filter(|_| self.terminal.contains(&true)).and_then(|relayed| relayed.relayer.terminal());
+        held.map(Held::open_pty).transpose()
     }
 
-    /// A pipeline begins, which may write so many bytes.
-    pub fn begin(&mut self, allowance: Option<u64>) -> Served {
-        self.relayed.as_mut().map(|relayed| relayed.ask(Order::Begin(allowance), Stage::Passing)).unwrap_or_default()
+    /// Standard input, output and error of a pipeline that has this terminal.
+    pub fn standard(&self, terminal: Option<&Rc<OwnedFd>>) -> [Rc<OwnedFd>; 3] {
+        let mut standard = self.standard.each_ref().map(Rc::clone);
+        for (fd, _) in standard.iter_mut().zip(self.terminal).filter(|(_, is_terminal)| *is_terminal) {
+            *fd = terminal.map_or_else(|| Rc::clone(fd), Rc::clone);
+        }
+        standard
+    }
+
+    /// The line begins, as this chapter of the recording.
+    pub fn open(&mut self, chapter: Option<&str>) -> Served {
+        self.relayed.as_mut().map(|relayed| relayed.open(chapter)).unwrap_or_default()
+    }
+
+    /// A pipeline begins, with the master of its terminal.
+    pub fn begin(&mut self, begin: Begin, master: Option<&OwnedFd>) -> Served {
+        let masters: Vec<BorrowedFd<'_>> = master.into_iter().map(AsFd::as_fd).collect();
+        self.relayed.as_mut().map(|relayed| relayed.ask_with(Order::Begin(begin), Stage::Passing, &masters)).unwrap_or_default()
     }
 
     /// All of the pipeline have ended: what they wrote is to arrive, as long as somebody takes it ([`Streams::is_busy`]).
@@ -142,14 +147,10 @@ impl Streams {
         self.relayed.as_mut().map(Relayed::close).unwrap_or_default()
     }
 
-    /// What to wait for. Whoever is gone is not waited for again: the descriptor would always be ready.
-    pub fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags, Purpose)> {
-        let relay = self.relayed.iter().filter(|relayed| relayed.is_there());
-        let terminals = self.terminals.iter().enumerate().filter(|(_, terminal)| !terminal.gone);
-        relay
-            .map(|relayed| (relayed.relayer.as_fd(), PollFlags::POLLIN, Purpose::Relay))
-            .chain(terminals.map(|(index, terminal)| (terminal.fd.as_fd(), PollFlags::empty(), Purpose::Terminal(index))))
-            .collect()
+    /// What to wait for.
+    pub fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        let relay = self.relayed.as_ref().filter(|relayed| relayed.is_there());
+        relay.map(|relayed| (relayed.relayer.as_fd(), PollFlags::POLLIN))
     }
 
     /// Takes note of what the relay tells.
@@ -157,17 +158,9 @@ impl Streams {
         self.relayed.as_mut().map(Relayed::serve).unwrap_or_default()
     }
 
-    /// Notes what a terminal showed.
-    pub fn note(&mut self, terminal: usize, shown: PollFlags) {
-        if let Some(terminal) = self.terminals.get_mut(terminal) {
-            terminal.gone |= shown.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
-        }
-    }
-
     /// Whether somebody was there, and nobody is any more; or nobody can be reached; or the part of the shell that the person has is gone.
     pub fn is_abandoned(&self) -> bool {
-        let relayed = self.relayed.iter().flat_map(|relayed| relayed.gone).flatten();
-        let mut gone = self.terminals.iter().map(|terminal| terminal.gone).chain(relayed).peekable();
+        let mut gone = self.relayed.iter().flat_map(|relayed| relayed.gone).flatten().peekable();
         let lost = self.relayed.as_ref().is_some_and(|relayed| relayed.stage == Stage::Lost);
         half::is_gone() || lost || gone.peek().is_some() && gone.all(|gone| gone)
     }
@@ -184,8 +177,18 @@ impl Streams {
 
     /// Bytes that passed to output and error; `None` where they are not counted. Where the two are one, all of it is output.
     pub fn passed(&self) -> [Option<u64>; 2] {
-        let [output, error] = self.relayed.as_ref().map_or([0; 2], |relayed| relayed.passed);
+        let [output, error] = self.report().passed;
         [self.counted[0].then_some(output), self.counted[1].then_some(error)]
+    }
+
+    /// What became of the line, beside that.
+    pub fn report(&self) -> Report {
+        self.relayed.as_ref().map(|relayed| relayed.report).unwrap_or_default()
+    }
+
+    /// Why nothing is recorded any more, where that has changed since the line began.
+    pub fn take_unrecorded(&mut self) -> Option<String> {
+        self.relayed.as_mut()?.unrecorded.take()
     }
 }
 
@@ -194,7 +197,12 @@ impl Relayed {
         matches!(self.stage, Stage::Passing | Stage::Draining)
     }
 
-    fn open(&mut self) -> Served {
+    fn open(&mut self, chapter: Option<&str>) -> Served {
+        if let Some(chapter) = chapter
+            && self.relayer.order(Order::Mark(chapter.as_bytes()), &[]).is_err()
+        {
+            return self.lose(ENDED);
+        }
         let sources = std::mem::take(&mut self.sources);
         let opened = sources.each_ref().map(Option::is_some);
         let sources: Vec<BorrowedFd<'_>> = sources.iter().flatten().map(AsFd::as_fd).collect();
@@ -202,12 +210,16 @@ impl Relayed {
     }
 
     /// Asks for something, which leads to a stage.
-    fn ask(&mut self, order: Order, stage: Stage) -> Served {
+    fn ask(&mut self, order: Order<'_>, stage: Stage) -> Served {
+        self.ask_with(order, stage, &[])
+    }
+
+    fn ask_with(&mut self, order: Order<'_>, stage: Stage, descriptors: &[BorrowedFd<'_>]) -> Served {
         if !self.is_there() {
             return Served::default();
         }
         self.stage = stage;
-        self.relayer.order(order, &[]).map_or_else(|_| self.lose(ENDED), |()| Served::default())
+        self.relayer.order(order, descriptors).map_or_else(|_| self.lose(ENDED), |()| Served::default())
     }
 
     fn close(&mut self) -> Served {
@@ -238,19 +250,26 @@ impl Relayed {
         match event {
             Event::Exceeded => served.exceeded = true,
             Event::Gone(stream) => self.gone.iter_mut().skip(stream).take(1).flatten().for_each(|gone| *gone = true),
+            Event::Suspended => served.suspended = true,
+            Event::Unrecorded(errno) => {
+                let reason = io::Error::from_raw_os_error(errno);
+                self.unrecorded = Some(reason.to_string());
+                served.unrecorded = true;
+                served.notices.push(format!("this session is not recorded any more: {reason}"));
+            }
             Event::Full(stream, errno) => {
                 let name = if stream == 0 { "output" } else { "error" };
                 served.notices.push(format!("standard {name} takes no more: {}", io::Error::from_raw_os_error(errno)));
             }
-            Event::Drained(passed) => (self.passed, self.stage) = (passed, Stage::Passing),
-            Event::Closed(passed) => (self.passed, self.stage) = (passed, Stage::Closed),
+            Event::Drained(report) => (self.report, self.stage) = (self.report.then(report), Stage::Passing),
+            Event::Closed(report) => (self.report, self.stage) = (self.report.then(report), Stage::Closed),
         }
     }
 
     fn lose(&mut self, notice: &str) -> Served {
         self.stage = Stage::Lost;
         self.relayer.lose();
-        Served { exceeded: false, notices: vec![notice.to_owned()] }
+        Served { notices: vec![notice.to_owned()], ..Served::default() }
     }
 }
 

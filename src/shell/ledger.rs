@@ -181,6 +181,7 @@ pub fn reason(ended: Ended) -> &'static str {
         Ended::Limit(Reached::Memory(_)) => "memory",
         Ended::Limit(Reached::Processes(_)) => "processes",
         Ended::Limit(Reached::FileSize(_)) => "file_size",
+        Ended::Unrecorded => "unrecorded",
         Ended::Until => "max",
         Ended::Hangup => "hangup",
         Ended::Terminated => "terminated",

@@ -87,6 +87,7 @@ pub fn ended(ended: Ended, rule: Option<&RuleRef>) -> Option<String> {
     let text = match ended {
         Ended::Timeout(limit) => format!("ended after {}, its time limit", duration(limit)),
         Ended::Output(bytes) => format!("ended at {bytes} bytes of output, its limit"),
+        Ended::Unrecorded => "ended: it is not recorded any more, as the policy demands".to_owned(),
         Ended::Limit(Reached::Cpu(ms)) => format!("ended after {} of processor time, its limit", duration(Duration::from_millis(ms))),
         Ended::Limit(Reached::Memory(bytes)) => format!("ended at {} of memory, its limit", size(bytes)),
         Ended::Limit(Reached::Processes(count)) => format!("ended at {count} processes, its limit"),

@@ -99,6 +99,8 @@ pub enum StartError {
     NotStarted(String),
     #[error("the kernel gives no signals or processes: {0}")]
     System(#[from] io::Error),
+    #[error("the terminal cannot be taken: {0}")]
+    Terminal(io::Error),
     #[error("what a shell must do first failed: {}", .0.desc())]
     Unprotected(#[from] nix::Error),
     #[error(transparent)]
@@ -133,6 +135,7 @@ fn refuse(error: &StartError) -> u8 {
     if !matches!(error, StartError::NotStarted(_)) {
         ledger::refused(&access::identify().unwrap_or_else(|_| access::unidentified()), &error.to_string());
     }
+    terminal::put_back();
     tell_why(error);
     BROKEN
 }
@@ -142,14 +145,15 @@ fn tell_why(error: &StartError) {
     tell(&lines(&format!("{error}\n{usage}")));
 }
 
-/// Front and guard in one.
+/// Without privilege: front and guard are one, where there is no terminal that they would share.
 fn whole() -> Result<u8, StartError> {
     match arguments::parse(std::env::args_os().skip(1))? {
         Task::Help => show(&format!("{USAGE}\n\n{HELP}")),
         Task::Version => show(concat!("posternsh ", env!("CARGO_PKG_VERSION"), "\n")),
-        Task::Run(arguments) => {
-            let desk = Desk::here(Opening::prepare(&arguments.origin, Inherited::default())?);
-            converse(arguments.way, Rc::new(RefCell::new(desk)))
+        Task::Run(Arguments { way, origin }) if terminal::is_there() => split::run_on_terminal(&origin, |desk| alone(way, desk)),
+        Task::Run(Arguments { way, origin }) => {
+            let desk = Desk::here(Opening::prepare(&origin, Inherited::default(), None)?);
+            converse(way, Rc::new(RefCell::new(desk)))
         }
     }
 }
@@ -169,16 +173,25 @@ fn half(desk: Desk) -> u8 {
         Ok(Task::Run(Arguments { origin: Origin::Demo, .. })) => Err(StartError::Privileged("--demo")),
         Err(error) => Err(error.into()),
     };
-    status.unwrap_or_else(|error| {
-        tell_why(&error);
-        desk.borrow_mut().abort(&error.to_string());
-        BROKEN
-    })
+    status.unwrap_or_else(|error| give_up(&error, &desk))
 }
 
 /// Gives up what the front does not need, for good.
 pub fn seal() -> Result<(), StartError> {
     Ok(sealed::seal(Some(&Identity::of_caller()?), Role::Front)?)
+}
+
+/// The front alone, where nobody has privilege.
+fn alone(way: arguments::Way, desk: Desk) -> u8 {
+    let desk = Rc::new(RefCell::new(desk));
+    let status = sealed::seal(None, Role::Front).map_err(StartError::from).and_then(|()| converse(way, Rc::clone(&desk)));
+    status.unwrap_or_else(|error| give_up(&error, &desk))
+}
+
+fn give_up(error: &StartError, desk: &RefCell<Desk>) -> u8 {
+    tell_why(error);
+    desk.borrow_mut().abort(&error.to_string());
+    BROKEN
 }
 
 /// A whole session, seen from the front.
@@ -222,7 +235,6 @@ fn introduce(view: &View) {
 
 /// A defect of this program ends it with a message and the terminal as it was; never with a shell that goes on.
 fn fail_closed() {
-    terminal::remember();
     std::panic::set_hook(Box::new(move |defect| {
         terminal::put_back();
         tell(&lines(&format!("a defect in this shell: {defect}")));

@@ -8,6 +8,7 @@ use super::arguments::Origin;
 use super::desk::{Call, Reply, View, Way};
 use super::guard::{Ground, Guard, Outcome, Refused};
 use super::in_force::{InForce, PolicyError};
+use super::terminal::Terminal;
 use super::{builtins, in_force, ledger, names, sound};
 use crate::access::{self, AccessError};
 use crate::exec::{Relayer, RunAs};
@@ -23,6 +24,8 @@ pub enum OpeningError {
     Access(#[from] AccessError),
     #[error("cannot become the account: {0}")]
     Account(String),
+    #[error("the terminal cannot be taken: {0}")]
+    Terminal(io::Error),
     #[error("output cannot be passed on: {0}")]
     Relay(io::Error),
     #[error(transparent)]
@@ -39,12 +42,18 @@ pub struct Opening {
 
 impl Opening {
     /// To be called while there is one thread.
-    pub fn prepare(origin: &Origin, inherited: Inherited) -> Result<Opening, OpeningError> {
+    pub fn prepare(origin: &Origin, inherited: Inherited, terminal: Option<Terminal>) -> Result<Opening, OpeningError> {
         let person = access::identify()?;
         let account = RunAs::of(None, &person).map_err(OpeningError::Account)?.identity;
-        let relayer = Relayer::start(account.as_ref()).map_err(OpeningError::Relay)?;
+        let terminal = terminal.map(Terminal::take).transpose().map_err(OpeningError::Terminal)?;
+        let relayer = Relayer::start(account.as_ref(), terminal).map_err(OpeningError::Relay)?;
         let (policy, alert) = InForce::open(origin, &person)?;
         Ok(Opening { ground: Ground { policy, person, account, inherited, relayer }, alert, demo: *origin == Origin::Demo })
+    }
+
+    /// What passes output on, if anything does.
+    pub fn relayer(&self) -> Option<Relayer> {
+        self.ground.relayer.clone()
     }
 
     /// Puts on record that there is no session.

@@ -31,32 +31,56 @@ use super::desk::{Call, Desk, Reply};
 use super::guard::{Guard, Outcome};
 use super::message::tell;
 use super::opening::{self, Opening};
-use super::{StartError, fail_closed, terminal};
+use super::terminal::{self, Terminal};
+use super::{StartError, fail_closed};
+use crate::exec::Relayer;
 use crate::sys::half::Half;
 use crate::sys::prompt::{self, Wake};
 use crate::sys::rights;
-use crate::sys::start::cleanse;
+use crate::sys::start::{Inherited, cleanse};
 use crate::words::limits::FRONT_GRACE;
 
 /// A front: what it does with its end of the channel, in a process of its own, until its end.
 pub type Front = fn(Desk) -> u8;
 
+/// What the two begin with.
+struct Beginning<'a> {
+    origin: &'a Origin,
+    inherited: Inherited,
+    terminal: Option<Terminal>,
+}
+
 /// What is left of the environment: what the terminal is, and what sshd says of the connection and of the line to run.
 const KEPT: [&str; 3] = ["TERM", "SSH_CONNECTION", "SSH_ORIGINAL_COMMAND"];
 
-/// Splits, and is the guard. The exit status is the session's.
+/// Splits where this was started with privilege, and is the guard. The exit status is the session's.
 pub fn run(front: Front) -> Result<u8, StartError> {
     let inherited = cleanse(&KEPT)?;
+    // While it belongs to nobody whom the account's other processes are: those cannot open the front's terminal.
+    let terminal = Terminal::find().map_err(StartError::Terminal)?;
     rights::settle()?;
     fail_closed();
+    split(Beginning { origin: &Origin::Applied, inherited, terminal }, front)
+}
+
+/// Splits because there is a terminal, of which the front is to have another, and is the guard.
+pub fn run_on_terminal(origin: &Origin, front: impl FnOnce(Desk) -> u8) -> Result<u8, StartError> {
+    let terminal = Terminal::find().map_err(StartError::Terminal)?;
+    split(Beginning { origin, inherited: Inherited::default(), terminal }, front)
+}
+
+fn split(beginning: Beginning<'_>, front: impl FnOnce(Desk) -> u8) -> Result<u8, StartError> {
+    let Beginning { origin, inherited, terminal } = beginning;
     let (ours, theirs) = Channel::pair()?;
-    let mut half = Half::split_off(theirs.as_fd(), |kept| front(Desk::Across(Channel::from(kept))))?;
+    let for_front = terminal.as_ref().map(|terminal| terminal.for_front().as_fd());
+    let mut half = Half::split_off(theirs.as_fd(), for_front, |kept| front(Desk::Across(Channel::from(kept))))?;
     drop(theirs);
     prompt::watch(true)?;
     prompt::go_on_in_the_background()?;
-    let opening = Opening::prepare(&Origin::Applied, inherited)?;
+    let opening = Opening::prepare(origin, inherited, terminal)?;
     half.hold()?;
-    Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None, due: None }.serve())
+    let relayer = opening.relayer();
+    Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None, relayer, due: None }.serve())
 }
 
 /// The guard at work.
@@ -65,6 +89,7 @@ struct Served {
     front: Half,
     opening: Option<Box<Opening>>,
     guard: Option<Box<Guard>>,
+    relayer: Option<Relayer>,
     /// Why the session is over, of which the front has been told: it is to say goodbye, and nothing else.
     due: Option<Due>,
 }
@@ -97,7 +122,11 @@ impl Served {
                     return ending.status();
                 }
                 Next::Over(ending) => return self.end(ending),
-                Next::NotBegun => return self.front.wait().unwrap_or(Ending::Failed.status()),
+                Next::NotBegun => {
+                    let status = self.front.wait().unwrap_or(Ending::Failed.status());
+                    self.put_back();
+                    return status;
+                }
             }
         }
     }
@@ -155,6 +184,15 @@ impl Served {
         let _ = self.channel.receive(Instant::now().checked_add(FRONT_GRACE));
         self.front.kill();
         self.front.wait();
+        self.put_back();
+    }
+
+    /// Shows the person what the front has left, and gives the terminal back.
+    fn put_back(&self) {
+        if let Some(relayer) = &self.relayer {
+            relayer.finish();
+        }
+        terminal::put_back();
     }
 
     /// Ends a session whose front did not, cannot or shall not.
@@ -167,7 +205,7 @@ impl Served {
         }
         let messages = self.guard.as_mut().map(|guard| guard.end(ending)).unwrap_or_default();
         // Behind the last record: a terminal is the person's, and may hold up whoever touches it.
-        terminal::put_back();
+        self.put_back();
         lost.into_iter().chain(ending.message()).chain(messages).for_each(|message| tell(&message));
         ending.status()
     }

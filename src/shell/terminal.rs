@@ -1,20 +1,51 @@
-//! The terminal's modes as they were at the start, for whoever ends a session that did not end by itself.
+//! The person's terminal while this shell has it: every key and every byte passes as it is, and what they mean is for the terminals behind.
+//! At the end it gets its modes back, however the session ends.
 
-use std::io;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
-use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use crate::exec;
+use crate::sys::pty::{Held, Pty};
 
-static MODES: Mutex<Option<Termios>> = Mutex::new(None);
+/// For whoever ends a session that does not end by itself.
+static HELD: Mutex<Option<Held>> = Mutex::new(None);
 
-/// Remembers the modes of the terminal on standard input, if that is one.
-pub fn remember() {
-    *MODES.lock().unwrap_or_else(PoisonError::into_inner) = tcgetattr(io::stdin()).ok();
+/// The person's terminal, and another one for the front.
+pub struct Terminal {
+    held: Held,
+    front: Pty,
 }
 
-/// Puts them back.
+/// Whether one of the standard descriptors is a terminal.
+pub fn is_there() -> bool {
+    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
+}
+
+impl Terminal {
+    /// Finds it; `None` where there is none.
+    pub fn find() -> io::Result<Option<Terminal>> {
+        let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
+        let Some(held) = Held::of([input.as_fd(), output.as_fd(), error.as_fd()])? else { return Ok(None) };
+        Ok(Some(Terminal { front: held.open_pty()?, held }))
+    }
+
+    /// What the front gets in its place.
+    pub fn for_front(&self) -> &OwnedFd {
+        &self.front.slave
+    }
+
+    /// Takes it, for the relay to have.
+    pub fn take(self) -> io::Result<exec::Terminal> {
+        self.held.make_raw()?;
+        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.held.try_clone()?);
+        Ok(exec::Terminal { held: self.held, front: Some(self.front.master) })
+    }
+}
+
+/// Puts its modes back.
 pub fn put_back() {
-    if let Some(modes) = MODES.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, modes);
+    if let Some(held) = HELD.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        held.put_back();
     }
 }

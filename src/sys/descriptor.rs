@@ -69,6 +69,11 @@ pub fn is_readable(pipe: BorrowedFd<'_>) -> io::Result<bool> {
     wait([Some((pipe, PollFlags::POLLIN))], PollTimeout::ZERO).map(|[shown]| shown.contains(PollFlags::POLLIN))
 }
 
+/// Whether there is room to write to a pipe.
+pub fn is_writable(pipe: BorrowedFd<'_>) -> io::Result<bool> {
+    wait([Some((pipe, PollFlags::POLLOUT))], PollTimeout::ZERO).map(|[shown]| !shown.is_empty())
+}
+
 /// Moves at most `limit` bytes from one pipe to another without copying; never waits, whatever the flags of the two.
 pub fn splice_pipes(source: BorrowedFd<'_>, target: BorrowedFd<'_>, limit: usize) -> io::Result<usize> {
     let null = std::ptr::null_mut();

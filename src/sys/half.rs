@@ -16,7 +16,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{ForkResult, fork};
 
-use super::{caller, deadline, raw, sealed};
+use super::{caller, deadline, pty, raw, sealed};
 
 /// The one that was split off, for whoever asks whether it lives.
 static OTHER: OnceLock<OwnedFd> = OnceLock::new();
@@ -42,19 +42,22 @@ struct Killer(Sender<()>, JoinHandle<()>);
 const STACK: usize = 64 << 10;
 
 impl Half {
-    /// Makes one that keeps the standard descriptors and `kept` of this process, and ends with the status that `work` returns.
+    /// Makes one that keeps the standard descriptors and `kept` of this process, and ends with the status that `work` returns. In place of a
+    /// terminal it gets `terminal`, which controls a session of its own.
     ///
     /// # Errors
     /// The kernel gives no process, or there is more than one thread.
-    pub fn split_off(kept: BorrowedFd<'_>, work: impl FnOnce(OwnedFd) -> u8) -> io::Result<Half> {
+    pub fn split_off(kept: BorrowedFd<'_>, terminal: Option<BorrowedFd<'_>>, work: impl FnOnce(OwnedFd) -> u8) -> io::Result<Half> {
         if super::start::threads()? != 1 {
             return Err(io::Error::other("there is another thread"));
         }
         // SAFETY: there is one thread, so nothing is locked or half done in the child.
         match unsafe { fork() }? {
             ForkResult::Child => {
+                let moved = terminal.map_or(Ok(()), move_to).map_err(io::Error::from);
                 // SAFETY: the owners of the descriptors that this closes are never dropped: the child ends below.
-                let status = unsafe { deadline::keep_with_standard(kept) }.map_or(125, work);
+                let kept = moved.and_then(|()| unsafe { deadline::keep_with_standard(kept) });
+                let status = kept.map_or(125, work);
                 std::process::exit(status.into())
             }
             ForkResult::Parent { child } => {
@@ -110,6 +113,20 @@ impl Drop for Half {
         self.kill();
         let _ = waitid(Id::PIDFd(self.process.as_fd()), WaitPidFlag::WEXITED);
     }
+}
+
+/// Puts a terminal in the place of the one that this process has.
+fn move_to(terminal: BorrowedFd<'_>) -> nix::Result<()> {
+    pty::lead_session(terminal)?;
+    for standard in 0..3 {
+        // SAFETY: takes numbers; nothing but the standard library owns these three, and it never closes them.
+        unsafe {
+            if libc::isatty(standard) == 1 {
+                nix::Error::result(libc::dup2(terminal.as_raw_fd(), standard))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn kill(process: &OwnedFd) {

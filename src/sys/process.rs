@@ -27,12 +27,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getpid};
 
 use super::capability::{self, Capabilities};
 use super::identity::{self, Identity};
 use super::image::{Image, ImageError};
+use super::leader::Leader;
 use super::notify::Listener;
 use super::seccomp::{self, Calls, Cookie, Filter, TooFar};
 pub use super::step::{SpawnError, Step};
@@ -43,7 +44,7 @@ use crate::words::limits;
 const STACK: usize = 64 << 10;
 const UMASK: usize = 0o077;
 /// A child that has not begun after so many milliseconds may have been stopped.
-const STOPPED_AFTER: u8 = 50;
+pub(super) const STOPPED_AFTER: u8 = 50;
 /// See the top of this file.
 const CORE: u64 = 1;
 /// The child's end of the channel to the shell, which the exec closes.
@@ -187,9 +188,9 @@ impl Prepared {
         })))
     }
 
-    /// Starts the process: it executes the program when this returns. `terminal` makes its new group the foreground of that terminal.
-    /// The process dies with the thread that calls this.
-    pub fn spawn(&self, group: Group, terminal: Option<BorrowedFd<'_>>) -> Result<Child, SpawnError> {
+    /// Starts the process: it executes the program when this returns. With a leader it is in that session, and its new group is the foreground
+    /// of the session's terminal. The process dies with the thread that calls this.
+    pub fn spawn(&self, group: Group, leader: Option<&Leader>) -> Result<Child, SpawnError> {
         let failed = |reason| SpawnError { step: Step::Clone, reason };
         let (channel, child_end) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC).map_err(failed)?;
         let task = Box::new(Task {
@@ -199,7 +200,7 @@ impl Prepared {
                 Group::New => 0,
                 Group::Of(leader) => leader.as_raw(),
             },
-            terminal: terminal.map(|fd| fd.as_raw_fd()),
+            terminal: leader.filter(|_| group == Group::New).map(Leader::terminal),
             channel: child_end.as_raw_fd(),
             parent: getpid().as_raw(),
             step: AtomicUsize::new(0),
@@ -209,8 +210,15 @@ impl Prepared {
         let argument = ptr::from_ref(&*task).cast_mut().cast();
         // SAFETY: the child runs `start` on its own stack. Stack and task live until the child has left this memory, or for ever (below);
         // both sides only read them, but for atomics. With all signals blocked no handler of ours runs in the child.
-        let pid = unsafe { libc::clone(start, self.0.stack.top(), libc::CLONE_VM | libc::SIGCHLD, argument) };
-        let result = nix::Error::result(pid).map(Pid::from_raw);
+        let result = unsafe {
+            match leader {
+                Some(leader) => leader.clone(self.0.stack.top(), argument),
+                None => {
+                    let pid = libc::clone(start, self.0.stack.top(), libc::CLONE_VM | libc::SIGCHLD, argument);
+                    nix::Error::result(pid).map(Pid::from_raw)
+                }
+            }
+        };
         signal::set_mask(mask);
         let pid = result.map_err(failed)?;
         drop(child_end);
@@ -229,8 +237,8 @@ impl Prepared {
             }
             0 => Ok(Child { pid, listener: listener.map(Listener::from) }),
             errno => {
-                // The child has ended but for its last steps, so this does not wait.
-                let _ = waitpid(pid, None);
+                // The child has ended but for its last steps, so this does not wait. A leader's has no exit signal before its exec.
+                let _ = waitpid(pid, Some(WaitPidFlag::__WALL));
                 let step = Step::ALL.get(task.step.load(Ordering::Acquire)).copied().unwrap_or(Step::Execute);
                 Err(SpawnError { step, reason: nix::Error::from_raw(errno) })
             }
@@ -273,6 +281,11 @@ struct Task {
     /// What the child was doing, as an index of [`Step::ALL`], and how that failed; 0 for not at all.
     step: AtomicUsize,
     errno: AtomicI32,
+}
+
+/// Begins a session with this terminal (see [`super::leader`]).
+pub fn lead(terminal: BorrowedFd<'_>) -> Result<Leader, SpawnError> {
+    Leader::start(terminal, start)
 }
 
 /// The child's main function. Never returns: the parent's memory is not its own.
@@ -393,13 +406,14 @@ fn number(call: libc::c_long, [first, second, third, fourth]: [usize; 4]) -> Res
 }
 
 /// A stack with a page below it that nothing can touch.
-struct Stack {
+#[derive(Debug)]
+pub(super) struct Stack {
     base: *mut c_void,
     length: usize,
 }
 
 impl Stack {
-    fn new() -> io::Result<Stack> {
+    pub fn new() -> io::Result<Stack> {
         let guard = raw::page_size()?;
         let length = guard + STACK.next_multiple_of(guard);
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
@@ -415,7 +429,7 @@ impl Stack {
     }
 
     /// Where it begins: stacks grow down. Aligned to 16, as both architectures ask.
-    fn top(&self) -> *mut c_void {
+    pub fn top(&self) -> *mut c_void {
         self.base.wrapping_byte_add(self.length)
     }
 }

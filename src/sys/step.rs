@@ -6,6 +6,7 @@ use std::fmt::{self, Display, Formatter};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Clone,
+    Leader,
     Namespace,
     Group,
     Terminal,
@@ -26,8 +27,9 @@ pub enum Step {
 
 impl Step {
     /// In the order of their numbers.
-    pub(super) const ALL: [Step; 17] = [
+    pub(super) const ALL: [Step; 18] = [
         Step::Clone,
+        Step::Leader,
         Step::Namespace,
         Step::Group,
         Step::Terminal,
@@ -51,6 +53,7 @@ impl Display for Step {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Step::Clone => "cannot make a process",
+            Step::Leader => "cannot make a session",
             Step::Namespace => "cannot leave the session's mount namespace",
             Step::Group => "cannot make a process group",
             Step::Terminal => "cannot take the terminal",

@@ -357,7 +357,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     let (host, strength) = (Kernel::of_host(), if kernel.is_some() || unscoped { Strength::BestEffort } else { Strength::All });
     let less = kernel.map(|(landlock, listener)| Kernel { landlock, listener, ..host.clone() });
     let mut confiner = Confiner::new(less.unwrap_or(host), strength, Rulesets::for_one_line(None));
-    let relayer = Relayer::start(None).unwrap();
+    let relayer = Relayer::start(None, None).unwrap();
     if !unscoped {
         confiner.set_apart();
     }
@@ -370,6 +370,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
         confiner: &confiner,
         inherited: &postern::sys::start::Inherited::default(),
         relayer: relayer.as_ref(),
+        chapter: None,
     };
     let plan = match plan_terms(line.terms(), &context) {
         Ok(plan) => plan,

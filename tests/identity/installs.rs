@@ -67,7 +67,7 @@ fn command(person: &Person, run_as: Option<&str>) {
     };
     let confiner = Confiner::new(Kernel::of_host(), Strength::BestEffort, Rulesets::default());
     let (directory, constants) = (Path::new("/"), BTreeMap::new());
-    let relayer = Relayer::start(None).unwrap();
+    let relayer = Relayer::start(None, None).unwrap();
     let context = PlanContext {
         person,
         directory,
@@ -77,6 +77,7 @@ fn command(person: &Person, run_as: Option<&str>) {
         confiner: &confiner,
         inherited: &postern::sys::start::Inherited::default(),
         relayer: relayer.as_ref(),
+        chapter: None,
     };
     match plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context) {
         Ok(plan) => assert_eq!(run(plan, None).status, 0),

@@ -13,7 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
-use nix::unistd::{Pid, tcgetpgrp};
+use nix::unistd::Pid;
 
 /// How long anything may take before a test gives up: far more than it does.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -102,14 +102,10 @@ impl Terminal {
         }
     }
 
-    /// Waits until a program of this name has the terminal.
+    /// Waits until a program of this name, started by the one on the terminal, is in the foreground of a terminal, which may be another.
     pub fn expect_program(&mut self, name: &str) {
         let deadline = Instant::now() + PATIENCE;
-        let foreground = |master: &File| {
-            let group = tcgetpgrp(master).ok()?;
-            std::fs::read_to_string(format!("/proc/{group}/comm")).ok()
-        };
-        while self.master.as_ref().and_then(foreground).is_none_or(|program| program.trim_end() != name) {
+        while !has_foreground(self.child.id() as i32, name) {
             assert!(Instant::now() < deadline, "{name} never had the terminal, which shows:\n{}", self.text());
             sleep(Duration::from_millis(5));
         }
@@ -177,6 +173,19 @@ impl Drop for Terminal {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a process below this one has this name and leads the foreground of its terminal.
+fn has_foreground(pid: i32, name: &str) -> bool {
+    let read = |path: String| std::fs::read_to_string(path).unwrap_or_default();
+    let children = read(format!("/proc/{pid}/task/{pid}/children"));
+    children.split_whitespace().filter_map(|child| child.parse().ok()).any(|child: i32| {
+        // Group, session, terminal, foreground group: fields 5 to 8 of proc_pid_stat(5).
+        let stat = read(format!("/proc/{child}/stat"));
+        let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+        let leads = fields.get(2).is_some_and(|group| Some(group) == fields.get(5));
+        leads && read(format!("/proc/{child}/comm")).trim_end() == name || has_foreground(child, name)
+    })
 }
 
 /// Text without carriage returns and CSI sequences.

@@ -11,7 +11,7 @@ use crate::exec::walk::kind;
 /// How one of the two is passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::exec) enum Passing {
-    /// Handed on as it is.
+    /// Commands get another, which the relay serves.
     Terminal,
     /// Handed on as it is: /dev/null.
     Null,
@@ -60,9 +60,13 @@ pub(in crate::exec) fn of(output: BorrowedFd<'_>, error: BorrowedFd<'_>) -> nix:
     Ok([first, second])
 }
 
+/// Whether it is a terminal. One that hung up says EIO, and is one all the same (tty_ioctl(4)).
+pub(in crate::exec) fn is_terminal(fd: BorrowedFd<'_>) -> bool {
+    matches!(isatty(fd), Ok(true) | Err(Errno::EIO))
+}
+
 fn passing(fd: BorrowedFd<'_>, stat: &FileStat) -> Passing {
-    // One that hung up says EIO, and is one all the same (tty_ioctl(4)).
-    if matches!(isatty(fd), Ok(true) | Err(Errno::EIO)) {
+    if is_terminal(fd) {
         return Passing::Terminal;
     }
     if kind(stat) == SFlag::S_IFCHR && (major(stat.st_rdev), minor(stat.st_rdev)) == (1, 3) {

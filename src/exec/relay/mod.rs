@@ -12,62 +12,106 @@
 //! |---|---|
 //! | [`layout`] | which of output and error goes where |
 //! | [`message`] | what the guard and the relay say to each other |
-//! | [`stream`] | one stream: bytes, counts, bounds |
+//! | [`buffer`] | bytes on their way |
+//! | [`stream`] | one stream that is no terminal: bytes, counts, bounds |
+//! | [`screen`] | the person's terminal, and the two behind it |
+//! | [`recorder`] | the relay's end of the recording |
 //! | [`worker`] | what the relay does all its life |
 
+mod buffer;
 pub(super) mod layout;
 pub(super) mod message;
+mod recorder;
+mod screen;
 mod stream;
 mod worker;
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::time::Instant;
+
+use nix::poll::{PollFlags, PollTimeout};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::sys::identity::Identity;
+use crate::sys::pty::Held;
 use crate::sys::sealed::{self, Process, Role, StartError};
 use crate::sys::{descriptor, packet};
 use crate::words::limits;
 use layout::Passing;
 use message::{EVENT, Event, Order};
-use stream::Held;
-use worker::Worker;
+use recorder::Recorder;
+use screen::{Given, Memory};
+use worker::{Room, Worker};
 
 /// The guard's end of the relay. It ends with the last of these.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Relayer(Rc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     process: Process,
+    /// The person's terminal, which the relay has.
+    terminal: Option<Held>,
     /// Whether it was waited for until it was sealed.
     begun: Cell<bool>,
     /// Whether it was given up: whatever it still says is of another line.
     lost: Cell<bool>,
 }
 
+/// The person's terminal, and what stands behind it for the front.
+pub struct Terminal {
+    pub held: Held,
+    /// The master of the front's own.
+    pub front: Option<OwnedFd>,
+}
+
 impl Relayer {
-    /// Forks the relay of this process's standard output and error, which becomes the user `identity` (`None`: keeps its ids); none where both
-    /// are handed on as they are.
+    /// Forks the relay of this process's standard output and error and of the person's terminal, which becomes the user `identity` (`None`: keeps
+    /// its ids); none where there is nothing for it to do.
     ///
     /// To be called before this process enters a Landlock scope (`confine::Confiner::set_apart`), so that what ends all of a command does not
     /// end the relay, and before it has other threads.
-    pub fn start(identity: Option<&Identity>) -> io::Result<Option<Relayer>> {
+    pub fn start(identity: Option<&Identity>, terminal: Option<Terminal>) -> io::Result<Option<Relayer>> {
         let (output, error) = (io::stdout(), io::stderr());
-        Relayer::between(identity, [output.as_fd(), error.as_fd()])
+        Relayer::between(identity, [output.as_fd(), error.as_fd()], terminal)
     }
 
-    fn between(identity: Option<&Identity>, [output, error]: [BorrowedFd<'_>; 2]) -> io::Result<Option<Relayer>> {
+    fn between(
+        identity: Option<&Identity>,
+        [output, error]: [BorrowedFd<'_>; 2],
+        terminal: Option<Terminal>,
+    ) -> io::Result<Option<Relayer>> {
         let targets = layout::of(output, error)?.map(Passing::target);
-        if targets == [None, None] {
+        if targets == [None, None] && terminal.is_none() {
             return Ok(None);
         }
-        let mut held = targets.map(Held::of);
-        let given = [targets[0].map(|_| output), targets[1].map(|_| error)];
-        let process = sealed::start(Role::Relay, identity, given, |guard, given| Worker::new(guard, given, targets, &mut held).run());
-        let process = process.map_err(io::Error::other)?;
-        Ok(Some(Relayer(Rc::new(Inner { process, begun: Cell::new(false), lost: Cell::new(false) }))))
+        let resized = terminal.as_ref().map(|_| window_changes()).transpose()?;
+        let held = terminal.as_ref().map(|terminal| &terminal.held);
+        let mut room =
+            Room { held: targets.map(|_| stream::room()), screen: held.map(|held| Memory::new(held.window())), recorder: Recorder::new() };
+        let given = [
+            targets[0].map(|_| output),
+            targets[1].map(|_| error),
+            held.map(Held::as_fd),
+            resized.as_ref().map(SignalFd::as_fd),
+            terminal.as_ref().and_then(|terminal| terminal.front.as_ref()).map(OwnedFd::as_fd),
+        ];
+        let reads = held.is_some_and(Held::is_in_foreground);
+        let process = sealed::start(Role::Relay, identity, given, |guard, [output, error, terminal, resized, front]| {
+            let screen = terminal.zip(resized).map(|(terminal, resized)| Given { terminal, resized, front, reads });
+            Worker::new(guard, [output, error], targets, screen, &mut room).run();
+        });
+        let (begun, lost) = (Cell::new(false), Cell::new(false));
+        let terminal = terminal.map(|terminal| terminal.held);
+        Ok(Some(Relayer(Rc::new(Inner { process: process.map_err(io::Error::other)?, terminal, begun, lost }))))
+    }
+
+    /// The person's terminal, where there is one.
+    pub(super) fn terminal(&self) -> Option<&Held> {
+        self.0.terminal.as_ref()
     }
 
     /// Waits until it is sealed, the first time.
@@ -79,20 +123,34 @@ impl Relayer {
         Ok(())
     }
 
+    /// The session is over: shows the person what is on its way, and puts the recording to an end. Waits, at most
+    /// [`limits::RELAY_DEADLINE`], until that is done.
+    pub fn finish(&self) {
+        let end = Instant::now() + limits::RELAY_DEADLINE;
+        let mut finished = self.order(Order::Finish, &[]).is_err();
+        while !finished {
+            let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX);
+            let shown = descriptor::wait([Some((self.as_fd(), PollFlags::POLLIN))], left);
+            finished = shown.is_ok_and(|[shown]| shown.is_empty()) || matches!(self.event(), Ok(Some(Event::Closed(_))) | Err(_));
+        }
+        self.lose();
+    }
+
     /// Gives it up, for this line and all that follow.
     pub(super) fn lose(&self) {
         self.0.lost.set(true);
     }
 
     /// Asks for something; never waits. An error says that it has ended, or was given up.
-    pub(super) fn order(&self, order: Order, sources: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(super) fn order(&self, order: Order<'_>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         if self.0.lost.get() {
             return Err(ErrorKind::NotConnected.into());
         }
-        if sources.is_empty() {
-            return descriptor::send_now(self.as_fd(), &order.bytes()).map(drop);
+        let message = order.message();
+        if descriptors.is_empty() {
+            return descriptor::send_now(self.as_fd(), message.bytes()).map(drop);
         }
-        packet::send_with(self.as_fd(), &order.bytes(), sources)
+        packet::send_with(self.as_fd(), message.bytes(), descriptors)
     }
 
     /// What it tells next; `None` for nothing yet. An error says that it has ended, or does not speak as it should.
@@ -114,15 +172,22 @@ impl AsFd for Relayer {
     }
 }
 
+/// Readable when the terminal of this process's group has another size. Its signal is blocked in the relay, as all are.
+fn window_changes() -> nix::Result<SignalFd> {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGWINCH);
+    SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::message::{Begin, Report};
     use super::*;
     use std::fs::{self, File};
     use std::io::{Read, Write};
     use std::os::fd::OwnedFd;
 
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
-    use nix::poll::{PollFlags, PollTimeout};
     use nix::unistd::pipe;
 
     /// What the relay tells next.
@@ -138,9 +203,17 @@ mod tests {
     /// A relay between two new pipes and what can be read at their ends.
     fn relay(identity: Option<&Identity>) -> (Relayer, [File; 2]) {
         let ([output, first], [error, second]) = (new_pipe(), new_pipe());
-        let relayer = Relayer::between(identity, [first.as_fd(), second.as_fd()]).unwrap().unwrap();
+        let relayer = Relayer::between(identity, [first.as_fd(), second.as_fd()], None).unwrap().unwrap();
         relayer.await_start().unwrap();
         (relayer, [output.into(), error.into()])
+    }
+
+    fn begin(allowance: Option<u64>) -> Order<'static> {
+        Order::Begin(Begin { allowance, ..Begin::default() })
+    }
+
+    fn passed(passed: [u64; 2]) -> Report {
+        Report { passed, ..Report::default() }
     }
 
     fn new_pipe() -> [OwnedFd; 2] {
@@ -164,14 +237,14 @@ mod tests {
         for _ in 0..3 {
             let [mut first, mut second] = open(&relayer);
             for _ in 0..2 {
-                relayer.order(Order::Begin(None), &[]).unwrap();
+                relayer.order(begin(None), &[]).unwrap();
                 first.write_all(b"output").unwrap();
                 second.write_all(b"errors!").unwrap();
                 relayer.order(Order::Drain, &[]).unwrap();
                 assert!(matches!(told(&relayer).unwrap(), Event::Drained(_)));
             }
             relayer.order(Order::Close, &[]).unwrap();
-            assert_eq!(told(&relayer).unwrap(), Event::Closed([12, 14]));
+            assert_eq!(told(&relayer).unwrap(), Event::Closed(passed([12, 14])));
             assert!(first.write_all(b"x").is_err(), "the line is over");
             let mut bytes = ([0; 12], [0; 14]);
             output.read_exact(&mut bytes.0).unwrap();
@@ -185,14 +258,14 @@ mod tests {
         let (relayer, _readers) = relay(None);
         let [mut first, mut second] = open(&relayer);
         let mut pipeline = |bytes: &[u8]| {
-            relayer.order(Order::Begin(Some(10)), &[]).unwrap();
+            relayer.order(begin(Some(10)), &[]).unwrap();
             first.write_all(bytes).unwrap();
             second.write_all(b"12345").unwrap();
             relayer.order(Order::Drain, &[]).unwrap();
             told(&relayer).unwrap()
         };
-        assert_eq!(pipeline(b"12345"), Event::Drained([5, 5]));
-        assert_eq!(pipeline(b"12345"), Event::Drained([10, 10]));
+        assert_eq!(pipeline(b"12345"), Event::Drained(passed([5, 5])));
+        assert_eq!(pipeline(b"12345"), Event::Drained(passed([10, 10])));
         assert_eq!(pipeline(b"123456"), Event::Exceeded);
     }
 
@@ -200,23 +273,23 @@ mod tests {
     fn a_reader_that_goes_is_told_of_once_and_a_full_disk_with_its_reason() {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let [reader, writer] = new_pipe();
-        let relayer = Relayer::between(None, [full.as_fd(), writer.as_fd()]).unwrap().unwrap();
+        let relayer = Relayer::between(None, [full.as_fd(), writer.as_fd()], None).unwrap().unwrap();
         relayer.await_start().unwrap();
         drop(writer);
         let [mut first, mut second] = open(&relayer);
-        relayer.order(Order::Begin(None), &[]).unwrap();
+        relayer.order(begin(None), &[]).unwrap();
         first.write_all(b"x").unwrap();
         assert_eq!(told(&relayer).unwrap(), Event::Full(0, nix::errno::Errno::ENOSPC as i32));
         drop(reader);
         assert_eq!(told(&relayer).unwrap(), Event::Gone(1));
         assert_eq!(second.write_all(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
         relayer.order(Order::Close, &[]).unwrap();
-        assert_eq!(told(&relayer).unwrap(), Event::Closed([0, 0]));
+        assert_eq!(told(&relayer).unwrap(), Event::Closed(Report::default()));
     }
 
     #[test]
     fn what_it_does_not_understand_ends_it() {
-        for nonsense in [&[9; message::ORDER][..], &[2], &Order::Open([true, true]).bytes(), &[0; message::ORDER + 1]] {
+        for nonsense in [&[9; message::ORDER][..], &[9], Order::Open([true, true]).message().bytes(), &[0; message::ORDER + 1]] {
             let (relayer, _readers) = relay(None);
             packet::send_with(relayer.as_fd(), nonsense, &[]).unwrap();
             assert_eq!(told(&relayer).unwrap_err().kind(), ErrorKind::UnexpectedEof, "{nonsense:?}");

@@ -5,14 +5,19 @@
 //! Pipes are therefore spliced and sockets sent to, both without waiting; what is neither (a regular file) does not wait.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::poll::PollFlags;
 
+use super::buffer::Buffer;
 use super::layout::{Target, Way};
+use super::recorder::{CHUNK, Recorder};
 use crate::sys::descriptor;
 use crate::words::limits;
+
+/// Bytes that a pipe takes at once (PIPE_BUF of pipe(7)).
+const PIPE_BUF: usize = 4096;
 
 /// What a stream waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,39 +41,9 @@ pub(super) enum Moved {
     Exceeded,
 }
 
-/// Room for one chunk, allocated before there is a relay.
-pub(super) struct Held {
-    room: Box<[u8]>,
-    /// Read but not yet written.
-    from: usize,
-    to: usize,
-}
-
-impl Held {
-    /// None where bytes are moved without being read.
-    pub fn of(target: Option<Target>) -> Held {
-        let length = target.filter(|target| target.way != Way::Splice).map_or(0, |_| limits::RELAY_BYTES);
-        Held { room: vec![0; length].into(), from: 0, to: 0 }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.room.get(self.from..self.to).unwrap_or_default()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.bytes().is_empty()
-    }
-
-    fn clear(&mut self) {
-        (self.from, self.to) = (0, 0);
-    }
-
-    /// Reads at most `limit` bytes in place of what was there.
-    fn fill(&mut self, source: &mut File, limit: usize) -> io::Result<()> {
-        self.clear();
-        self.to = source.read(self.room.get_mut(..limit).unwrap_or_default())?;
-        Ok(())
-    }
+/// Room for what is read of a stream, allocated before there is a relay.
+pub(super) fn room() -> Buffer {
+    Buffer::new(limits::RELAY_BYTES)
 }
 
 /// One stream from the commands to one of the shell's descriptors, line after line.
@@ -81,15 +56,15 @@ pub(super) struct Stream<'a> {
     watched: bool,
     is_client: bool,
     state: State,
-    /// Unused for splices.
-    held: &'a mut Held,
+    /// Read but not yet written. Unused for splices.
+    held: &'a mut Buffer,
     /// Bytes of this line that reached the target.
     pub passed: u64,
 }
 
 impl<'a> Stream<'a> {
     /// A closed one.
-    pub fn new(descriptor: OwnedFd, Target { way, is_client }: Target, held: &'a mut Held) -> Stream<'a> {
+    pub fn new(descriptor: OwnedFd, Target { way, is_client }: Target, held: &'a mut Buffer) -> Stream<'a> {
         let target = descriptor.into();
         Stream { source: None, target, way, watched: false, is_client, state: State::Closed, held, passed: 0 }
     }
@@ -100,9 +75,9 @@ impl<'a> Stream<'a> {
         (self.source, self.state, self.watched, self.passed) = (Some(source.into()), State::Source, self.is_client, 0);
     }
 
-    /// What to wait for: something to read; room to write, or nothing but the end of whoever reads.
-    pub fn interests(&self) -> [Option<(BorrowedFd<'_>, PollFlags)>; 2] {
-        let source = self.source.as_ref().filter(|_| self.state == State::Source);
+    /// What to wait for: something to read, where it can be recorded now; room to write, or nothing but the end of whoever reads.
+    pub fn interests(&self, has_room: bool) -> [Option<(BorrowedFd<'_>, PollFlags)>; 2] {
+        let source = self.source.as_ref().filter(|_| self.state == State::Source && has_room);
         let room = if self.state == State::Target { PollFlags::POLLOUT } else { PollFlags::empty() };
         let target = (self.watched || !room.is_empty()).then(|| (self.target.as_fd(), room));
         [source.map(|source| (source.as_fd(), PollFlags::POLLIN)), target]
@@ -120,9 +95,9 @@ impl<'a> Stream<'a> {
 
     /// Moves what can be moved without waiting, at most `allowance` bytes (`None` for any number), which is reduced by what was moved.
     /// An error says why the target takes no more; the stream is then closed.
-    pub fn pass(&mut self, allowance: &mut Option<u64>) -> io::Result<Moved> {
+    pub fn pass(&mut self, allowance: &mut Option<u64>, recorder: &mut Recorder) -> io::Result<Moved> {
         while self.state != State::Closed {
-            match self.step(allowance) {
+            match self.step(allowance, recorder) {
                 Ok(None) => {}
                 Ok(Some(moved)) => {
                     match moved {
@@ -156,12 +131,12 @@ impl<'a> Stream<'a> {
     }
 
     /// One chunk; `None` when there may be more.
-    fn step(&mut self, allowance: &mut Option<u64>) -> io::Result<Option<Moved>> {
+    fn step(&mut self, allowance: &mut Option<u64>, recorder: &mut Recorder) -> io::Result<Option<Moved>> {
         if !self.held.is_empty() {
             return self.write(allowance);
         }
         let Some(source) = &mut self.source else { return Ok(Some(Moved::Everything)) };
-        if !descriptor::is_readable(source.as_fd())? {
+        if !descriptor::is_readable(source.as_fd())? || !recorder.has_room() {
             self.state = State::Source;
             return Ok(Some(Moved::Everything));
         }
@@ -169,12 +144,16 @@ impl<'a> Stream<'a> {
         if limit == 0 {
             return Ok(Some(Moved::Exceeded));
         }
-        if self.way != Way::Splice {
-            self.held.fill(source, limit)?;
+        if self.way != Way::Splice || recorder.wants_output() {
+            self.held.fill(source, limit.min(CHUNK))?;
+            recorder.output(self.held.bytes());
             return Ok(None);
         }
         match descriptor::splice_pipes(source.as_fd(), self.target.as_fd(), limit) {
-            Ok(count) => self.count(count, allowance),
+            Ok(count) => {
+                recorder.leave_out(count);
+                self.count(count, allowance);
+            }
             // The source has bytes, so it is the target that has no room.
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Some(Moved::Blocked)),
             Err(error) => return Err(error),
@@ -184,14 +163,18 @@ impl<'a> Stream<'a> {
 
     /// Writes what is held.
     fn write(&mut self, allowance: &mut Option<u64>) -> io::Result<Option<Moved>> {
+        let bytes = self.held.bytes();
         let written = match self.way {
-            Way::Send => descriptor::send_now(self.target.as_fd(), self.held.bytes()),
-            Way::Splice | Way::Write => self.target.write(self.held.bytes()),
+            Way::Send => descriptor::send_now(self.target.as_fd(), bytes),
+            // A pipe that shows room takes as much as this without waiting (pipe(7)).
+            Way::Splice if !descriptor::is_writable(self.target.as_fd())? => return Ok(Some(Moved::Blocked)),
+            Way::Splice => self.target.write(bytes.get(..PIPE_BUF).unwrap_or(bytes)),
+            Way::Write => self.target.write(bytes),
         };
         match written {
             Ok(0) => Err(ErrorKind::WriteZero.into()),
             Ok(count) => {
-                self.held.from += count;
+                self.held.taken(count);
                 self.count(count, allowance);
                 Ok(None)
             }
@@ -216,17 +199,17 @@ impl<'a> Stream<'a> {
 mod tests {
     use super::super::layout;
     use super::*;
+    use std::io::Read;
     use std::os::unix::net::UnixStream;
 
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     use nix::unistd::pipe2;
 
     /// An open stream to a target, and the end that commands write to.
-    fn stream(target: OwnedFd, held: &mut Held) -> (Stream<'_>, OwnedFd) {
+    fn stream(target: OwnedFd, held: &mut Buffer) -> (Stream<'_>, OwnedFd) {
         let (source, writer) = pipe2(OFlag::O_CLOEXEC).unwrap();
         fcntl(&source, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         let kind = kind_of(&target);
-        *held = Held::of(Some(kind));
         let mut stream = Stream::new(target, kind, held);
         stream.open(source);
         (stream, writer)
@@ -238,7 +221,7 @@ mod tests {
 
     /// Passes `data` on to `target`, read by `reader` in small pieces, and returns what arrived.
     fn passed(data: &[u8], target: OwnedFd, mut reader: impl Read + Send + 'static) -> Vec<u8> {
-        let mut held = Held::of(None);
+        let mut held = room();
         let (mut stream, writer) = stream(target, &mut held);
         let sent = data.to_vec();
         let write = std::thread::spawn(move || File::from(writer).write_all(&sent));
@@ -252,7 +235,7 @@ mod tests {
             all
         });
         while stream.passed < length as u64 {
-            let _ = stream.pass(&mut None).unwrap();
+            let _ = stream.pass(&mut None, &mut Recorder::new()).unwrap();
             std::thread::yield_now();
         }
         write.join().unwrap().unwrap();
@@ -273,16 +256,16 @@ mod tests {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC).unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
         for target in [writer, ours.into()] {
-            let mut held = Held::of(None);
+            let mut held = room();
             let (mut stream, source) = stream(target, &mut held);
             let mut source = File::from(source);
             let mut moved = Moved::Everything;
             while moved == Moved::Everything {
                 source.write_all(&[b'x'; 4096]).unwrap();
-                moved = stream.pass(&mut None).unwrap();
+                moved = stream.pass(&mut None, &mut Recorder::new()).unwrap();
             }
             assert_eq!(moved, Moved::Blocked);
-            let [reads, writes] = stream.interests();
+            let [reads, writes] = stream.interests(true);
             assert!(stream.is_busy() && reads.is_none() && writes.is_some_and(|(_, flags)| flags == PollFlags::POLLOUT));
         }
         drop((reader, theirs));
@@ -292,10 +275,10 @@ mod tests {
     fn no_byte_passes_beyond_the_allowance() {
         for length in [99, 100, 101] {
             let (reader, writer) = pipe2(OFlag::O_CLOEXEC).unwrap();
-            let mut held = Held::of(None);
+            let mut held = room();
             let (mut stream, source) = stream(writer, &mut held);
             File::from(source).write_all(&vec![b'x'; length]).unwrap();
-            let moved = stream.pass(&mut Some(100)).unwrap();
+            let moved = stream.pass(&mut Some(100), &mut Recorder::new()).unwrap();
             drop(stream);
             let mut passed = Vec::new();
             File::from(reader).read_to_end(&mut passed).unwrap();
@@ -306,12 +289,12 @@ mod tests {
     #[test]
     fn a_reader_that_went_away_is_passed_on() {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC).unwrap();
-        let mut held = Held::of(None);
+        let mut held = room();
         let (mut stream, source) = stream(writer, &mut held);
         drop(reader);
         let mut source = File::from(source);
         source.write_all(b"x").unwrap();
-        assert_eq!(stream.pass(&mut None).unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert_eq!(stream.pass(&mut None, &mut Recorder::new()).unwrap_err().kind(), ErrorKind::BrokenPipe);
         assert_eq!(source.write_all(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
     }
 }

@@ -267,7 +267,7 @@ impl Guard {
             Some(Ended::Hangup) => Some(Ending::Hangup),
             Some(Ended::Terminated) => Some(Ending::Terminated),
             Some(Ended::Until) => clock.over(Instant::now()),
-            Some(Ended::Timeout(_) | Ended::Output(_) | Ended::Limit(_) | Ended::Interrupted) | None => None,
+            Some(Ended::Timeout(_) | Ended::Output(_) | Ended::Unrecorded | Ended::Limit(_) | Ended::Interrupted) | None => None,
         };
         Ok(Outcome { status: done.status, accepted: true, messages, ending, ..Outcome::default() })
     }
@@ -324,6 +324,7 @@ impl Guard {
             confiner: &self.confiner,
             inherited: &self.inherited,
             relayer: self.relayer.as_ref(),
+            chapter: None,
         })
     }
 

@@ -10,6 +10,7 @@
 use nix::unistd::getpid;
 
 use super::Role;
+use crate::sys::pty::TIOCSIG;
 use crate::sys::seccomp::{Allowed, Check, Otherwise};
 
 /// Terminal settings read and written, the foreground group, the window's size, bytes waiting; and `FIONBIO`, for the editor's own pair.
@@ -29,6 +30,9 @@ const IOCTLS: [libc::Ioctl; 13] = [
     libc::FIONREAD,
     libc::FIONBIO,
 ];
+
+/// Modes read, the window read, and made that of the terminals behind; a key that is a signal there.
+const OF_TERMINALS: [libc::Ioctl; 5] = [libc::TCGETS, libc::TCGETS2, libc::TIOCGWINSZ, libc::TIOCSWINSZ, TIOCSIG];
 
 const EXECUTABLE: u32 = libc::PROT_EXEC as u32;
 
@@ -71,6 +75,9 @@ fn front() -> Vec<Allowed> {
 
 fn relay() -> Vec<Allowed> {
     let mut list = Allowed::all(&["read", "write", "splice", "poll", "ppoll", "recvmsg", "close", "exit", "exit_group", "restart_syscall"]);
+    // Where the vDSO has no clock.
+    list.extend(Allowed::all(&["clock_gettime"]));
+    list.push(Allowed::only("ioctl", [Check::OneOf(1, OF_TERMINALS.map(|request| request as u32).to_vec())]));
     list.push(Allowed::only("sendto", [Check::Null(4)]));
     // Builds with debug assertions ask whether a descriptor is open before they close it.
     list.push(Allowed::only("fcntl", [Check::OneOf(1, vec![libc::F_GETFD.cast_unsigned()])]));

@@ -21,13 +21,13 @@ mod tests;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-pub use process::{Process, StartError, adopt, living, start};
+pub use process::{Process, StartError, adopt, dismiss, living, start};
 
 use super::capability::{self, Capabilities};
 use super::identity::{Change, Identity};
 use super::seccomp::{self, Filter, ListError};
 use super::step::{SpawnError, Step};
-use super::{landlock, raw};
+use super::{descriptor, landlock, raw};
 
 /// Which process is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,8 @@ impl Seal {
         Ok(Seal {
             change: identity.map(Identity::change).transpose().map_err(io::Error::from)?,
             filter: seccomp::is_available().then(|| Filter::allowing(&list, otherwise)).transpose()?,
-            ruleset: landlock::Ruleset::of_nothing()?,
+            // Out of the way of what the process is given.
+            ruleset: landlock::Ruleset::of_nothing()?.map(descriptor::copy_above_standard).transpose().map_err(io::Error::from)?,
             bounds: capability::can_bound(),
         })
     }

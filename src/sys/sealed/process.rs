@@ -24,8 +24,6 @@ use crate::sys::identity::Identity;
 use crate::sys::step::{SpawnError, Step};
 use crate::sys::{descriptor, packet, raw, signal};
 
-/// Numbers below this one are those of the process itself: its socket, and what it is given.
-const KEPT: RawFd = 3;
 /// What it says first: the step that failed and the errno, or zeros.
 type Begun = [u8; 8];
 
@@ -44,6 +42,11 @@ pub fn living() -> Vec<Pid> {
 /// Counts a process of this one's that seals itself among those that live.
 pub fn adopt(pid: Pid) {
     list().push(pid);
+}
+
+/// Counts it out, once it has ended.
+pub fn dismiss(pid: Pid) {
+    list().retain(|living| *living != pid);
 }
 
 /// The other end of a sealed process; one that is dropped ends.
@@ -71,16 +74,16 @@ impl From<nix::Error> for StartError {
 }
 
 /// Starts one, sealed as `role` and as the user `identity` (`None`: this process's own). It has its end of [`Process`] as descriptor 0,
-/// copies of `given` as 1 and 2, and nothing else open; every signal that can be is blocked. It runs `work` and ends.
+/// copies of `given` from 1 on, and nothing else open; every signal that can be is blocked. It runs `work` and ends.
 ///
 /// `work` is held to what the top of the file says: it may use memory that it borrows, and own nothing that is freed.
 ///
 /// This returns before the seal is on: see [`Process::await_start`].
-pub fn start(
+pub fn start<const GIVEN: usize>(
     role: Role,
     identity: Option<&Identity>,
-    given: [Option<BorrowedFd<'_>>; 2],
-    work: impl FnOnce(OwnedFd, [Option<OwnedFd>; 2]),
+    given: [Option<BorrowedFd<'_>>; GIVEN],
+    work: impl FnOnce(OwnedFd, [Option<OwnedFd>; GIVEN]),
 ) -> Result<Process, StartError> {
     let seal = Seal::new(identity, role)?;
     let (ours, theirs) = packet::pair()?;
@@ -112,52 +115,65 @@ unsafe fn fork_unwaited() -> nix::Result<Option<Pid>> {
 }
 
 /// The whole life of the process.
-fn live(
+fn live<const GIVEN: usize>(
     seal: &Seal,
     parent: Pid,
     socket: BorrowedFd<'_>,
-    given: [Option<BorrowedFd<'_>>; 2],
-    work: impl FnOnce(OwnedFd, [Option<OwnedFd>; 2]),
+    given: [Option<BorrowedFd<'_>>; GIVEN],
+    work: impl FnOnce(OwnedFd, [Option<OwnedFd>; GIVEN]),
 ) {
-    let [first, second] = given;
     // SAFETY: this process never uses a descriptor of the shell's again, and ends with `_exit`.
-    let Ok([Some(socket), first, second]) = (unsafe { settle([Some(socket), first, second]) }) else { return };
+    let Ok((socket, given)) = (unsafe { settle(socket, given) }) else { return };
     let sealed = seal.give_up().and_then(|()| {
         // SAFETY: as above; the ruleset is on, and its descriptor of no use any more.
-        let closed = unsafe { descriptor::close_from(KEPT) };
+        let closed = unsafe { descriptor::close_from(1 + GIVEN as RawFd) };
         closed.map_err(|errno| SpawnError { step: Step::Descriptors, reason: nix::Error::from_raw(errno) })?;
         // It may have died before the signal was asked for.
         if getppid() == parent { seal.hold_to_list() } else { Err(SpawnError { step: Step::ParentDeath, reason: nix::Error::ESRCH }) }
     });
     let told = descriptor::send_now(socket.as_fd(), &begun(sealed));
     if sealed.is_ok() && told.is_ok() {
-        work(socket, [first, second]);
+        work(socket, given);
     }
 }
 
-/// Makes copies of these descriptors 0, 1 and 2; where there is none, the number is closed.
+/// Makes copies of these descriptors 0 and, from 1 on, those that are given; where there is none, the number is closed.
 ///
 /// # Safety
 /// Descriptors of the parent are closed under their owners, none of which may be used or dropped again.
-unsafe fn settle(given: [Option<BorrowedFd<'_>>; 3]) -> nix::Result<[Option<OwnedFd>; 3]> {
+unsafe fn settle<const GIVEN: usize>(
+    socket: BorrowedFd<'_>,
+    given: [Option<BorrowedFd<'_>>; GIVEN],
+) -> nix::Result<(OwnedFd, [Option<OwnedFd>; GIVEN])> {
     // SAFETY: the dispositions of a forked process are its own.
     unsafe { signal::reset_dispositions() };
-    let mut copies = [const { None }; 3];
+    let socket = descriptor::copy_above_standard(socket)?;
+    let mut copies = [const { None }; GIVEN];
     for (copy, fd) in copies.iter_mut().zip(given) {
         *copy = fd.map(descriptor::copy_above_standard).transpose()?;
     }
-    let mut settled = [const { None }; 3];
-    for ((number, place), copy) in (0..).zip(&mut settled).zip(copies) {
-        // SAFETY: takes numbers; from here on this one is ours alone (see above).
-        unsafe {
-            libc::close(number);
-            if let Some(copy) = copy {
-                nix::Error::result(libc::dup3(copy.as_raw_fd(), number, libc::O_CLOEXEC))?;
-                *place = Some(OwnedFd::from_raw_fd(number));
-            }
-        }
+    // SAFETY: from here on these numbers are this process's alone (see above).
+    let socket = unsafe { place(0, Some(socket)) }?.ok_or(nix::Error::EBADF)?;
+    let mut settled = [const { None }; GIVEN];
+    for ((number, place_of), copy) in (1..).zip(&mut settled).zip(copies) {
+        // SAFETY: as above.
+        *place_of = unsafe { place(number, copy) }?;
     }
-    Ok(settled)
+    Ok((socket, settled))
+}
+
+/// Gives a descriptor this number; without one, the number is closed.
+///
+/// # Safety
+/// Nobody else may use the number.
+unsafe fn place(number: RawFd, fd: Option<OwnedFd>) -> nix::Result<Option<OwnedFd>> {
+    // SAFETY: takes numbers, and makes a descriptor for us; the caller vouches for what was there.
+    unsafe {
+        libc::close(number);
+        let Some(fd) = fd else { return Ok(None) };
+        nix::Error::result(libc::dup3(fd.as_raw_fd(), number, libc::O_CLOEXEC))?;
+        Ok(Some(OwnedFd::from_raw_fd(number)))
+    }
 }
 
 fn begun(sealed: Result<(), SpawnError>) -> Begun {
@@ -209,6 +225,6 @@ impl Drop for Process {
         // Out of a Landlock scope this does not reach it; then it ends when the socket does, right behind this.
         let _ = kill(self.pid, Signal::SIGKILL);
         let _ = waitpid(self.pid, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL));
-        list().retain(|pid| *pid != self.pid);
+        dismiss(self.pid);
     }
 }

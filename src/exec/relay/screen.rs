@@ -1,0 +1,438 @@
+//! The person's terminal, which the relay alone reads and writes.
+//!
+//! Behind it are two others: the front's, all session long, and that of the pipeline that runs, if one does. What they show passes the
+//! output filter on its way to the person; what is typed passes the keyboard filter on its way to whichever of the two has its turn. A
+//! program never has the person's terminal itself, so it cannot type on it (TIOCSTI), leave its modes changed, or hold it up.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::PollFlags;
+
+use super::buffer::Buffer;
+use super::message::Redact;
+use super::recorder::{CHUNK, Recorder};
+use crate::screen::filter::{Dropped, Filter};
+use crate::screen::keyboard::{At, Keyboard};
+use crate::screen::redact::{Found, Key, Redactor};
+use crate::sys::{descriptor, prompt, pty};
+
+/// Bytes that are read of a terminal at a time: what the kernel gives at once, and a little more.
+const RAW: usize = 16 << 10;
+/// Bytes on their way to the person.
+const SHOWN: usize = 2 * CHUNK;
+/// Bytes that were typed and nobody has read.
+const KEYS: usize = 4 << 10;
+/// How long a key may wait for the rest of its bytes, and a secret for the rest of its own on the screen.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What it works with, allocated before there is a relay.
+pub(super) struct Memory {
+    front: Track,
+    command: Track,
+    keyboard: Keyboard,
+    typed: Buffer,
+    keys: Buffer,
+    shown: Buffer,
+    clean: Buffer,
+    redactor: Option<Redactor>,
+    window: (u16, u16),
+}
+
+/// One of the two terminals behind, on its way to the person.
+struct Track {
+    filter: Filter,
+    raw: Buffer,
+}
+
+/// What the relay is given of it.
+pub(super) struct Given {
+    pub terminal: OwnedFd,
+    /// Readable when the window has another size.
+    pub resized: OwnedFd,
+    /// The master of the front's.
+    pub front: Option<OwnedFd>,
+    /// Whether it is read: its keys are not another program's.
+    pub reads: bool,
+}
+
+/// The terminal at work.
+pub(super) struct Screen<'a> {
+    terminal: Option<File>,
+    resized: File,
+    reads: bool,
+    front: Option<File>,
+    command: Option<File>,
+    memory: &'a mut Memory,
+    /// When the last key came that is not whole, and when something was held back from the screen.
+    waiting: Option<Instant>,
+    holding: Option<Instant>,
+    /// Bytes that the commands of this line have shown.
+    pub shown: u64,
+    dropped: Dropped,
+}
+
+/// What the wait showed of each of its descriptors.
+#[derive(Clone, Copy)]
+pub(super) struct Ready {
+    pub terminal: PollFlags,
+    pub front: PollFlags,
+    pub command: PollFlags,
+    pub resized: PollFlags,
+}
+
+impl Ready {
+    /// Nothing.
+    pub const NOTHING: Ready =
+        Ready { terminal: PollFlags::empty(), front: PollFlags::empty(), command: PollFlags::empty(), resized: PollFlags::empty() };
+}
+
+/// What the guard is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct News {
+    /// The person is gone.
+    pub gone: bool,
+    pub suspended: bool,
+    /// The pipeline has shown more than it may.
+    pub exceeded: bool,
+}
+
+impl Memory {
+    /// For a terminal with so many columns and rows.
+    pub fn new(window: (u16, u16)) -> Memory {
+        let track = || Track { filter: Filter::new(window.0, window.1), raw: Buffer::new(RAW) };
+        let mut front = track();
+        front.filter.allow_paste(true);
+        Memory {
+            front,
+            command: track(),
+            keyboard: Keyboard::new(),
+            typed: Buffer::new(KEYS),
+            keys: Buffer::new(KEYS),
+            shown: Buffer::new(SHOWN),
+            clean: Buffer::new(CHUNK),
+            redactor: None,
+            window,
+        }
+    }
+}
+
+impl<'a> Screen<'a> {
+    pub fn new(given: Given, memory: &'a mut Memory) -> Screen<'a> {
+        Screen {
+            terminal: Some(given.terminal.into()),
+            resized: given.resized.into(),
+            reads: given.reads,
+            front: given.front.map(File::from),
+            command: None,
+            memory,
+            waiting: None,
+            holding: None,
+            shown: 0,
+            dropped: Dropped::default(),
+        }
+    }
+
+    /// Takes secrets off the screen from here on.
+    pub fn redact(&mut self, redact: Redact, key: &Key) {
+        self.memory.redactor = (redact == Redact::Screen).then(|| Redactor::new(key));
+    }
+
+    /// A line begins.
+    pub fn open(&mut self) {
+        self.shown = 0;
+    }
+
+    /// A pipeline begins, with this terminal.
+    pub fn begin(&mut self, command: OwnedFd) {
+        let (columns, rows) = self.memory.window;
+        self.memory.command.filter = Filter::new(columns, rows);
+        self.memory.command.raw.clear();
+        self.memory.keys.clear();
+        self.command = Some(command.into());
+        self.resize();
+    }
+
+    /// What to wait for: the terminal, the front's, the command's, the window.
+    pub fn interests(&self, has_room: bool) -> [Option<(BorrowedFd<'_>, PollFlags)>; 4] {
+        let mut of_terminal = PollFlags::empty();
+        of_terminal.set(PollFlags::POLLIN, self.reads && self.memory.typed.is_empty());
+        of_terminal.set(PollFlags::POLLOUT, !self.memory.shown.is_empty());
+        let takes = has_room && self.memory.shown.room() >= CHUNK;
+        let of_source = |raw: &Buffer, has_turn: bool| {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::POLLIN, takes && raw.is_empty());
+            flags.set(PollFlags::POLLOUT, has_turn && !self.memory.keys.is_empty());
+            flags
+        };
+        let front = of_source(&self.memory.front.raw, self.command.is_none());
+        let command = of_source(&self.memory.command.raw, true);
+        // One that hung up shows that always: it is asked only when it can be read to its end.
+        [
+            self.terminal.as_ref().map(|file| (file.as_fd(), of_terminal)),
+            self.front.as_ref().filter(|_| !front.is_empty()).map(|file| (file.as_fd(), front)),
+            self.command.as_ref().filter(|_| !command.is_empty()).map(|file| (file.as_fd(), command)),
+            Some((self.resized.as_fd(), PollFlags::POLLIN)),
+        ]
+    }
+
+    /// How long until something that is held back has to be let go.
+    pub fn patience(&self) -> Option<Duration> {
+        let since = [self.waiting, self.holding].into_iter().flatten().min()?;
+        Some(PAUSE.saturating_sub(since.elapsed()))
+    }
+
+    /// Moves what can be moved.
+    pub fn pass(&mut self, ready: Ready, recorder: &mut Recorder, allowance: &mut Option<u64>) -> News {
+        let mut news = News::default();
+        if !ready.resized.is_empty() {
+            let _ = self.resized.read(&mut [0; 128]);
+            self.resize();
+            recorder.resize(self.memory.window);
+        }
+        self.read_keys(ready.terminal, &mut news);
+        self.type_keys(&mut news);
+        self.let_go(recorder);
+        if ready.command.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
+            news.exceeded = self.take_command(recorder, allowance);
+        }
+        if ready.front.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
+            self.take_front(recorder);
+        }
+        self.show(&mut news);
+        news
+    }
+
+    /// Whether something of the pipeline is on its way.
+    pub fn is_busy(&self) -> bool {
+        let unread = |source: &Option<File>| source.as_ref().is_some_and(|file| descriptor::is_readable(file.as_fd()).unwrap_or(false));
+        self.terminal.is_some() && (!self.memory.shown.is_empty() || !self.memory.command.raw.is_empty() || unread(&self.command))
+    }
+
+    /// Whether something of the front's is on its way.
+    pub fn is_front_busy(&self) -> bool {
+        let unread = |source: &Option<File>| source.as_ref().is_some_and(|file| descriptor::is_readable(file.as_fd()).unwrap_or(false));
+        self.terminal.is_some() && (!self.memory.shown.is_empty() || !self.memory.front.raw.is_empty() || unread(&self.front))
+    }
+
+    /// All of the pipeline was shown: the terminal is put in order.
+    pub fn end_command(&mut self, recorder: &mut Recorder) {
+        if self.command.take().is_none() {
+            return;
+        }
+        self.memory.keys.clear();
+        self.memory.command.raw.clear();
+        if let Some(redactor) = &mut self.memory.redactor {
+            let count = redactor.flush(self.memory.shown.free());
+            self.note_shown(count, recorder);
+        }
+        let count = self.memory.command.filter.finish(self.memory.shown.free());
+        self.note_shown(count, recorder);
+        self.note_dropped();
+    }
+
+    /// No key is taken any more, and the front's terminal is gone.
+    pub fn finish(&mut self, recorder: &mut Recorder) {
+        self.end_command(recorder);
+        self.reads = false;
+        self.front = None;
+        let count = self.memory.front.filter.finish(self.memory.shown.free());
+        self.note_shown(count, recorder);
+    }
+
+    /// What commands wanted of the terminal and did not get, since the last time.
+    pub fn take_dropped(&mut self) -> Dropped {
+        self.note_dropped();
+        std::mem::take(&mut self.dropped)
+    }
+
+    /// What secrets were taken off the screen since the last time.
+    pub fn take_found(&mut self) -> Found {
+        self.memory.redactor.as_mut().map(Redactor::take_found).unwrap_or_default()
+    }
+
+    fn note_dropped(&mut self) {
+        let dropped = self.memory.command.filter.take_dropped();
+        self.dropped.add(&dropped);
+    }
+
+    /// Makes both terminals behind as large as the person's.
+    fn resize(&mut self) {
+        let window = self.terminal.as_ref().and_then(|terminal| prompt::window(terminal.as_fd())).unwrap_or(self.memory.window);
+        self.memory.window = window;
+        for terminal in [&self.front, &self.command].into_iter().flatten() {
+            let _ = pty::set_window(terminal.as_fd(), window);
+        }
+        self.memory.front.filter.resize(window.0, window.1);
+        self.memory.command.filter.resize(window.0, window.1);
+    }
+
+    /// Reads what was typed.
+    fn read_keys(&mut self, ready: PollFlags, news: &mut News) {
+        let Some(terminal) = &mut self.terminal else { return };
+        if ready.contains(PollFlags::POLLIN) && self.memory.typed.is_empty() {
+            match self.memory.typed.fill(terminal, KEYS) {
+                Ok(0) => return self.lose(news),
+                Ok(_) => self.waiting = None,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(_) => return self.lose(news),
+            }
+        } else if ready.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL) {
+            self.lose(news);
+        }
+    }
+
+    /// The person is gone. The front learns of it as of any terminal that hung up.
+    fn lose(&mut self, news: &mut News) {
+        news.gone = true;
+        (self.terminal, self.front, self.reads) = (None, None, false);
+        self.memory.shown.clear();
+        self.memory.typed.clear();
+    }
+
+    /// Gives keys to whoever has its turn.
+    fn type_keys(&mut self, news: &mut News) {
+        let at = if self.command.is_some() { At::Command } else { At::Prompt };
+        let memory = &mut *self.memory;
+        if self.waiting.is_some_and(|since| since.elapsed() >= PAUSE) {
+            self.waiting = None;
+            let count = memory.keyboard.pause(memory.keys.free());
+            memory.keys.filled(count);
+        }
+        if !memory.typed.is_empty() {
+            if let Some(command) = &self.command {
+                note_signals(command.as_fd(), &memory.typed, &mut memory.keys, news);
+            }
+            let progress = memory.keyboard.pass(memory.typed.bytes(), memory.keys.free(), at);
+            memory.keys.filled(progress.written);
+            memory.typed.taken(progress.taken);
+            if memory.keyboard.is_waiting() {
+                self.waiting.get_or_insert_with(Instant::now);
+            }
+        }
+        let Some(target) = self.command.as_mut().or(self.front.as_mut()) else { return memory.keys.clear() };
+        while !memory.keys.is_empty() {
+            match memory.keys.drain(target) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // Nobody reads them any more.
+                Ok(0) | Err(_) => return memory.keys.clear(),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Lets go of what was held back long enough.
+    fn let_go(&mut self, recorder: &mut Recorder) {
+        if self.holding.is_none_or(|since| since.elapsed() < PAUSE) || self.memory.shown.room() < CHUNK || !recorder.has_room() {
+            return;
+        }
+        self.holding = None;
+        if let Some(redactor) = &mut self.memory.redactor {
+            let count = redactor.flush(self.memory.shown.free());
+            self.note_shown(count, recorder);
+        }
+    }
+
+    /// Takes what the front shows.
+    fn take_front(&mut self, recorder: &mut Recorder) {
+        let Some(front) = &mut self.front else { return };
+        match self.memory.front.raw.fill(front, RAW) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            // Every process that had it has ended.
+            Ok(0) | Err(_) => self.front = None,
+            Ok(_) => {}
+        }
+        while !self.memory.front.raw.is_empty() && self.has_room(recorder) {
+            let memory = &mut *self.memory;
+            let free = memory.shown.free();
+            let progress = memory.front.filter.pass(memory.front.raw.bytes(), free.get_mut(..CHUNK).unwrap_or_default());
+            memory.front.raw.taken(progress.taken);
+            recorder.show(free.get(..progress.written).unwrap_or_default());
+            memory.shown.filled(progress.written);
+        }
+    }
+
+    fn has_room(&self, recorder: &Recorder) -> bool {
+        self.memory.shown.room() >= CHUNK && recorder.has_room()
+    }
+
+    /// Takes what the command shows; whether that is more than it may.
+    fn take_command(&mut self, recorder: &mut Recorder, allowance: &mut Option<u64>) -> bool {
+        let Some(command) = &mut self.command else { return false };
+        let limit = allowance.map_or(RAW, |left| RAW.min(usize::try_from(left).unwrap_or(usize::MAX)));
+        if limit == 0 {
+            return true;
+        }
+        match self.memory.command.raw.fill(command, limit) {
+            Ok(count) => {
+                self.shown += count as u64;
+                *allowance = allowance.map(|left| left.saturating_sub(count as u64));
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            // EIO: nobody has it any more, not even the guard, so there is nothing to wait for.
+            Err(_) => self.command = None,
+        }
+        while !self.memory.command.raw.is_empty() && self.has_room(recorder) {
+            self.filter_command(recorder);
+        }
+        false
+    }
+
+    fn filter_command(&mut self, recorder: &mut Recorder) {
+        let memory = &mut *self.memory;
+        let shown = memory.shown.free();
+        let shown = shown.get_mut(..CHUNK).unwrap_or_default();
+        let (taken, count) = match &mut memory.redactor {
+            None => {
+                let progress = memory.command.filter.pass(memory.command.raw.bytes(), shown);
+                (progress.taken, progress.written)
+            }
+            Some(redactor) => {
+                // Half, so that what was held back before has room as well.
+                let half = memory.clean.free();
+                let progress = memory.command.filter.pass(memory.command.raw.bytes(), half.get_mut(..CHUNK / 2).unwrap_or_default());
+                let clean = redactor.pass(half.get(..progress.written).unwrap_or_default(), shown);
+                if redactor.is_holding() {
+                    self.holding = Some(Instant::now());
+                }
+                (progress.taken, clean.written)
+            }
+        };
+        memory.command.raw.taken(taken);
+        recorder.command(shown.get(..count).unwrap_or_default());
+        memory.shown.filled(count);
+    }
+
+    /// So many bytes of the room are to be shown.
+    fn note_shown(&mut self, count: usize, recorder: &mut Recorder) {
+        recorder.show(self.memory.shown.free().get(..count).unwrap_or_default());
+        self.memory.shown.filled(count);
+    }
+
+    /// Shows the person what is on its way.
+    fn show(&mut self, news: &mut News) {
+        let Some(terminal) = &mut self.terminal else { return self.memory.shown.clear() };
+        while !self.memory.shown.is_empty() {
+            match self.memory.shown.drain(terminal) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return self.lose(news),
+            }
+        }
+    }
+}
+
+/// Looks for keys that are signals now. One that would wait behind keys that nobody reads takes their place, as it would in a terminal.
+fn note_signals(command: BorrowedFd<'_>, typed: &Buffer, keys: &mut Buffer, news: &mut News) {
+    for key in typed.bytes().iter().filter(|byte| **byte < 0x20) {
+        let Some(signal) = pty::signal_of(command, *key) else { continue };
+        news.suspended |= signal == pty::Key::Suspend;
+        if !keys.is_empty() {
+            keys.clear();
+            pty::send_signal(command, signal);
+        }
+    }
+}
