@@ -8,6 +8,7 @@ pub mod event;
 mod file;
 pub mod json;
 pub mod parts;
+pub mod recording;
 mod syslog;
 
 use std::io;
@@ -15,8 +16,9 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
-pub use event::{CommandRecord, Decision, Event, StageRecord, StageStatus};
+pub use event::{Chapter, CommandRecord, Decision, Event, Killed, StageRecord, StageStatus};
 pub use parts::{JoinError, join};
+pub use recording::{Encoder, Recording};
 
 use crate::policy::settings::Audit;
 use crate::sys::random;

@@ -71,13 +71,13 @@ impl Ledger {
         let version = env!("CARGO_PKG_VERSION");
         let install = access::install().name();
         let Login { uid: auid, session: ses } = Login::of_this_process();
-        self.write(&Event::SessionStart { way, version, install, auid, ses, policy, protections: &protections })
+        self.write(&Event::SessionStart { way, version, install, auid, ses, policy, protections: &protections, recording: None })
     }
 
     /// Writes the last record of a session that lasted this long.
     pub fn end(&mut self, reason: &str, duration: Duration) {
         let (commands, denied) = (self.commands, self.denied);
-        self.note(&Event::SessionEnd { reason, commands, denied, duration_ms: milliseconds(duration) });
+        self.note(&Event::SessionEnd { reason, killed: None, commands, denied, duration_ms: milliseconds(duration) });
     }
 
     /// Follows a change of the policy.
@@ -129,6 +129,9 @@ pub fn record<'a>(command: u64, line: &'a [u8], decision: Decision, cwd: &'a str
         duration_ms: None,
         bytes_out: None,
         bytes_err: None,
+        recording: None,
+        screen: Vec::new(),
+        redacted: Vec::new(),
         protections: &[],
         missing: &[],
         policy,
