@@ -31,6 +31,8 @@ pub(super) struct Surroundings<'a> {
     pub signals: &'a Watch,
     /// How much of each pipeline's output is recorded, in bytes; whether it ends where nothing is.
     pub recorded: u64,
+    /// What the session may still show and write out, in bytes.
+    pub output_left: Option<u64>,
     pub is_record_required: bool,
     pub sweeper: &'a Sweeper,
     pub notices: &'a mut Vec<String>,
@@ -136,8 +138,8 @@ struct Job {
     group: Option<Pid>,
     /// When time is up, and what that then is: the rule's limit or the caller's.
     timeout: Option<(Instant, Ended)>,
-    /// The rule's bound on output.
-    output: Option<u64>,
+    /// What more output than is allowed means.
+    over: Option<Ended>,
     ended: Option<Ended>,
     /// When what is used is looked at next, where a stage has a limit on it.
     look_at: Option<Instant>,
@@ -157,7 +159,7 @@ impl Job {
             terminal: plan.terminal,
             group: None,
             timeout: time_limit(plan.timeout, around.until),
-            output: plan.output,
+            over: None,
             ended: None,
             look_at: None,
             meter: Meter::new(),
@@ -165,7 +167,10 @@ impl Job {
             abandon_at: None,
             continued: 0,
         };
-        let begin = Begin { allowance: plan.output, recorded: around.recorded, terminal: job.terminal.is_some() };
+        let left = around.output_left.map(|left| left.saturating_sub(around.streams.total()));
+        let allowance = [plan.output, left].into_iter().flatten().min();
+        job.over = if allowance == plan.output { plan.output.map(Ended::Output) } else { Some(Ended::SessionOutput) };
+        let begin = Begin { allowance, recorded: around.recorded, terminal: job.terminal.is_some() };
         let served = around.streams.begin(begin, job.terminal.as_ref().map(|terminal| &terminal.master));
         job.note_served(served, around);
         let leader = job.terminal.as_ref().map(|terminal| lead(terminal.slave.as_fd())).transpose();
@@ -317,8 +322,8 @@ impl Job {
         if served.unrecorded && around.is_record_required {
             self.end(Ended::Unrecorded);
         }
-        if let Some(output) = self.output.filter(|_| served.exceeded) {
-            self.end(Ended::Output(output));
+        if let Some(over) = self.over.filter(|_| served.exceeded) {
+            self.end(over);
         }
     }
 
@@ -385,7 +390,9 @@ impl Job {
         }
         self.ended = Some(reason);
         let signal = match reason {
-            Ended::Timeout(_) | Ended::Output(_) | Ended::Limit(_) | Ended::Until | Ended::Unrecorded => return self.kill(),
+            Ended::Timeout(_) | Ended::Output(_) | Ended::SessionOutput | Ended::Limit(_) | Ended::Until | Ended::Unrecorded => {
+                return self.kill();
+            }
             Ended::Hangup => Signal::SIGHUP,
             Ended::Terminated => Signal::SIGTERM,
             Ended::Interrupted => Signal::SIGINT,

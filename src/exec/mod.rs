@@ -23,6 +23,5 @@ pub use limit::Reached;
 pub use lookup::Host;
 pub use plan::{Chapter, LinePlan, PipelineTerms, PlanContext, PlanError, plan, plan_terms};
 pub use program::find_program;
-pub use relay::message::Redact;
 pub use relay::{Relayer, Terminal};
 pub use run::{Ended, LineOutcome, Recorded, StageEnd, StageOutcome, run};

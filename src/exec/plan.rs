@@ -49,6 +49,8 @@ pub struct PlanContext<'a> {
     pub relayer: Option<&'a Relayer>,
     /// What the line is in the recording, where there is one.
     pub chapter: Option<Chapter>,
+    /// Bytes that the session may still show and write out.
+    pub output_left: Option<u64>,
 }
 
 /// A line as a chapter of the recording.
@@ -99,6 +101,7 @@ pub struct LinePlan {
     pub(super) streams: Streams,
     pub(super) signals: signal::Pipe,
     pub(super) chapter: Option<Chapter>,
+    pub(super) output_left: Option<u64>,
     /// Whether a signal to all reaches nothing but what this process started.
     pub(super) apart: bool,
 }
@@ -263,7 +266,14 @@ impl<'a> Planner<'a> {
         let pipelines = pipelines.into_iter().map(|pipeline| self.pipeline(pipeline)).collect::<Result<_, _>>()?;
         let signals = signal::Pipe::new().map_err(|error| system("a pipe", error))?;
         let apart = self.context.confiner.is_apart();
-        Ok(LinePlan { pipelines, streams: self.streams, signals, chapter: self.context.chapter.clone(), apart })
+        Ok(LinePlan {
+            pipelines,
+            streams: self.streams,
+            signals,
+            chapter: self.context.chapter.clone(),
+            output_left: self.context.output_left,
+            apart,
+        })
     }
 
     fn pipeline(&mut self, pipeline: PipelineTerms) -> Result<PipelinePlan, PlanError> {
@@ -474,6 +484,7 @@ mod tests {
             inherited: &Inherited::default(),
             relayer: relayer.as_ref(),
             chapter: None,
+            output_left: None,
         };
         plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context)
     }

@@ -21,6 +21,8 @@ pub enum Ended {
     Timeout(Duration),
     /// A rule's `output`, in bytes.
     Output(u64),
+    /// What the session might still show and write out.
+    SessionOutput,
     /// Nothing is recorded any more, where the policy wants all to be.
     Unrecorded,
     /// One of a rule's `limits`.
@@ -126,13 +128,14 @@ pub fn run(plan: LinePlan, until: Option<Instant>) -> LineOutcome {
     let _one = ONE_LINE.lock().unwrap_or_else(PoisonError::into_inner);
     let start = Instant::now();
     let mut notices = Vec::new();
-    let LinePlan { pipelines, mut streams, signals, chapter, apart } = plan;
+    let LinePlan { pipelines, mut streams, signals, chapter, output_left, apart } = plan;
     let signals = Watch::new(signals);
     let sweeper = Sweeper::new(apart);
     let mut around = Surroundings {
         streams: &mut streams,
         signals: &signals,
         recorded: chapter.as_ref().map_or(0, |chapter| chapter.limit),
+        output_left,
         is_record_required: chapter.as_ref().is_some_and(|chapter| chapter.required),
         sweeper: &sweeper,
         notices: &mut notices,
@@ -221,7 +224,7 @@ fn meaning(signal: Signal) -> Option<Ended> {
 
 fn ended_status(ended: Ended) -> u8 {
     match ended {
-        Ended::Timeout(_) | Ended::Output(_) | Ended::Limit(_) | Ended::Until => LIMIT,
+        Ended::Timeout(_) | Ended::Output(_) | Ended::SessionOutput | Ended::Limit(_) | Ended::Until => LIMIT,
         Ended::Unrecorded => BROKEN,
         Ended::Hangup => signal_status(Signal::SIGHUP as i32),
         Ended::Terminated => signal_status(Signal::SIGTERM as i32),

@@ -181,6 +181,12 @@ impl Streams {
         [self.counted[0].then_some(output), self.counted[1].then_some(error)]
     }
 
+    /// Bytes of output so far, wherever they went.
+    pub fn total(&self) -> u64 {
+        let Report { passed: [output, error], shown, .. } = self.report();
+        output.saturating_add(error).saturating_add(shown)
+    }
+
     /// What became of the line, beside that.
     pub fn report(&self) -> Report {
         self.relayed.as_ref().map(|relayed| relayed.report).unwrap_or_default()

@@ -17,6 +17,8 @@ pub enum Ending {
     Idle(Duration),
     /// The session lasted this long.
     Max(Duration),
+    /// This many bytes of output.
+    Output(u64),
     /// This many refusals.
     Strikes(u32),
     /// The shell could not go on.
@@ -32,6 +34,7 @@ impl Ending {
             Ending::Terminated => "terminated",
             Ending::Idle(_) => "idle",
             Ending::Max(_) => "max",
+            Ending::Output(_) => "output",
             Ending::Strikes(_) => "strikes",
             Ending::Failed => "error",
         }
@@ -43,7 +46,7 @@ impl Ending {
             Ending::Exit(status) => status,
             Ending::Hangup => 129,
             Ending::Terminated => 143,
-            Ending::Idle(_) | Ending::Max(_) => 124,
+            Ending::Idle(_) | Ending::Max(_) | Ending::Output(_) => 124,
             Ending::Strikes(_) => 126,
             Ending::Failed => 125,
         }
@@ -55,6 +58,7 @@ impl Ending {
             Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Failed => None,
             Ending::Idle(time) => Some(format!("session ended: no key for {}", message::duration(time))),
             Ending::Max(time) => Some(format!("session ended: it may last {}", message::duration(time))),
+            Ending::Output(bytes) => Some(format!("session ended: its commands may print {bytes} bytes")),
             Ending::Strikes(count) => Some(format!("session ended: {count} refusals")),
         }
     }

@@ -66,12 +66,12 @@ impl Ledger {
     }
 
     /// Writes the first record of the session.
-    pub fn start(&mut self, way: &str, policy: &str) -> Result<(), Unrecorded> {
+    pub fn start(&mut self, way: &str, policy: &str, recording: Option<&str>) -> Result<(), Unrecorded> {
         let protections = always();
         let version = env!("CARGO_PKG_VERSION");
         let install = access::install().name();
         let Login { uid: auid, session: ses } = Login::of_this_process();
-        self.write(&Event::SessionStart { way, version, install, auid, ses, policy, protections: &protections, recording: None })
+        self.write(&Event::SessionStart { way, version, install, auid, ses, policy, protections: &protections, recording })
     }
 
     /// Writes the last record of a session that lasted this long.
@@ -184,6 +184,7 @@ pub fn reason(ended: Ended) -> &'static str {
         Ended::Limit(Reached::Memory(_)) => "memory",
         Ended::Limit(Reached::Processes(_)) => "processes",
         Ended::Limit(Reached::FileSize(_)) => "file_size",
+        Ended::SessionOutput => "output",
         Ended::Unrecorded => "unrecorded",
         Ended::Until => "max",
         Ended::Hangup => "hangup",

@@ -92,7 +92,7 @@ pub fn ended(ended: Ended, rule: Option<&RuleRef>) -> Option<String> {
         Ended::Limit(Reached::Memory(bytes)) => format!("ended at {} of memory, its limit", size(bytes)),
         Ended::Limit(Reached::Processes(count)) => format!("ended at {count} processes, its limit"),
         Ended::Limit(Reached::FileSize(bytes)) => format!("ended at a file of {}, its limit", size(bytes)),
-        Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Interrupted => return None,
+        Ended::SessionOutput | Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Interrupted => return None,
     };
     Some(format!("{text}{}", by(rule)))
 }

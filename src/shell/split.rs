@@ -174,7 +174,7 @@ impl Served {
     /// Why the session is over where the front says so. Whether a person has left, fallen silent or hung up, nobody else can say.
     fn ending(&self, claimed: Ending) -> Ending {
         self.known_ending().unwrap_or(match claimed {
-            Ending::Max(_) | Ending::Strikes(_) => Ending::Failed,
+            Ending::Max(_) | Ending::Output(_) | Ending::Strikes(_) => Ending::Failed,
             Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Idle(_) | Ending::Failed => claimed,
         })
     }

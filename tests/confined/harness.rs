@@ -371,6 +371,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
         inherited: &postern::sys::start::Inherited::default(),
         relayer: relayer.as_ref(),
         chapter: None,
+        output_left: None,
     };
     let plan = match plan_terms(line.terms(), &context) {
         Ok(plan) => plan,

@@ -78,6 +78,7 @@ fn command(person: &Person, run_as: Option<&str>) {
         inherited: &postern::sys::start::Inherited::default(),
         relayer: relayer.as_ref(),
         chapter: None,
+        output_left: None,
     };
     match plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context) {
         Ok(plan) => assert_eq!(run(plan, None).status, 0),

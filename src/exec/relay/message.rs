@@ -1,6 +1,7 @@
 //! What the guard and its relay say to each other: one message each, a byte of what it is and its parts behind. Both are one program, so
 //! numbers stand as they are in memory.
 
+use crate::policy::settings::Redact;
 use crate::screen::filter::Dropped;
 use crate::screen::redact::{Found, Key};
 
@@ -41,16 +42,6 @@ pub(in crate::exec) struct Recording {
     /// Whether secrets are taken out of it, and off the screen.
     pub redact: Redact,
     pub key: Key,
-}
-
-/// Where secrets are taken out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Redact {
-    Nowhere,
-    #[default]
-    Recording,
-    /// There, and on the screen.
-    Screen,
 }
 
 /// What the relay tells. Streams are counted from 0, output; 2 is the person's terminal.
@@ -168,8 +159,8 @@ impl<'a> Order<'a> {
             Order::Close => Message::of(3),
             Order::Record(Recording { offset, redact, key }) => {
                 let redact = match redact {
-                    Redact::Nowhere => 0,
-                    Redact::Recording => 1,
+                    Redact::None => 0,
+                    Redact::Files => 1,
                     Redact::Screen => 2,
                 };
                 Message::of(4).number(offset).with(&[redact]).with(key.bytes())
@@ -194,8 +185,8 @@ impl<'a> Order<'a> {
             4 => {
                 let offset = parts.number()?;
                 let redact = match parts.byte()? {
-                    0 => Redact::Nowhere,
-                    1 => Redact::Recording,
+                    0 => Redact::None,
+                    1 => Redact::Files,
                     2 => Redact::Screen,
                     _ => return None,
                 };
@@ -284,8 +275,8 @@ mod tests {
             begin(Some(u64::MAX), false),
             Order::Drain,
             Order::Close,
-            record(Redact::Nowhere),
-            record(Redact::Recording),
+            record(Redact::None),
+            record(Redact::Files),
             record(Redact::Screen),
             Order::Mark(b"3 uptime"),
             Order::Finish,

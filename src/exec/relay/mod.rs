@@ -36,10 +36,12 @@ use nix::poll::{PollFlags, PollTimeout};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use crate::policy::settings::Redact;
+use crate::screen::redact::Key;
 use crate::sys::identity::Identity;
 use crate::sys::pty::Held;
 use crate::sys::sealed::{self, Process, Role, StartError};
-use crate::sys::{descriptor, packet};
+use crate::sys::{descriptor, packet, pty};
 use crate::words::limits;
 use layout::Passing;
 use message::{EVENT, Event, Order};
@@ -107,6 +109,17 @@ impl Relayer {
         let (begun, lost) = (Cell::new(false), Cell::new(false));
         let terminal = terminal.map(|terminal| terminal.held);
         Ok(Some(Relayer(Rc::new(Inner { process: process.map_err(io::Error::other)?, terminal, begun, lost }))))
+    }
+
+    /// The window of the person's terminal; without one, of none: 80 columns, 24 rows.
+    pub fn window(&self) -> (u16, u16) {
+        self.terminal().map_or(pty::WINDOW, Held::window)
+    }
+
+    /// Lets it record all that follows to `pipe`, which is that of a recording with so many bytes in it.
+    pub fn record(&self, offset: u64, redact: Redact, key: Key, pipe: &OwnedFd) -> io::Result<()> {
+        self.await_start().map_err(io::Error::other)?;
+        self.order(Order::Record(message::Recording { offset, redact, key }), &[pipe.as_fd()])
     }
 
     /// The person's terminal, where there is one.

@@ -13,10 +13,12 @@ use nix::errno::Errno;
 use nix::poll::PollFlags;
 
 use super::buffer::Buffer;
-use super::message::{self, Redact};
+use super::message;
+use crate::policy::settings::Redact;
 use crate::record::recording::Encoder;
 use crate::screen::filter::Filter;
 use crate::screen::redact::{Found, Redactor};
+use crate::sys::pty::WINDOW;
 use crate::words::limits;
 
 /// Bytes that are taken at a time.
@@ -25,8 +27,6 @@ pub(super) const CHUNK: usize = 16 << 10;
 const LINES: usize = 256 << 10;
 /// Room for a chunk without its secrets, and what was held back before it.
 const CLEAN: usize = CHUNK + (4 << 10);
-/// The window of a session without a terminal.
-const WINDOW: (u16, u16) = (80, 24);
 
 /// What stands in a recording where the rest of a command's output is left out.
 const LEFT_OUT: &[u8] = b"\r\n[what follows is not recorded: the policy's record.max]\r\n";
@@ -84,7 +84,7 @@ impl Recorder {
         self.pipe = Some(pipe.into());
         self.track.start = Instant::now();
         self.track.encoder = Encoder::new(how.offset);
-        self.track.redactor = (how.redact == Redact::Recording).then(|| Redactor::new(&how.key));
+        self.track.redactor = (how.redact == Redact::Files).then(|| Redactor::new(&how.key));
     }
 
     /// Whether anything is recorded.

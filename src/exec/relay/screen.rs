@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 
 use super::buffer::Buffer;
-use super::message::Redact;
 use super::recorder::{CHUNK, Recorder};
+use crate::policy::settings::Redact;
 use crate::screen::filter::{Dropped, Filter};
 use crate::screen::keyboard::{At, Keyboard};
 use crate::screen::redact::{Found, Key, Redactor};

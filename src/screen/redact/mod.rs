@@ -44,3 +44,12 @@ impl Redactor {
         Found::default()
     }
 }
+
+pub fn redact(_: &Key, text: &[u8]) -> (Vec<u8>, Found) {
+    (text.to_vec(), Found::default())
+}
+impl Key {
+    pub fn random() -> Key {
+        Key([1; 32])
+    }
+}

@@ -5,6 +5,7 @@
 //! [`Guard::builtin`] and [`Guard::end_builtin`] for what the front does by itself.
 
 mod inquiries;
+mod recorded;
 mod surroundings;
 
 use std::collections::BTreeSet;
@@ -27,11 +28,13 @@ use crate::confine::{Confiner, Kernel, NamespaceError, Protection, Rulesets};
 use crate::exec::plan::StageFacts;
 use crate::exec::{self, Ended, LineOutcome, PlanContext, PlanError, Relayer};
 use crate::policy::{self, Allowed, Damaged, Denied, Subject, Verdict};
-use crate::record::{CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
+use crate::record::{self, CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
+use crate::screen::redact::Key;
 use crate::syntax::{Request, Stage};
 use crate::sys::identity::Identity;
 use crate::sys::start::Inherited;
 use crate::words::Safe;
+use recorded::Recorded;
 
 /// How a line went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +75,8 @@ enum Stop {
     Unwitnessed(String),
     #[error("{0}; nothing was run, as the policy demands")]
     Unrecorded(#[from] Unrecorded),
+    #[error("this session is not recorded ({0}); nothing was run, as the policy demands")]
+    WithoutRecording(String),
 }
 
 /// Why there is no session.
@@ -125,6 +130,9 @@ pub struct Guard {
     relayer: Option<Relayer>,
     /// Protections that this kernel lacks, of which the person has been told.
     lacks: Vec<Protection>,
+    recorded: Recorded,
+    /// Bytes that commands have shown and written out.
+    output: u64,
     /// What the front does by itself at the moment.
     builtin: Option<Builtin>,
     /// Whether there will be more than one line.
@@ -149,7 +157,9 @@ impl Guard {
         let Ground { policy, person, account, inherited, relayer } = ground;
         let clock = Clock::start(Instant::now());
         let mut ledger = Ledger::open(policy.audit(), &person);
-        ledger.start(way, policy.policy().digest())?;
+        // Its thread has to be in the host's mounts, as that of the records.
+        let recorded = Recorded::begin(policy.settings(), &ledger, relayer.as_ref(), term.as_deref(), Key::random());
+        ledger.start(way, policy.policy().digest(), recorded.path().as_deref())?;
         let subject = person.subject(io::stdout().is_terminal());
         let confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), Rulesets::default());
         let mut guard = Guard {
@@ -167,6 +177,8 @@ impl Guard {
             clock,
             confiner,
             lacks: Vec::new(),
+            recorded,
+            output: 0,
             builtin: None,
             lasts,
             surrounded: false,
@@ -243,7 +255,13 @@ impl Guard {
         let allowed = self.decide(request, directory, record)?;
         let (confirmations, witnesses) = (Confirmations::of_line(&allowed), Witnesses::of_line(&allowed));
         let bounds: Vec<Bounds> = allowed.iter().flatten().map(Bounds::of).collect();
-        let plan = self.in_context(directory, |context| exec::plan(request, allowed, context))?;
+        let settings = self.policy.settings();
+        if let Some(reason) = self.recorded.lost().filter(|_| settings.record.is_some_and(|record| record.required)) {
+            return Err(Stop::WithoutRecording(reason.to_owned()));
+        }
+        let chapter = self.recorded.chapter(settings, record.command, &request.line);
+        let output_left = settings.session.output.map(|limit| limit.saturating_sub(self.output));
+        let plan = self.in_context(directory, |context| exec::plan(request, allowed, &PlanContext { chapter, output_left, ..*context }))?;
         let confirm = confirmations.weigh(answers)?;
         if !confirm.is_empty() {
             return Ok(Outcome { confirm, ..Outcome::default() });
@@ -267,6 +285,7 @@ impl Guard {
             Some(Ended::Hangup) => Some(Ending::Hangup),
             Some(Ended::Terminated) => Some(Ending::Terminated),
             Some(Ended::Until) => clock.over(Instant::now()),
+            Some(Ended::SessionOutput) => Some(Ending::Output(self.output)),
             Some(Ended::Timeout(_) | Ended::Output(_) | Ended::Unrecorded | Ended::Limit(_) | Ended::Interrupted) | None => None,
         };
         Ok(Outcome { status: done.status, accepted: true, messages, ending, ..Outcome::default() })
@@ -325,6 +344,7 @@ impl Guard {
             inherited: &self.inherited,
             relayer: self.relayer.as_ref(),
             chapter: None,
+            output_left: None,
         })
     }
 
@@ -334,6 +354,14 @@ impl Guard {
         record.reason = done.ended.map(|ended| ledger::reason(ended).to_owned());
         record.duration_ms = Some(ledger::milliseconds(done.duration));
         (record.bytes_out, record.bytes_err) = (done.bytes_out, done.bytes_err);
+        record.recording = done.recorded.map(|exec::Recorded { offset, time, left_out }| record::Chapter { offset, ms: time, left_out });
+        record.screen = done.dropped.iter().collect();
+        record.redacted = done.found.iter().map(|(pattern, count)| (pattern, count.into())).collect();
+        let written = [done.bytes_out.unwrap_or(0), done.bytes_err.unwrap_or(0), done.shown];
+        self.output = written.into_iter().fold(self.output, u64::saturating_add);
+        if let Some(reason) = &done.unrecorded {
+            self.recorded.lose(reason.clone());
+        }
         self.ledger.note(&Event::CommandEnd(&record));
         done.notices.iter().map(|notice| Safe(notice.as_bytes()).to_string()).collect()
     }
@@ -362,6 +390,7 @@ impl Guard {
             | Stop::Unplannable(PlanError::System(_))
             | Stop::Damaged(_)
             | Stop::Unrecorded(_)
+            | Stop::WithoutRecording(_)
             | Stop::Unwitnessed(_) => (125, Safe(stop.to_string().as_bytes()).to_string()),
             Stop::Unconfirmed(unconfirmed) => (126, format!("{unconfirmed}; nothing was run")),
             Stop::Unplannable(_) => (126, Safe(stop.to_string().as_bytes()).to_string()),

@@ -1,0 +1,84 @@
+//! The recording of the session, as the guard has to do with it: it begins it, says where each command is in it, and ends it.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::super::ledger::Ledger;
+use crate::exec::{Chapter, Relayer};
+use crate::policy::settings::{self, Settings};
+use crate::record::Recording;
+use crate::record::recording::Header;
+use crate::screen::redact::{Key, redact};
+use crate::words::{Safe, limits};
+
+/// What is recorded of this session.
+pub(super) struct Recorded {
+    /// `None` where the policy wants none, there is nothing to be recorded, or it could not be begun.
+    recording: Option<Recording>,
+    /// Why there is none any more, or never was one that should be.
+    lost: Option<String>,
+    /// What the fingerprints of secrets are made with.
+    pub key: Key,
+}
+
+impl Recorded {
+    /// Begins it. What fails is told by [`Recorded::lost`].
+    pub fn begin(settings: &Settings, ledger: &Ledger, relayer: Option<&Relayer>, term: Option<&str>, key: Key) -> Recorded {
+        let mut recorded = Recorded { recording: None, lost: None, key };
+        if let (Some(_), Some(relayer)) = (settings.record, relayer) {
+            match recorded.open(settings, ledger, relayer, term) {
+                Ok(recording) => recorded.recording = Some(recording),
+                Err(error) => recorded.lost = Some(error.to_string()),
+            }
+        }
+        recorded
+    }
+
+    fn open(&self, settings: &Settings, ledger: &Ledger, relayer: &Relayer, term: Option<&str>) -> std::io::Result<Recording> {
+        let session = ledger.session();
+        let (columns, rows) = relayer.window();
+        let title = format!("{}@{}", session.account, session.host);
+        let timestamp = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
+        let header = Header { columns, rows, timestamp, title: &title, term };
+        let mut recording = Recording::open(settings.audit.dir.as_ref(), &session.id, &header)?;
+        let writer = recording.writer().ok_or_else(|| std::io::Error::other("it has no writer"))?;
+        relayer.record(recording.header_length(), settings.redact, self.key, &writer)?;
+        Ok(recording)
+    }
+
+    /// Where it is, for the first record.
+    pub fn path(&self) -> Option<String> {
+        self.recording.as_ref().map(|recording| Safe(recording.path().as_os_str().as_encoded_bytes()).to_string())
+    }
+
+    /// Why there is none any more, or never was one that should be.
+    pub fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
+    }
+
+    /// It has ended before its time.
+    pub fn lose(&mut self, reason: String) {
+        let reason = self.recording.as_ref().and_then(Recording::failure).unwrap_or(reason);
+        self.lost = Some(reason);
+    }
+
+    /// A line as a chapter of it.
+    pub fn chapter(&self, settings: &Settings, number: u64, line: &str) -> Option<Chapter> {
+        let record = settings.record.filter(|_| self.recording.is_some() && self.lost.is_none())?;
+        let line = match settings.redact {
+            settings::Redact::None => line.as_bytes().to_vec(),
+            settings::Redact::Files | settings::Redact::Screen => redact(&self.key, line.as_bytes()).0,
+        };
+        Some(Chapter { label: format!("{number} {}", Safe(&line)), limit: record.max, required: record.required })
+    }
+
+    /// Ends it; the relay must be gone. Returns what went wrong, where that is new.
+    pub fn end(&mut self, patience: Duration) -> Option<String> {
+        let failure = self.recording.take()?.finish(patience);
+        failure.filter(|_| self.lost.is_none())
+    }
+}
+
+/// How long the end of a recording is waited for.
+pub(super) const PATIENCE: Duration = limits::DISK_DEADLINE;
