@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::pty::Terminal;
 use super::screens::assert_looks_the_same;
-use super::{COLUMNS, ROWS};
+use super::{COLUMNS, ROWS, skip};
 
 /// How long a program is silent when it waits for a key.
 const SILENCE: Duration = Duration::from_millis(400);
@@ -16,7 +16,7 @@ fn recording(line: &str, keys: &[&str]) -> Option<Vec<u8>> {
     let program = line.split(' ').next().unwrap();
     let directories = ["/usr/bin", "/bin", "/usr/local/bin"];
     if !directories.iter().any(|directory| Path::new(directory).join(program).exists()) {
-        eprintln!("SKIPPED: no {program} here");
+        skip(&format!("no {program} here"));
         return None;
     }
     let mut shell = Command::new("sh");

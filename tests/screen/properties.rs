@@ -10,7 +10,20 @@ use postern::screen::filter::Filter;
 /// Bytes that make sequences, good and bad, far more often than chance would.
 fn output() -> impl Strategy<Value = Vec<u8>> {
     const INTRODUCERS: [&[u8]; 14] = [
-        b"\x1b[", b"\x1b[", b"\x1b[", b"\x1b[", b"\x1b[?", b"\x1b[>", b"\x1b", b"\x1b]", b"\x1bP", b"\x1bk", b"\x1b\\", b"\x1b(", b"\x9b", b"\xc2\x9b",
+        b"\x1b[",
+        b"\x1b[",
+        b"\x1b[",
+        b"\x1b[",
+        b"\x1b[?",
+        b"\x1b[>",
+        b"\x1b",
+        b"\x1b]",
+        b"\x1bP",
+        b"\x1bk",
+        b"\x1b\\",
+        b"\x1b(",
+        b"\x9b",
+        b"\xc2\x9b",
     ];
     let introducers = proptest::sample::select(&INTRODUCERS);
     let parameters = prop_oneof![

@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
-use super::{COLUMNS, ROWS};
+use super::{COLUMNS, ROWS, skip};
 
 /// Asks the terminal for its status, and its answer: it has read all that came before.
 const ASK: &[u8] = b"\x1b[5n";
@@ -29,7 +29,7 @@ impl Tmux {
     pub fn start() -> Option<Tmux> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         if Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_err() {
-            eprintln!("SKIPPED: no tmux to compare screens in");
+            skip("no tmux to compare screens in");
             return None;
         }
         let socket = format!("postern-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
