@@ -1,9 +1,13 @@
 //! What may reach the person's terminal, and what from it may reach a program.
 #![forbid(unsafe_code)]
 
+mod clean;
 pub mod filter;
 pub mod keyboard;
 pub mod redact;
+
+pub use clean::clean;
+pub use filter::Filter;
 
 /// How far a step over bytes went. Nothing here allocates while it works: where there is no room in the output, less is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -126,6 +126,11 @@ impl Terminal {
         (status.code().unwrap_or(-1), rest)
     }
 
+    /// Reads what is written until nothing comes for that long.
+    pub fn read_until_silent(&mut self, silence: Duration) {
+        while self.more(Instant::now() + silence) {}
+    }
+
     /// The client goes away.
     pub fn hang_up(&mut self) {
         self.master = None;
