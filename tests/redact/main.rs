@@ -20,7 +20,7 @@ fn key() -> Key {
     Key::from_bytes([7; 32])
 }
 
-/// `\n`, `\r`, `\e` and `\\` of a table.
+/// `\n`, `\r`, `\t`, `\e` and `\\` of a table.
 fn unescaped(text: &str) -> Vec<u8> {
     let mut bytes = text.bytes();
     std::iter::from_fn(|| {
@@ -29,6 +29,7 @@ fn unescaped(text: &str) -> Vec<u8> {
             b'\\' => match bytes.next().unwrap() {
                 b'n' => b'\n',
                 b'r' => b'\r',
+                b't' => b'\t',
                 b'e' => 0x1b,
                 other => other,
             },

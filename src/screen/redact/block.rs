@@ -4,13 +4,16 @@
 //! quotation. It ends where its end is announced; or before what cannot be a part of it, because `head -3` of a key must not hide what
 //! comes next. A long word is surely key. A short one is, if the end of the block follows.
 
-use super::set::{BASE64, SPACE, Set};
+use super::set::{BASE64, DIGIT, SPACE, Set};
 
 pub(super) const MATERIAL: Set = BASE64.and(Set::of("="));
 /// Between words, and in the headers of a block.
 const BETWEEN: Set = SPACE.and(Set::of("\\\"'`,:|>().#;_-"));
 /// A word so long is key.
 const LONG: usize = 20;
+
+/// Digits in the number of a line.
+const NUMBER: usize = 6;
 
 /// What is next in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +49,11 @@ pub(super) fn next(text: &[u8], end: bool) -> Next {
             if word == rest.len() && !end {
                 return Next::More;
             }
-            first.get_or_insert(at);
-            last = at + word;
+            // Few digits are the number of a line.
+            if word > NUMBER || DIGIT.span(rest) < word {
+                first.get_or_insert(at);
+                last = at + word;
+            }
             at += word;
         } else if *byte == b'\\' {
             match rest.get(1) {
@@ -92,7 +98,7 @@ mod tests {
     fn long_words_are_key_and_short_ones_before_an_end() {
         for (text, expected) in [
             (&b"\nMIIEowIBAAKCAQEAxyz0\n"[..], Next::Key(1, 21)),
-            (b"\n  12  MIIEowIBAAKCAQEAxyz0", Next::Key(3, 27)),
+            (b"\n  12  MIIEowIBAAKCAQEAxyz0", Next::Key(6, 26)),
             (b"\\nMIIEowIBAAKCAQEAxyz0\\n", Next::Key(2, 22)),
             (b"\nMIIE\nabc=\n-----END RSA", Next::Announced(1, 10)),
             (b"\nMIIE\nPrivate-MAC: 12", Next::Announced(1, 5)),

@@ -34,9 +34,6 @@ mod set;
 mod value;
 mod window;
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt::{self, Debug, Formatter};
 use std::io;
 

@@ -71,7 +71,7 @@ const fn option(programs: &'static [&'static str], head: &'static [&'static str]
 /// In the order in which they are tried.
 pub(super) static PATTERNS: &[Pattern] = &[
     // Key material.
-    token("private-key", &["-----BEGIN ", "---- BEGIN "], &[Run(&LABEL, 11, 64), Has("PRIVATE KEY"), OneOf(&["-----", " ----"]), Block])
+    token("private-key", &["-----BEGIN ", "---- BEGIN "], &[Run(&LABEL, 11, 64), Has("PRIVATE KEY"), Text("----"), Block])
         .after(Context::Anything),
     token("putty-private", &["Private-Lines: "], &[Run(&DIGIT, 1, 3), Not(&ALNUM), Block]),
     token("age-secret-key", &["AGE-SECRET-KEY-1"], &[Run(&CAPITAL, 58, 58), Not(&WORD)]),

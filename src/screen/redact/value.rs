@@ -211,7 +211,7 @@ fn is_placeholder(value: &[u8]) -> bool {
     let begins = |parts: &[&[u8]]| parts.iter().any(|part| value.starts_with(part));
     let Some(first) = value.first() else { return true };
     b"$<{*[(@&|=".contains(first)
-        || begins(&[b"%(", b"%s", b"%{", b"%v", b"/", b"./", b"../", b"~/", b"!vault", b"!Ref", b"!Sub", b"env:", b"file:", b"vault:"])
+        || begins(&[b"%(", b"%s", b"%{", b"%v", b"/", b"./", b"../", b"~/", b"!vault", b"!Ref", b"!Sub", b"env:", b"file:", b"vault:", b"-----BEGIN "])
         || holds(b"${")
         || holds(b"$(")
         || holds(b"{{")
@@ -227,7 +227,8 @@ fn is_code(value: &[u8]) -> bool {
     let is_chain = Set::of("a-zA-Z_");
     let links = is_chain.and(DIGIT).and(Set::of(".:>-")).span(value);
     let begins_as_name = value.first().is_some_and(|byte| is_chain.has(*byte));
-    let is_call = links > 0 && matches!(value.get(links), Some(b'(' | b'['));
+    let is_closed = value.ends_with(b")") || value.ends_with(b"]") || !value.contains(&b')');
+    let is_call = links > 0 && is_closed && matches!(value.get(links), Some(b'(' | b'['));
     let has_link = value.contains(&b'.') || value.windows(2).any(|two| two == b"->" || two == b"::");
     let is_member = links == value.len() && has_link && super::key::is_secret(value) && !value.iter().any(|byte| DIGIT.has(*byte));
     begins_as_name && (is_call || is_member)
