@@ -82,7 +82,7 @@ const DROPPED: usize = Dropped::COUNT;
 const FOUND: usize = Found::COUNT;
 /// Bytes of the longest messages.
 pub(in crate::exec) const ORDER: usize = 1024;
-pub(in crate::exec) const EVENT: usize = 1 + 8 * (6 + DROPPED) + 4 * FOUND;
+pub(in crate::exec) const EVENT: usize = 1 + 8 * (6 + DROPPED + FOUND);
 
 /// A message, being put together.
 pub(in crate::exec) struct Message<const ROOM: usize> {
@@ -235,7 +235,7 @@ impl Report {
     /// This one, and what was told later: counts of what was dropped and found are of the time between.
     pub fn then(self, mut later: Report) -> Report {
         later.dropped.add(&self.dropped);
-        later.found.add(&self.found);
+        later.found += self.found;
         later
     }
 
@@ -243,18 +243,15 @@ impl Report {
         let Report { passed: [output, error], shown, offset, time, left_out, dropped, found } = self;
         let message = [output, error, shown, offset, time, left_out].into_iter().fold(message, Message::number);
         let message = dropped.counts().iter().copied().fold(message, Message::number);
-        found.counts().iter().fold(message, |message, count| message.with(&count.to_ne_bytes()))
+        found.counts().iter().copied().fold(message, Message::number)
     }
 
     fn take(parts: &mut Parts<'_>) -> Option<Report> {
         let passed = [parts.number()?, parts.number()?];
         let (shown, offset, time, left_out) = (parts.number()?, parts.number()?, parts.number()?, parts.number()?);
         let (mut dropped, mut found) = ([0; DROPPED], [0; FOUND]);
-        for count in &mut dropped {
+        for count in dropped.iter_mut().chain(&mut found) {
             *count = parts.number()?;
-        }
-        for count in &mut found {
-            *count = parts.take().map(u32::from_ne_bytes)?;
         }
         let (dropped, found) = (Dropped::from_counts(dropped), Found::from_counts(found));
         Some(Report { passed, shown, offset, time, left_out, dropped, found })

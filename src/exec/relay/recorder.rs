@@ -16,17 +16,18 @@ use super::buffer::Buffer;
 use super::message;
 use crate::policy::settings::Redact;
 use crate::record::recording::Encoder;
+use crate::screen::Progress;
 use crate::screen::filter::Filter;
-use crate::screen::redact::{Found, Redactor};
+use crate::screen::redact::{Found, GROWTH, HELD, Redactor};
 use crate::sys::pty::WINDOW;
 use crate::words::limits;
 
 /// Bytes that are taken at a time.
 pub(super) const CHUNK: usize = 16 << 10;
-/// Room for lines: what a chunk becomes at most (six bytes for one, `\u001b`), twice.
-const LINES: usize = 256 << 10;
-/// Room for a chunk without its secrets, and what was held back before it.
-const CLEAN: usize = CHUNK + (4 << 10);
+/// What a chunk becomes at most in lines: a secret of a few bytes a fingerprint, or a byte six (`\u001b`); and what was held back before it.
+const CHUNK_OF_LINES: usize = (CHUNK + HELD) * GROWTH + (16 << 10);
+/// Room for lines.
+const LINES: usize = 2 * CHUNK_OF_LINES;
 
 /// What stands in a recording where the rest of a command's output is left out.
 const LEFT_OUT: &[u8] = b"\r\n[what follows is not recorded: the policy's record.max]\r\n";
@@ -56,18 +57,23 @@ pub(super) struct Chapter {
 
 /// What was shown, on its way to be lines.
 struct Track {
-    start: Instant,
-    encoder: Encoder,
     /// `None` where there is nothing to look for.
     redactor: Option<Redactor>,
     clean: Buffer,
-    lines: Buffer,
+    lines: Lines,
+}
+
+/// Lines on their way to the file.
+struct Lines {
+    start: Instant,
+    encoder: Encoder,
+    buffer: Buffer,
 }
 
 impl Recorder {
     pub fn new() -> Recorder {
-        let track =
-            Track { start: Instant::now(), encoder: Encoder::new(0), redactor: None, clean: Buffer::new(CLEAN), lines: Buffer::new(LINES) };
+        let lines = Lines { start: Instant::now(), encoder: Encoder::new(0), buffer: Buffer::new(LINES) };
+        let track = Track { redactor: None, clean: Buffer::new(CHUNK), lines };
         Recorder {
             pipe: None,
             track,
@@ -82,8 +88,8 @@ impl Recorder {
     /// Begins to record.
     pub fn begin(&mut self, how: &message::Recording, pipe: OwnedFd) {
         self.pipe = Some(pipe.into());
-        self.track.start = Instant::now();
-        self.track.encoder = Encoder::new(how.offset);
+        self.track.lines.start = Instant::now();
+        self.track.lines.encoder = Encoder::new(how.offset);
         self.track.redactor = (how.redact == Redact::Files).then(|| Redactor::new(&how.key));
     }
 
@@ -94,7 +100,7 @@ impl Recorder {
 
     /// Whether a chunk can be taken now.
     pub fn has_room(&self) -> bool {
-        !self.is_on() || self.track.lines.room() >= LINES / 2
+        !self.is_on() || self.track.lines.buffer.room() >= CHUNK_OF_LINES
     }
 
     /// A pipeline begins, of which so many bytes are recorded.
@@ -202,7 +208,7 @@ impl Recorder {
     /// The window has another size.
     pub fn resize(&mut self, window: (u16, u16)) {
         if self.is_on() {
-            self.track.resize(window);
+            self.track.lines.resize(window);
         }
     }
 
@@ -213,7 +219,7 @@ impl Recorder {
 
     /// Whether something is on its way.
     pub fn is_busy(&self) -> bool {
-        self.is_on() && !self.track.lines.is_empty()
+        self.is_on() && !self.track.lines.buffer.is_empty()
     }
 
     /// What to wait for: room, or with nothing to write, only the end of the reader.
@@ -232,7 +238,7 @@ impl Recorder {
         let result = self.write(shown);
         if result.is_err() {
             self.pipe = None;
-            self.track.lines.clear();
+            self.track.lines.buffer.clear();
         }
         result
     }
@@ -242,8 +248,8 @@ impl Recorder {
         if shown.contains(PollFlags::POLLERR) {
             return Err(Errno::EPIPE.into());
         }
-        while !self.track.lines.is_empty() {
-            match self.track.lines.drain(pipe) {
+        while !self.track.lines.buffer.is_empty() {
+            match self.track.lines.buffer.drain(pipe) {
                 Ok(_) => self.waiting = None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -260,57 +266,66 @@ impl Recorder {
 
 impl Track {
     fn show(&mut self, mut bytes: &[u8]) {
-        let Some(redactor) = &mut self.redactor else { return self.encode(bytes) };
-        while !bytes.is_empty() {
+        let Some(redactor) = &mut self.redactor else { return self.lines.output(bytes) };
+        loop {
             let progress = redactor.pass(bytes, self.clean.free());
-            self.clean.filled(progress.written);
             bytes = bytes.get(progress.taken..).unwrap_or_default();
-            if progress.taken == 0 && progress.written == 0 {
+            self.clean.filled(progress.written);
+            self.lines.output(self.clean.bytes());
+            self.clean.clear();
+            if bytes.is_empty() && progress.written == 0 || progress == Progress::default() {
+                return;
+            }
+        }
+    }
+
+    /// What was held back is decided.
+    fn flush(&mut self) {
+        while let Some(redactor) = &mut self.redactor {
+            let count = redactor.flush(self.clean.free()).written;
+            self.clean.filled(count);
+            self.lines.output(self.clean.bytes());
+            self.clean.clear();
+            if count == 0 {
                 break;
             }
         }
-        self.encode_clean();
+        self.lines.flush();
     }
 
-    fn encode_clean(&mut self) {
-        let clean = std::mem::take(&mut self.clean);
-        self.encode(clean.bytes());
-        self.clean = clean;
-        self.clean.clear();
+    fn mark(&mut self, label: &[u8]) -> (u64, Duration) {
+        self.flush();
+        self.lines.mark(label)
     }
+}
 
-    fn encode(&mut self, mut bytes: &[u8]) {
+impl Lines {
+    fn output(&mut self, mut bytes: &[u8]) {
         let at = self.start.elapsed();
         while !bytes.is_empty() {
-            let progress = self.encoder.output(at, bytes, self.lines.free());
-            self.lines.filled(progress.written);
+            let progress = self.encoder.output(at, bytes, self.buffer.free());
+            self.buffer.filled(progress.written);
             bytes = bytes.get(progress.taken..).unwrap_or_default();
-            if progress.taken == 0 {
-                break;
+            if progress == Progress::default() {
+                return;
             }
         }
     }
 
     fn flush(&mut self) {
-        if let Some(redactor) = &mut self.redactor {
-            let count = redactor.flush(self.clean.free());
-            self.clean.filled(count);
-        }
-        self.encode_clean();
-        let count = self.encoder.flush(self.start.elapsed(), self.lines.free());
-        self.lines.filled(count);
+        let count = self.encoder.flush(self.start.elapsed(), self.buffer.free());
+        self.buffer.filled(count);
     }
 
     fn mark(&mut self, label: &[u8]) -> (u64, Duration) {
-        self.flush();
         let (offset, time) = (self.encoder.offset(), self.start.elapsed());
-        let count = self.encoder.marker(time, label, self.lines.free());
-        self.lines.filled(count);
+        let count = self.encoder.marker(time, label, self.buffer.free());
+        self.buffer.filled(count);
         (offset, time)
     }
 
     fn resize(&mut self, (columns, rows): (u16, u16)) {
-        let count = self.encoder.resize(self.start.elapsed(), columns, rows, self.lines.free());
-        self.lines.filled(count);
+        let count = self.encoder.resize(self.start.elapsed(), columns, rows, self.buffer.free());
+        self.buffer.filled(count);
     }
 }

@@ -163,7 +163,7 @@ impl<'a> Screen<'a> {
         let takes = has_room && self.memory.shown.room() >= CHUNK;
         let of_source = |raw: &Buffer, has_turn: bool| {
             let mut flags = PollFlags::empty();
-            flags.set(PollFlags::POLLIN, takes && raw.is_empty());
+            flags.set(PollFlags::POLLIN, takes && raw.is_empty() && self.memory.clean.is_empty());
             flags.set(PollFlags::POLLOUT, has_turn && !self.memory.keys.is_empty());
             flags
         };
@@ -196,25 +196,30 @@ impl<'a> Screen<'a> {
         self.type_keys(&mut news);
         self.let_go(recorder);
         if ready.command.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
-            news.exceeded = self.take_command(recorder, allowance);
+            news.exceeded = self.read_command(allowance);
         }
         if ready.front.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
-            self.take_front(recorder);
+            self.read_front();
         }
-        self.show(&mut news);
+        // Twice as much as there is room for may be on its way.
+        for _ in 0..2 {
+            self.filter_command(recorder);
+            self.filter_front(recorder);
+            self.show(&mut news);
+        }
         news
     }
 
     /// Whether something of the pipeline is on its way.
     pub fn is_busy(&self) -> bool {
-        let unread = |source: &Option<File>| source.as_ref().is_some_and(|file| descriptor::is_readable(file.as_fd()).unwrap_or(false));
-        self.terminal.is_some() && (!self.memory.shown.is_empty() || !self.memory.command.raw.is_empty() || unread(&self.command))
+        let pending = !self.memory.command.raw.is_empty() || !self.memory.clean.is_empty() || !self.memory.shown.is_empty();
+        self.terminal.is_some() && (pending || is_readable(self.command.as_ref()))
     }
 
     /// Whether something of the front's is on its way.
     pub fn is_front_busy(&self) -> bool {
-        let unread = |source: &Option<File>| source.as_ref().is_some_and(|file| descriptor::is_readable(file.as_fd()).unwrap_or(false));
-        self.terminal.is_some() && (!self.memory.shown.is_empty() || !self.memory.front.raw.is_empty() || unread(&self.front))
+        let pending = !self.memory.front.raw.is_empty() || !self.memory.shown.is_empty();
+        self.terminal.is_some() && (pending || is_readable(self.front.as_ref()))
     }
 
     /// All of the pipeline was shown: the terminal is put in order.
@@ -224,9 +229,12 @@ impl<'a> Screen<'a> {
         }
         self.memory.keys.clear();
         self.memory.command.raw.clear();
-        if let Some(redactor) = &mut self.memory.redactor {
-            let count = redactor.flush(self.memory.shown.free());
+        while let Some(redactor) = &mut self.memory.redactor {
+            let count = redactor.flush(self.memory.shown.free()).written;
             self.note_shown(count, recorder);
+            if count == 0 {
+                break;
+            }
         }
         let count = self.memory.command.filter.finish(self.memory.shown.free());
         self.note_shown(count, recorder);
@@ -328,15 +336,14 @@ impl<'a> Screen<'a> {
         if self.holding.is_none_or(|since| since.elapsed() < PAUSE) || self.memory.shown.room() < CHUNK || !recorder.has_room() {
             return;
         }
-        self.holding = None;
         if let Some(redactor) = &mut self.memory.redactor {
-            let count = redactor.flush(self.memory.shown.free());
+            let count = redactor.pause(self.memory.shown.free()).written;
+            self.holding = redactor.is_holding().then(Instant::now).filter(|_| count > 0);
             self.note_shown(count, recorder);
         }
     }
 
-    /// Takes what the front shows.
-    fn take_front(&mut self, recorder: &mut Recorder) {
+    fn read_front(&mut self) {
         let Some(front) = &mut self.front else { return };
         match self.memory.front.raw.fill(front, RAW) {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
@@ -344,6 +351,9 @@ impl<'a> Screen<'a> {
             Ok(0) | Err(_) => self.front = None,
             Ok(_) => {}
         }
+    }
+
+    fn filter_front(&mut self, recorder: &mut Recorder) {
         while !self.memory.front.raw.is_empty() && self.has_room(recorder) {
             let memory = &mut *self.memory;
             let free = memory.shown.free();
@@ -358,11 +368,13 @@ impl<'a> Screen<'a> {
         self.memory.shown.room() >= CHUNK && recorder.has_room()
     }
 
-    /// Takes what the command shows; whether that is more than it may.
-    fn take_command(&mut self, recorder: &mut Recorder, allowance: &mut Option<u64>) -> bool {
+    /// Reads what the command shows; whether that is more than it may.
+    fn read_command(&mut self, allowance: &mut Option<u64>) -> bool {
         let Some(command) = &mut self.command else { return false };
         let limit = allowance.map_or(RAW, |left| RAW.min(usize::try_from(left).unwrap_or(usize::MAX)));
         if limit == 0 {
+            // What there is more is not looked at again.
+            self.command = None;
             return true;
         }
         match self.memory.command.raw.fill(command, limit) {
@@ -374,35 +386,36 @@ impl<'a> Screen<'a> {
             // EIO: nobody has it any more, not even the guard, so there is nothing to wait for.
             Err(_) => self.command = None,
         }
-        while !self.memory.command.raw.is_empty() && self.has_room(recorder) {
-            self.filter_command(recorder);
-        }
         false
     }
 
     fn filter_command(&mut self, recorder: &mut Recorder) {
-        let memory = &mut *self.memory;
-        let shown = memory.shown.free();
-        let shown = shown.get_mut(..CHUNK).unwrap_or_default();
-        let (taken, count) = match &mut memory.redactor {
-            None => {
-                let progress = memory.command.filter.pass(memory.command.raw.bytes(), shown);
-                (progress.taken, progress.written)
-            }
-            Some(redactor) => {
-                // Half, so that what was held back before has room as well.
-                let half = memory.clean.free();
-                let progress = memory.command.filter.pass(memory.command.raw.bytes(), half.get_mut(..CHUNK / 2).unwrap_or_default());
-                let clean = redactor.pass(half.get(..progress.written).unwrap_or_default(), shown);
-                if redactor.is_holding() {
-                    self.holding = Some(Instant::now());
+        while (!self.memory.command.raw.is_empty() || !self.memory.clean.is_empty()) && self.has_room(recorder) {
+            let memory = &mut *self.memory;
+            let free = memory.shown.free();
+            let free = free.get_mut(..CHUNK).unwrap_or_default();
+            let (raw, filter) = (&mut memory.command.raw, &mut memory.command.filter);
+            let count = match &mut memory.redactor {
+                None => {
+                    let progress = filter.pass(raw.bytes(), free);
+                    raw.taken(progress.taken);
+                    progress.written
                 }
-                (progress.taken, clean.written)
-            }
-        };
-        memory.command.raw.taken(taken);
-        recorder.command(shown.get(..count).unwrap_or_default());
-        memory.shown.filled(count);
+                Some(redactor) => {
+                    if memory.clean.is_empty() {
+                        let progress = filter.pass(raw.bytes(), memory.clean.free());
+                        raw.taken(progress.taken);
+                        memory.clean.filled(progress.written);
+                    }
+                    let progress = redactor.pass(memory.clean.bytes(), free);
+                    memory.clean.taken(progress.taken);
+                    self.holding = redactor.is_holding().then(Instant::now);
+                    progress.written
+                }
+            };
+            recorder.command(free.get(..count).unwrap_or_default());
+            memory.shown.filled(count);
+        }
     }
 
     /// So many bytes of the room are to be shown.
@@ -423,6 +436,11 @@ impl<'a> Screen<'a> {
             }
         }
     }
+}
+
+/// Whether there is something to read.
+fn is_readable(source: Option<&File>) -> bool {
+    source.is_some_and(|file| descriptor::is_readable(file.as_fd()).unwrap_or(false))
 }
 
 /// Looks for keys that are signals now. One that would wait behind keys that nobody reads takes their place, as it would in a terminal.

@@ -244,7 +244,7 @@ impl<'a> Worker<'a> {
         let chapter = self.recorder.chapter;
         let mut found = self.recorder.take_found();
         if let Some(screen) = &mut self.screen {
-            found.add(&screen.take_found());
+            found += screen.take_found();
         }
         Report {
             passed: self.streams.each_ref().map(|stream| stream.as_ref().map_or(0, |stream| stream.passed)),

@@ -96,6 +96,9 @@ pub struct Dropped([u64; NAMES.len()]);
 
 impl Dropped {
     /// From what [`Dropped::counts`] gave, perhaps in another process.
+    /// How many classes there are.
+    pub const COUNT: usize = NAMES.len();
+
     pub fn from_counts(counts: [u64; NAMES.len()]) -> Dropped {
         Dropped(counts)
     }

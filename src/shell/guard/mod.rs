@@ -84,6 +84,8 @@ enum Stop {
 pub enum OpenError {
     #[error("{0}; without records there is no session")]
     Unrecorded(#[from] Unrecorded),
+    #[error("no random numbers for fingerprints: {0}")]
+    Key(io::Error),
     #[error("the session's mounts: {0}")]
     Namespace(#[from] NamespaceError),
 }
@@ -158,7 +160,8 @@ impl Guard {
         let clock = Clock::start(Instant::now());
         let mut ledger = Ledger::open(policy.audit(), &person);
         // Its thread has to be in the host's mounts, as that of the records.
-        let recorded = Recorded::begin(policy.settings(), &ledger, relayer.as_ref(), term.as_deref(), Key::random());
+        let recorded =
+            Recorded::begin(policy.settings(), &ledger, relayer.as_ref(), term.as_deref(), Key::random().map_err(OpenError::Key)?);
         ledger.start(way, policy.policy().digest(), recorded.path().as_deref())?;
         let subject = person.subject(io::stdout().is_terminal());
         let confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), Rulesets::default());
