@@ -257,22 +257,22 @@ impl Filter {
             BEL if self.line.bells == BELLS => self.dropped.count(Class::Bell),
             BEL => {
                 self.line.bells += 1;
-                out.put(&[byte]);
+                out.push(byte);
             }
             b'\n' => {
                 self.line.bells = 0;
-                out.put(&[byte]);
+                out.push(byte);
             }
             b'\r' => {
                 self.line.at_start = true;
-                out.put(&[byte]);
+                out.push(byte);
             }
             b'\t' => {
                 self.line.at_start = false;
-                out.put(&[byte]);
+                out.push(byte);
             }
             // Backspace.
-            8 => out.put(&[byte]),
+            8 => out.push(byte),
             _ => return self.hazardous(char::from(byte), Hazard::Control, out),
         }
         (self.line.marks, self.line.script) = (None, Script::Other);

@@ -49,12 +49,23 @@ impl<'a> Output<'a> {
         }
     }
 
+    pub fn push(&mut self, byte: u8) {
+        match std::mem::take(&mut self.free).split_first_mut() {
+            Some((space, rest)) => {
+                *space = byte;
+                self.free = rest;
+                self.written += 1;
+            }
+            None => self.cut = true,
+        }
+    }
+
     /// A number in decimal.
     pub fn number(&mut self, number: u16) {
         if number > 9 {
             self.number(number / 10);
         }
-        self.put(&[b'0' + (number % 10) as u8]);
+        self.push(b'0' + (number % 10) as u8);
     }
 }
 

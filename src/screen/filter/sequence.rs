@@ -161,7 +161,9 @@ impl Sequence {
         let clamped = self.clamped || self.values().iter().any(|value| value.number > Some(highest));
         let fits = self.write(last, out, |text| {
             for (at, value) in self.values().iter().enumerate() {
-                text.put(if at > 0 { b";" } else { b"" });
+                if at > 0 {
+                    text.push(b';');
+                }
                 value.number.into_iter().for_each(|number| text.number(number.min(highest)));
             }
             true
@@ -174,7 +176,9 @@ impl Sequence {
         let mut kept = 0;
         let fits = self.write(last, out, |text| {
             for mode in self.values().iter().filter_map(|value| value.number).filter(|mode| is_listed(*mode)) {
-                text.put(if kept > 0 { b";" } else { b"" });
+                if kept > 0 {
+                    text.push(b';');
+                }
                 text.number(mode);
                 kept += 1;
             }
@@ -187,10 +191,14 @@ impl Sequence {
     pub fn write(&self, last: u8, out: &mut Output, values: impl FnOnce(&mut Output) -> bool) -> bool {
         out.attempt(|text| {
             text.put(b"\x1b[");
-            text.put(if self.marker == 0 { &[] } else { std::slice::from_ref(&self.marker) });
+            if self.marker != 0 {
+                text.push(self.marker);
+            }
             let wanted = values(text);
-            text.put(if self.intermediate == 0 { &[] } else { std::slice::from_ref(&self.intermediate) });
-            text.put(&[last]);
+            if self.intermediate != 0 {
+                text.push(self.intermediate);
+            }
+            text.push(last);
             wanted
         })
     }
