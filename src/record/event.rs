@@ -4,6 +4,7 @@ use syslog::Severity;
 
 use super::file::Need;
 use super::json::{self, Field};
+use super::order::Order;
 
 /// One event. The common fields (`v, event, session, seq, time, host, account, uid, from, tty`) are the recorder's.
 #[derive(Clone, Debug)]
@@ -42,11 +43,24 @@ pub enum Event<'a> {
         policy: &'a str,
     },
     SessionEnd {
-        /// `exit`, `hangup`, `terminated` (SIGTERM), `idle`, `max`, `strikes` or `error` (the shell could not go on).
+        /// `exit`, `hangup`, `terminated` (SIGTERM), `killed`, `idle`, `max`, `strikes` or `error` (the shell could not go on).
         reason: &'a str,
+        /// Of `killed`: by whose order.
+        order: Option<&'a Order>,
         commands: u64,
         denied: u64,
         duration_ms: u64,
+    },
+    /// Somebody watches a session. A session of its own, with a record at its start and one at its end.
+    SessionWatch {
+        /// The id of the session that is watched.
+        watched: &'a str,
+        /// Who watches, by name.
+        by: &'a str,
+        /// The login's uid.
+        auid: Option<u32>,
+        /// At the end: milliseconds.
+        duration_ms: Option<u64>,
     },
 }
 
@@ -130,6 +144,7 @@ impl Event<'_> {
             Event::PolicyChange { .. } => "policy.change",
             Event::PolicyDamage { .. } => "policy.damage",
             Event::SessionEnd { .. } => "session.end",
+            Event::SessionWatch { .. } => "session.watch",
         }
     }
 
@@ -146,7 +161,7 @@ impl Event<'_> {
     /// file is the only place that has it, it is on the disk itself.
     pub(super) fn need(&self, elsewhere: bool) -> Need {
         match self {
-            Event::SessionEnd { .. } | Event::SessionDeny { .. } => Need::Last,
+            Event::SessionEnd { .. } | Event::SessionDeny { .. } | Event::SessionWatch { duration_ms: Some(_), .. } => Need::Last,
             _ if elsewhere => Need::Later,
             Event::CommandStart(_) => Need::Durable,
             _ => Need::Now,
@@ -172,12 +187,17 @@ impl Event<'_> {
             Event::CommandEnd(command) => command.fields(true),
             Event::PolicyChange { before, policy } => vec![text("before", before), text("policy", policy)],
             Event::PolicyDamage { reason, policy } => vec![text("reason", reason), text("policy", policy)],
-            Event::SessionEnd { reason, commands, denied, duration_ms } => vec![
-                text("reason", reason),
-                Field::number("commands", *commands),
-                Field::number("denied", *denied),
-                Field::number("duration_ms", *duration_ms),
-            ],
+            Event::SessionEnd { reason, order, commands, denied, duration_ms } => {
+                let ordered = order.map(|order| [text("by", &order.by), text("why", &order.reason)]);
+                let counts = [("commands", commands), ("denied", denied), ("duration_ms", duration_ms)];
+                let counts = counts.map(|(name, count)| Field::number(name, *count));
+                [text("reason", reason)].into_iter().chain(ordered.into_iter().flatten()).chain(counts).collect()
+            }
+            Event::SessionWatch { watched, by, auid, duration_ms } => {
+                let mut fields = vec![text("watched", watched), text("by", by), id("auid", *auid)];
+                fields.extend(duration_ms.map(|time| Field::number("duration_ms", time)));
+                fields
+            }
         }
     }
 }

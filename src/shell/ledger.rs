@@ -10,7 +10,7 @@ use crate::exec::plan::StageFacts;
 use crate::exec::{Ended, Reached, StageEnd, StageOutcome};
 use crate::policy::confinement::{Base, Confinement, Exec};
 use crate::policy::settings::{Audit, OnFailure};
-use crate::record::{self, CommandRecord, Decision, Event, Recorder, StageRecord, StageStatus, Unrecorded};
+use crate::record::{self, CommandRecord, Decision, Event, Order, Recorder, StageRecord, StageStatus, Unrecorded};
 
 /// The records of one session.
 pub struct Ledger {
@@ -19,12 +19,14 @@ pub struct Ledger {
     commands: u64,
     denied: u64,
     notices: Vec<String>,
+    /// By whose order the session ends, once that was asked and there was one.
+    order: Option<Order>,
 }
 
 impl Ledger {
     pub fn open(audit: &Audit, person: &Person) -> Ledger {
         let recorder = Recorder::open(audit, session(person));
-        Ledger { recorder, on_failure: audit.on_failure, commands: 0, denied: 0, notices: Vec::new() }
+        Ledger { recorder, on_failure: audit.on_failure, commands: 0, denied: 0, notices: Vec::new(), order: None }
     }
 
     pub fn session(&self) -> &record::Session {
@@ -75,9 +77,15 @@ impl Ledger {
     }
 
     /// Writes the last record of a session that lasted this long.
-    pub fn end(&mut self, reason: &str, duration: Duration) {
+    pub fn end(&mut self, reason: &str, order: Option<&Order>, duration: Duration) {
         let (commands, denied) = (self.commands, self.denied);
-        self.note(&Event::SessionEnd { reason, commands, denied, duration_ms: milliseconds(duration) });
+        self.note(&Event::SessionEnd { reason, order, commands, denied, duration_ms: milliseconds(duration) });
+    }
+
+    /// By whose order the session ends, if an operator has ended it.
+    pub fn order(&mut self) -> Option<&Order> {
+        self.order = self.order.take().or_else(|| self.recorder.order());
+        self.order.as_ref()
     }
 
     /// Follows a change of the policy.
@@ -184,6 +192,7 @@ pub fn reason(ended: Ended) -> &'static str {
         Ended::Until => "max",
         Ended::Hangup => "hangup",
         Ended::Terminated => "terminated",
+        Ended::Killed => "killed",
         Ended::Interrupted => "interrupted",
     }
 }
@@ -231,13 +240,14 @@ mod tests {
             Ending::Exit(0),
             Ending::Hangup,
             Ending::Terminated,
+            Ending::Killed,
             Ending::Idle(Duration::ZERO),
             Ending::Max(Duration::ZERO),
             Ending::Strikes(1),
             Ending::Failed,
         ];
         let limits = [Reached::Cpu(1), Reached::Memory(1), Reached::Processes(1), Reached::FileSize(1)].map(Ended::Limit);
-        let lines = [Ended::Timeout(Duration::ZERO), Ended::Output(1), Ended::Until, Ended::Hangup, Ended::Terminated, Ended::Interrupted];
+        let lines = [Ended::Timeout(Duration::ZERO), Ended::Output(1), Ended::Until, Ended::Hangup, Ended::Terminated, Ended::Killed, Ended::Interrupted];
         let (lines_page, session_page) = page.split_once(".It Cm session.end").unwrap();
         let named = |page: &str, reason: &str| page.lines().any(|line| line.split(' ').take(2).eq([".Cm", reason]));
         sessions.map(Ending::reason).into_iter().for_each(|reason| assert!(named(session_page, reason), "session.end: {reason}"));

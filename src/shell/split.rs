@@ -127,7 +127,15 @@ impl Served {
             (call, None) => (call, None),
         };
         let Some(reply) = opening::answer(&mut self.opening, &mut self.guard, call) else { return Next::Over(Ending::Failed) };
+        let ending = match reply {
+            Reply::Ended { ending, .. } => Some(ending),
+            _ => ending,
+        };
         if let Reply::Outcome(Outcome { ending: Some(ending), .. }) = reply {
+            if ending == Ending::Killed {
+                // At once: who is not to go on says no goodbye.
+                return Next::Over(ending);
+            }
             self.due = Some(Due { ending, until: Instant::now().checked_add(FRONT_GRACE) });
         }
         match (self.channel.reply(&reply), ending) {
@@ -146,7 +154,7 @@ impl Served {
     fn ending(&self, claimed: Ending) -> Ending {
         self.known_ending().unwrap_or(match claimed {
             Ending::Max(_) | Ending::Strikes(_) => Ending::Failed,
-            Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Idle(_) | Ending::Failed => claimed,
+            Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Killed | Ending::Idle(_) | Ending::Failed => claimed,
         })
     }
 
@@ -165,7 +173,7 @@ impl Served {
         if let (Some(lost), Some(opening)) = (&lost, &self.opening) {
             opening.refused(lost);
         }
-        let messages = self.guard.as_mut().map(|guard| guard.end(ending)).unwrap_or_default();
+        let (ending, messages) = self.guard.as_mut().map_or((ending, Vec::new()), |guard| guard.end(ending));
         // Behind the last record: a terminal is the person's, and may hold up whoever touches it.
         terminal::put_back();
         lost.into_iter().chain(ending.message()).chain(messages).for_each(|message| tell(&message));

@@ -33,7 +33,7 @@ impl Bounds {
             Ended::Limit(Reached::Memory(bytes)) => self.limits.memory == Some(bytes),
             Ended::Limit(Reached::Processes(count)) => self.limits.processes == Some(count),
             Ended::Limit(Reached::FileSize(bytes)) => self.limits.file_size == Some(bytes),
-            Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Interrupted => false,
+            Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Killed | Ended::Interrupted => false,
         }
     }
 }

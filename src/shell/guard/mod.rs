@@ -257,8 +257,12 @@ impl Guard {
         self.ledger.write(&Event::CommandStart(&record))?;
         self.ran = true;
         let clock = self.clock();
-        let done = exec::run(plan, clock.until());
-        let unseen = self.in_context(directory, |context| witnesses.after(&mut record.stages, context));
+        let done = exec::run(plan, clock.until(), &mut || self.ledger.order().is_some());
+        // Who ends a session waits for no witness.
+        let unseen = match done.ended {
+            Some(Ended::Killed) => Vec::new(),
+            _ => self.in_context(directory, |context| witnesses.after(&mut record.stages, context)),
+        };
         let mut messages = self.finish(record, &done);
         messages.extend(unseen);
         messages.extend(self.told_lacks(&facts));
@@ -266,6 +270,7 @@ impl Guard {
         let ending = match done.ended {
             Some(Ended::Hangup) => Some(Ending::Hangup),
             Some(Ended::Terminated) => Some(Ending::Terminated),
+            Some(Ended::Killed) => Some(Ending::Killed),
             Some(Ended::Until) => clock.over(Instant::now()),
             Some(Ended::Timeout(_) | Ended::Output(_) | Ended::Limit(_) | Ended::Interrupted) | None => None,
         };
@@ -419,11 +424,20 @@ impl Guard {
         self.ledger.notices()
     }
 
-    /// Puts the end of the session on record. Returns what the person is told.
-    pub fn end(&mut self, ending: Ending) -> Vec<String> {
+    /// Puts the end of the session on record. Returns why it is over, as far as the guard knows better, and what the person is told.
+    pub fn end(&mut self, ending: Ending) -> (Ending, Vec<String>) {
         self.forgo();
-        self.ledger.end(ending.reason(), self.clock.age(Instant::now()));
-        self.ledger.notices()
+        let told_to = matches!(ending, Ending::Terminated | Ending::Killed);
+        let order = told_to.then(|| self.ledger.order().cloned()).flatten();
+        let ending = match &order {
+            Some(_) => Ending::Killed,
+            None if ending == Ending::Killed => Ending::Terminated,
+            None => ending,
+        };
+        self.ledger.end(ending.reason(), order.as_ref(), self.clock.age(Instant::now()));
+        let mut messages: Vec<String> = order.iter().map(message::killed).collect();
+        messages.extend(self.ledger.notices());
+        (ending, messages)
     }
 }
 
