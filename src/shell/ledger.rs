@@ -247,7 +247,15 @@ mod tests {
             Ending::Failed,
         ];
         let limits = [Reached::Cpu(1), Reached::Memory(1), Reached::Processes(1), Reached::FileSize(1)].map(Ended::Limit);
-        let lines = [Ended::Timeout(Duration::ZERO), Ended::Output(1), Ended::Until, Ended::Hangup, Ended::Terminated, Ended::Killed, Ended::Interrupted];
+        let lines = [
+            Ended::Timeout(Duration::ZERO),
+            Ended::Output(1),
+            Ended::Until,
+            Ended::Hangup,
+            Ended::Terminated,
+            Ended::Killed,
+            Ended::Interrupted,
+        ];
         let (lines_page, session_page) = page.split_once(".It Cm session.end").unwrap();
         let named = |page: &str, reason: &str| page.lines().any(|line| line.split(' ').take(2).eq([".Cm", reason]));
         sessions.map(Ending::reason).into_iter().for_each(|reason| assert!(named(session_page, reason), "session.end: {reason}"));

@@ -93,7 +93,8 @@ mod tests {
     use super::*;
 
     /// A process that holds a file, in another language: what the kernel knows of it is no business of ours.
-    const HOLD: &str = "import fcntl, sys, time\nf = open(sys.argv[1], 'a')\nfcntl.lockf(f, fcntl.LOCK_EX)\nprint('held', flush=True)\ntime.sleep(60)";
+    const HOLD: &str =
+        "import fcntl, sys, time\nf = open(sys.argv[1], 'a')\nfcntl.lockf(f, fcntl.LOCK_EX)\nprint('held', flush=True)\ntime.sleep(60)";
 
     #[test]
     fn the_holder_is_known_until_it_dies() {

@@ -16,7 +16,10 @@ const LATEST: f64 = 1e9;
 pub enum CastEvent {
     Output(String),
     /// A command begins: its number, if the label has one, and the rest of the label.
-    Command { number: Option<u64>, line: String },
+    Command {
+        number: Option<u64>,
+        line: String,
+    },
     /// Columns and rows.
     Resize(u16, u16),
     /// What only postern writes, or nobody knows.
@@ -66,7 +69,7 @@ impl<R: BufRead> Cast<R> {
     /// Reads the header.
     pub fn open(reader: R) -> Result<Cast<R>, CastError> {
         let mut lines = Lines::new(reader, limits::READ_EVENT_BYTES, 0);
-        let header: Option<Header> = match lines.next()? {
+        let header: Option<Header> = match lines.read_next()? {
             Some(Line::Whole(line)) => serde_json::from_slice(line).ok(),
             _ => None,
         };
@@ -83,10 +86,10 @@ impl<R: BufRead> Cast<R> {
     }
 
     /// The next event. `None` where there is no further one, perhaps yet.
-    pub fn next(&mut self) -> Result<Option<Moment>, CastError> {
+    pub fn read_next(&mut self) -> Result<Option<Moment>, CastError> {
         loop {
             let offset = self.offset();
-            let event = match self.lines.next()? {
+            let event = match self.lines.read_next()? {
                 None => return Ok(None),
                 Some(Line::Whole([])) => continue,
                 Some(Line::Whole(line)) => event(line),
@@ -144,7 +147,7 @@ mod tests {
         let mut cast = Cast::open(text.as_bytes()).unwrap();
         let mut events = Vec::new();
         loop {
-            match cast.next() {
+            match cast.read_next() {
                 Ok(Some(moment)) => events.push((moment.at, moment.event)),
                 Ok(None) => return (events, None),
                 Err(error) => return (events, Some(error.to_string())),
@@ -154,10 +157,12 @@ mod tests {
 
     #[test]
     fn events_are_read_in_order_and_times_never_go_back() {
-        let text = [HEADER, r#"[0.5,"m","3 ls -l"]"#, r#"[0.25,"o","a\r\n"]"#, r#"[1.0004,"r","100x30"]"#, r#"[2,"c",{"n":3}]"#, r#"[3,"o","#];
+        let text =
+            [HEADER, r#"[0.5,"m","3 ls -l"]"#, r#"[0.25,"o","a\r\n"]"#, r#"[1.0004,"r","100x30"]"#, r#"[2,"c",{"n":3}]"#, r#"[3,"o","#];
         let (events, error) = read(&text.join("\n"));
         let command = CastEvent::Command { number: Some(3), line: "ls -l".to_owned() };
-        let expected = [(500, command), (500, CastEvent::Output("a\r\n".to_owned())), (1000, CastEvent::Resize(100, 30)), (2000, CastEvent::Other)];
+        let expected =
+            [(500, command), (500, CastEvent::Output("a\r\n".to_owned())), (1000, CastEvent::Resize(100, 30)), (2000, CastEvent::Other)];
         assert_eq!((events.as_slice(), error), (&expected[..], None));
     }
 

@@ -28,7 +28,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The next line; `None` where there is none, perhaps yet.
-    pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub fn read_next(&mut self) -> io::Result<Option<Line<'_>>> {
         if std::mem::take(&mut self.done) {
             self.line.clear();
             self.too_long = false;
@@ -80,7 +80,7 @@ mod tests {
         for room in [1, 2, 7, 100] {
             let mut lines = Lines::new(BufReader::with_capacity(room, &text[..]), 5, 0);
             let mut found = Vec::new();
-            while let Some(line) = lines.next().unwrap() {
+            while let Some(line) = lines.read_next().unwrap() {
                 let line = match line {
                     Line::Whole(line) => String::from_utf8(line.to_vec()).unwrap(),
                     Line::TooLong => "!".to_owned(),

@@ -24,8 +24,8 @@ impl<R: BufRead> Records<R> {
     }
 
     /// The next record of a format that is known.
-    pub fn next(&mut self) -> io::Result<Option<Map<String, Value>>> {
-        while let Some(line) = self.lines.next()? {
+    pub fn read_next(&mut self) -> io::Result<Option<Map<String, Value>>> {
+        while let Some(line) = self.lines.read_next()? {
             self.number += 1;
             let text = match line {
                 Line::Whole(line) => std::str::from_utf8(line).ok(),

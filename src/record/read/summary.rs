@@ -39,7 +39,7 @@ impl Summary {
     pub fn read(reader: impl BufRead) -> io::Result<Summary> {
         let mut records = Records::new(reader);
         let mut summary = Summary::default();
-        while let Some(record) = records.next()? {
+        while let Some(record) = records.read_next()? {
             summary.add(&record);
         }
         summary.bad = records.bad();
@@ -88,7 +88,9 @@ mod tests {
     #[test]
     fn lines_that_are_no_records_are_counted_and_passed_over() {
         let record = |event: &str, more: &str| {
-            format!(r#"{{"v":1,"event":"{event}","session":"s","seq":1,"time":"T","host":"h","account":"a","uid":7,"from":null,"tty":null{more}}}"#)
+            format!(
+                r#"{{"v":1,"event":"{event}","session":"s","seq":1,"time":"T","host":"h","account":"a","uid":7,"from":null,"tty":null{more}}}"#
+            )
         };
         let lines = [
             record("session.start", r#","way":"login""#),
@@ -102,7 +104,10 @@ mod tests {
         ];
         let summary = Summary::read(lines.join("\n").as_bytes()).unwrap();
         assert_eq!((summary.commands, summary.denied, summary.bad), (2, 1, Some((4, 2))));
-        assert_eq!((summary.end.as_deref(), summary.by.as_deref(), summary.why.as_deref()), (Some("killed"), Some("alice"), Some("\x1b[2J")));
+        assert_eq!(
+            (summary.end.as_deref(), summary.by.as_deref(), summary.why.as_deref()),
+            (Some("killed"), Some("alice"), Some("\x1b[2J"))
+        );
         assert_eq!((summary.account.as_str(), summary.uid, summary.way.as_deref()), ("a", Some(7), Some("login")));
         assert_eq!(Summary::read(&b""[..]).unwrap(), Summary::default());
     }
