@@ -1,0 +1,209 @@
+//! Control sequences (`CSI … final`): what is collected of one, whether it is on the list, and its canonical text.
+
+use super::output::Output;
+use super::{Class, STEP};
+
+/// Values of a sequence; one with more is dropped.
+const VALUES: usize = 16;
+/// No number is passed on that is higher: terminals multiply them.
+const HIGHEST: u16 = 9999;
+/// Bytes of a sequence before it is taken for one that never ends.
+const LENGTH: u16 = 4096;
+
+/// Private modes that a program may set: application keys, autowrap, blinking cursor, visible cursor, alternate screen.
+const PRIVATE_MODES: [u16; 5] = [1, 7, 12, 25, 1049];
+/// Bracketed paste: the shell's own.
+pub(super) const PASTE: u16 = 2004;
+/// Modes that a program may set: insert.
+const MODES: [u16; 1] = [4];
+
+/// One number; `None` where it is left to its default.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Value {
+    pub number: Option<u16>,
+    /// A colon and not a semicolon is before it.
+    pub joined: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sequence {
+    /// `<`, `=`, `>` or `?`; otherwise 0.
+    marker: u8,
+    values: [Value; VALUES],
+    count: usize,
+    /// Before the final byte; otherwise 0.
+    intermediate: u8,
+    length: u16,
+    malformed: bool,
+    clamped: bool,
+}
+
+/// How large the screen is, and what else the list depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub columns: u16,
+    pub rows: u16,
+    /// Bracketed paste may be switched.
+    pub paste: bool,
+    /// A printable character was just before.
+    pub repeatable: bool,
+}
+
+/// What passes of a sequence.
+pub(super) struct Passed {
+    text: [u8; STEP],
+    length: usize,
+    /// Some of its values did not.
+    pub left_out: bool,
+    /// A number was made smaller.
+    pub clamped: bool,
+}
+
+impl Passed {
+    pub fn text(&self) -> &[u8] {
+        self.text.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl Sequence {
+    /// Takes a byte before the final one; `false` when there were too many.
+    pub fn take(&mut self, byte: u8) -> bool {
+        match byte {
+            b'0'..=b'9' if self.intermediate == 0 => self.digit(u16::from(byte - b'0')),
+            b';' | b':' if self.intermediate == 0 => self.separator(byte == b':'),
+            b'<'..=b'?' if self.length == 0 => self.marker = byte,
+            b' '..=b'/' if self.intermediate == 0 => self.intermediate = byte,
+            _ => self.malformed = true,
+        }
+        self.length = self.length.saturating_add(1);
+        self.length < LENGTH
+    }
+
+    fn digit(&mut self, digit: u16) {
+        self.count = self.count.max(1);
+        if let Some(value) = self.values.get_mut(self.count - 1) {
+            let number = value.number.unwrap_or(0).saturating_mul(10).saturating_add(digit);
+            self.clamped |= number > HIGHEST;
+            value.number = Some(number.min(HIGHEST));
+        }
+    }
+
+    fn separator(&mut self, joined: bool) {
+        self.count = self.count.max(1) + 1;
+        match self.values.get_mut(self.count - 1) {
+            Some(value) => value.joined = joined,
+            None => (self.malformed, self.count) = (true, VALUES + 1),
+        }
+    }
+
+    pub fn values(&self) -> &[Value] {
+        self.values.get(..self.count).unwrap_or_default()
+    }
+
+    /// The number at a place, where there is one that is not 0.
+    pub fn number(&self, at: usize) -> Option<u16> {
+        self.values().get(at).and_then(|value| value.number).filter(|number| *number > 0)
+    }
+
+    pub fn is_private(&self) -> bool {
+        self.marker == b'?'
+    }
+
+    pub fn has(&self, wanted: u16) -> bool {
+        self.values().iter().any(|value| value.number == Some(wanted))
+    }
+
+    /// What of it passes as it is, numbers aside. SGR is not its business.
+    pub fn passed(&self, last: u8, bounds: Bounds) -> Option<Passed> {
+        let joined = self.values().iter().any(|value| value.joined);
+        if self.malformed || joined {
+            return None;
+        }
+        match (self.marker, self.intermediate, last) {
+            (0, 0, b'A'..=b'G' | b'a' | b'd' | b'e' | b'`') => self.numbers(last, 1, HIGHEST),
+            (0, 0, b'H' | b'f' | b'r') => self.numbers(last, 2, HIGHEST),
+            (0, 0, b'@' | b'I' | b'P' | b'X' | b'Z') => self.numbers(last, 1, bounds.columns),
+            (0, 0, b'b') if bounds.repeatable => self.numbers(last, 1, bounds.columns),
+            (0, 0, b'L' | b'M' | b'S' | b'T') => self.numbers(last, 1, bounds.rows),
+            (0, 0, b'J' | b'K') if self.is_one_of(&[0, 1, 2]) => self.numbers(last, 1, HIGHEST),
+            (0, 0, b'g') if self.is_one_of(&[0, 3]) => self.numbers(last, 1, HIGHEST),
+            (0, b' ', b'q') if self.is_one_of(&[0, 1, 2, 3, 4, 5, 6]) => self.numbers(last, 1, HIGHEST),
+            (0, 0, b's' | b'u') | (0, b'!', b'p') => self.numbers(last, 0, HIGHEST),
+            (0, 0, b'h' | b'l') => self.modes(last, |mode| MODES.contains(&mode)),
+            (b'?', 0, b'h' | b'l') => self.modes(last, |mode| PRIVATE_MODES.contains(&mode) || bounds.paste && mode == PASTE),
+            _ => None,
+        }
+    }
+
+    pub fn is_rendition(&self, last: u8) -> bool {
+        (self.marker, self.intermediate, last) == (0, 0, b'm') && !self.malformed
+    }
+
+    fn is_one_of(&self, numbers: &[u16]) -> bool {
+        self.values().iter().all(|value| numbers.contains(&value.number.unwrap_or(0)))
+    }
+
+    /// All of its numbers, each at most `highest`, where they are no more than `most`.
+    fn numbers(&self, last: u8, most: usize, highest: u16) -> Option<Passed> {
+        if self.count > most {
+            return None;
+        }
+        let clamped = self.clamped || self.values().iter().any(|value| value.number > Some(highest));
+        let passed = self.written(last, |text| {
+            for (at, value) in self.values().iter().enumerate() {
+                text.put(if at > 0 { b";" } else { b"" });
+                value.number.into_iter().for_each(|number| text.number(number.min(highest)));
+            }
+        })?;
+        Some(Passed { clamped, ..passed })
+    }
+
+    /// Those of its modes that are on the list, where there are any.
+    fn modes(&self, last: u8, is_listed: impl Fn(u16) -> bool) -> Option<Passed> {
+        let mut kept = 0;
+        let passed = self.written(last, |text| {
+            for mode in self.values().iter().filter_map(|value| value.number).filter(|mode| is_listed(*mode)) {
+                text.put(if kept > 0 { b";" } else { b"" });
+                text.number(mode);
+                kept += 1;
+            }
+        })?;
+        (kept > 0).then_some(Passed { left_out: kept < self.count, ..passed })
+    }
+
+    /// The sequence with other values; nothing where they do not fit.
+    pub fn written(&self, last: u8, values: impl FnOnce(&mut Output)) -> Option<Passed> {
+        let mut text = [0; STEP];
+        let mut output = Output::new(&mut text);
+        output.put(b"\x1b[");
+        output.put(if self.marker == 0 { &[] } else { std::slice::from_ref(&self.marker) });
+        values(&mut output);
+        output.put(if self.intermediate == 0 { &[] } else { std::slice::from_ref(&self.intermediate) });
+        output.put(&[last]);
+        let (length, cut) = (output.written(), output.is_cut());
+        (!cut).then_some(Passed { text, length, left_out: false, clamped: false })
+    }
+
+    /// What a sequence that does not pass was for.
+    pub fn class(&self, last: u8) -> Class {
+        let first = self.values().first().and_then(|value| value.number).unwrap_or(0);
+        match (self.marker, self.intermediate, last) {
+            (_, _, b'c' | b'n' | b'x') | (_, b'$', b'p' | b'u' | b'w') | (b'>', 0, b'q') | (_, b'*', b'y') => Class::Query,
+            (b'?', 0, b'S' | b'f' | b'g' | b'm' | b'u') | (_, b'"', b'v') | (_, b'&', b'u') | (_, b'\'', b'|') => Class::Query,
+            (_, b'#', b'R' | b'S' | b'|' | b'y') => Class::Query,
+            (0, 0, b't') if matches!(first, 11 | 13..=16 | 18..=21) => Class::Query,
+            (0, 0, b't') if matches!(first, 22 | 23) => Class::Title,
+            (b'>', 0, b't' | b'T') => Class::Title,
+            (_, 0, b't') | (_, b'$' | b'*', b'|') => Class::Window,
+            (_, 0, b'i') => Class::Print,
+            (b'?', 0, b'h' | b'l' | b's' | b'r') if self.has(46) => Class::Print,
+            (b'?', 0, b'h' | b'l' | b's' | b'r') if self.has(PASTE) || self.has(5522) => Class::Paste,
+            (0, 0, b'~') if matches!(first, 200 | 201) => Class::Paste,
+            (_, 0, b'h' | b'l') | (b'?', 0, b'r' | b's') | (0, 0, b's' | b'T') | (_, b'\'', _) => Class::Mode,
+            (b'<'..=b'>', 0, b'm' | b'u' | b'f' | b'g') => Class::Keys,
+            (_, 0, b'J') => Class::Reset,
+            _ if self.malformed => Class::Malformed,
+            _ => Class::Sequence,
+        }
+    }
+}
