@@ -110,6 +110,7 @@ fn every_key_of_a_policy_is_in_its_page() {
         (format!("postern: 1\nallow: [id]\nconfinements: {{ c: {{ {unknown} }} }}\n"), "unhide"),
         (format!("postern: 1\nallow: [id]\nconfinements: {{ c: {{ limits: {{ {unknown} }} }} }}\n"), "file_size"),
         (format!("postern: 1\nallow: [id]\naudit: {{ {unknown} }}\n"), "facility"),
+        (format!("postern: 1\nallow: [id]\nrecord: {{ {unknown} }}\n"), "required"),
         (format!("postern: 1\nallow: [id]\nsession: {{ {unknown} }}\n"), "strikes"),
         (format!("postern: 1\nallow: [id]\nconfinement: {{ {unknown} }}\n"), "require"),
     ] {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use postern::policy::compile::{Compiled, Source, compile};
 use postern::policy::confinement::{Base, Exec};
 use postern::policy::rule::{CommandRules, Limit, Rule};
+use postern::policy::settings::{Record, Redact};
 use postern::words::Severity;
 
 /// A tree of files, the first of them the main one.
@@ -49,7 +50,9 @@ fn a_policy_becomes_rules_by_command_word() {
         "path: [/opt/bin]\n",
         "env: { PGHOST: /run/postgresql, EMPTY: '' }\n",
         "audit: { syslog: none, facility: local3, dir: /srv/log, on_failure: continue }\n",
-        "session: { idle: none, max: 1h30m, strikes: 3, banner: none }\n",
+        "record: { max: 64KiB, required: true }\n",
+        "redact: screen\n",
+        "session: { idle: none, max: 1h30m, strikes: 3, output: 1GiB, banner: none }\n",
         "allow:\n",
         "  - uptime\n",
         "  - run: [cat <file>, cat -n <file>]\n",
@@ -70,19 +73,47 @@ fn a_policy_becomes_rules_by_command_word() {
     assert_eq!(scope.env.get("PGHOST").map(String::as_str), Some("/run/postgresql"));
     assert_eq!((policy.settings.audit.syslog.as_deref(), policy.settings.audit.facility.as_str()), (None, "local3"));
     assert_eq!((policy.settings.session.idle, policy.settings.session.max, policy.settings.session.strikes), (None, Some(5_400_000), 3));
+    assert_eq!((policy.settings.session.output, policy.settings.redact), (Some(1 << 30), Redact::Screen));
+    assert_eq!(policy.settings.record, Some(Record { max: 64 << 10, required: true }));
     assert_eq!((policy.settings.session.banner.as_deref(), &policy.settings.search[..]), (None, &["/opt/bin".to_owned()][..]));
 
     let uptime = first_allowed(&policy, "uptime");
-    assert_eq!((uptime.line, uptime.timeout), (11, Some(Limit { value: 60_000, on_terminal: false })));
+    assert_eq!((uptime.line, uptime.timeout), (13, Some(Limit { value: 60_000, on_terminal: false })));
     let CommandRules { allow, deny } = &policy.rules["cat"];
     assert_eq!(
         allow.iter().map(|rule| (rule.line, rule.form.text.as_str())).collect::<Vec<_>>(),
-        [(12, "cat <file>"), (12, "cat -n <file>")]
+        [(14, "cat <file>"), (14, "cat -n <file>")]
     );
     assert_eq!(allow[0].timeout, Some(Limit { value: 300_000, on_terminal: true }), "a rule's own limit holds on a terminal too");
     assert_eq!((allow[1].run_as.as_deref(), allow[1].path.as_deref()), (Some("reader"), Some("/opt/bin/cat")));
     assert_eq!((allow[1].account_home, allow[1].note.as_deref(), allow[1].confine.name.as_str()), (true, Some("two forms"), "service"));
     assert_eq!((deny.len(), deny[0].timeout, deny[0].confine.base), (1, None, Base::Inspect), "a refusal has no terms");
+}
+
+#[test]
+fn sessions_are_recorded_unless_the_policy_says_otherwise() {
+    let settings = |text: &str| compiled(&format!("postern: 1\nallow: [ls]\n{text}\n")).settings;
+    let default = settings("audit: { syslog: none }");
+    assert_eq!(default.record, Some(Record { max: 1 << 20, required: false }));
+    assert_eq!((default.redact, default.session.output), (Redact::Files, None));
+    assert_eq!(settings("record: none").record, None);
+    assert_eq!(settings("record: { required: true }").record, Some(Record { max: 1 << 20, required: true }));
+    assert_eq!(settings("redact: none").redact, Redact::None);
+    assert_eq!(settings("session: { output: none }").session.output, None);
+    for (text, error) in [
+        ("record: all", "3:9: error: `record` must be a map, or `none`"),
+        ("record: false", "3:9: error: `record` must be a map, or `none`"),
+        ("record: {}", "3:9: error: `record` is empty"),
+        ("record: { maximum: 1MiB }", "3:11: error: unknown key `maximum` in `record`"),
+        ("record: { max: 0 }", "3:16: error: `max`: a size of nothing"),
+        ("record: { required: 'yes' }", "3:21: error: `required` must be true or false, not text"),
+        ("redact: files-and-screen", "3:9: error: `redact` cannot be `files-and-screen`"),
+        ("session: { output: lots }", "3:20: error: `output`: not a size"),
+    ] {
+        assert_eq!(errors(&format!("postern: 1\nallow: [ls]\n{text}\n")), [format!("policy.yaml:{error}")]);
+    }
+    let part = tree(&[("policy.yaml", "postern: 1\nallow: [ls]\n"), ("policy.d/10-x.yaml", "postern: 1\nrecord: none\nallow: [id]\n")]);
+    assert_eq!(errors_of(&part), ["policy.d/10-x.yaml:2:1: error: `record` concerns the whole host"]);
 }
 
 #[test]

@@ -15,6 +15,9 @@ use postern::record::{Event, Recorder, Unrecorded, join};
 mod support;
 use support::*;
 
+#[path = "records/recording.rs"]
+mod recording;
+
 const START: Event<'static> = Event::SessionStart {
     way: "login",
     version: "0.1.0",
@@ -23,6 +26,7 @@ const START: Event<'static> = Event::SessionStart {
     ses: Some(7),
     policy: "abc123",
     protections: &["one_exec"],
+    recording: Some("/var/log/postern/id.cast"),
 };
 const CHANGE: Event<'static> = Event::PolicyChange { before: "a", policy: "b" };
 

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Host-wide settings, from `policy.yaml` only. Durations are in milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Host-wide settings, from `policy.yaml` only. Durations are in milliseconds, sizes in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     pub audit: Audit,
+    /// How sessions are recorded; `None` for `record: none`.
+    pub record: Option<Record>,
+    pub redact: Redact,
     pub session: Session,
     pub strength: Strength,
     /// Whether the commands of a rule are in no Landlock domain: they may signal what they like (`open`), or look at other processes. Then the
@@ -29,6 +32,28 @@ pub struct Audit {
     pub dir: String,
     /// What happens when no place takes a record.
     pub on_failure: OnFailure,
+}
+
+/// What is in recordings, and what becomes of a session that cannot be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Bytes of a command's output, where it goes to no terminal, that are recorded; of what goes to one, all are.
+    pub max: u64,
+    /// Whether no command runs, or goes on, without a recording.
+    pub required: bool,
+}
+
+/// Where secrets in what commands print are replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Redact {
+    /// In recordings and records.
+    #[default]
+    Files,
+    /// There, and on the person's screen.
+    Screen,
+    /// Nowhere.
+    None,
 }
 
 /// `confinement:` — what happens to a command when the kernel lacks a part of what is to hold it.
@@ -84,7 +109,7 @@ pub enum OnFailure {
     Continue,
 }
 
-/// Bounds of an interactive session.
+/// Bounds of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Milliseconds at the prompt without a key; `None` for never.
@@ -93,8 +118,32 @@ pub struct Session {
     pub max: Option<u64>,
     /// Refusals that end the session; 0 for never.
     pub strikes: u32,
+    /// Bytes that the commands of a session may print, all together; `None` for any number.
+    pub output: Option<u64>,
     /// Shown at the start of an interactive session.
     pub banner: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            audit: Audit::default(),
+            record: Some(Record::default()),
+            redact: Redact::default(),
+            session: Session::default(),
+            strength: Strength::default(),
+            unscoped_rules: false,
+            writes: Vec::new(),
+            unhides: Vec::new(),
+            search: Vec::new(),
+        }
+    }
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Record { max: 1 << 20, required: false }
+    }
 }
 
 impl Default for Audit {
@@ -114,6 +163,7 @@ impl Default for Session {
             idle: Some(30 * 60 * 1000),
             max: Some(8 * 60 * 60 * 1000),
             strikes: 0,
+            output: None,
             banner: Some("This session is recorded.".to_owned()),
         }
     }

@@ -4,7 +4,6 @@ use syslog::Severity;
 
 use super::file::Need;
 use super::json::{self, Field};
-use super::order::Order;
 
 /// One event. The common fields (`v, event, session, seq, time, host, account, uid, from, tty`) are the recorder's.
 #[derive(Clone, Debug)]
@@ -23,6 +22,8 @@ pub enum Event<'a> {
         policy: &'a str,
         /// What is in force for every command of the session.
         protections: &'a [&'a str],
+        /// Path of the recording; `None` where there is none.
+        recording: Option<&'a str>,
     },
     /// Nobody was let in: there is no usable policy, the shell was started in a wrong way, or cannot do its job. The only record of its
     /// session.
@@ -43,10 +44,10 @@ pub enum Event<'a> {
         policy: &'a str,
     },
     SessionEnd {
-        /// `exit`, `hangup`, `terminated` (SIGTERM), `killed`, `idle`, `max`, `strikes` or `error` (the shell could not go on).
+        /// `exit`, `hangup`, `terminated` (SIGTERM), `idle`, `max`, `strikes`, `killed` (from outside) or `error` (the shell could not go on).
         reason: &'a str,
-        /// Of `killed`: by whose order.
-        order: Option<&'a Order>,
+        /// Where it was killed, by whom.
+        killed: Option<Killed<'a>>,
         commands: u64,
         denied: u64,
         duration_ms: u64,
@@ -62,6 +63,14 @@ pub enum Event<'a> {
         /// At the end: milliseconds.
         duration_ms: Option<u64>,
     },
+}
+
+/// Who ended a session from outside, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Killed<'a> {
+    pub by: &'a str,
+    /// As they put it.
+    pub why: &'a str,
 }
 
 /// What was decided.
@@ -91,11 +100,27 @@ pub struct CommandRecord<'a> {
     /// At the end: bytes that passed; `None` on a terminal.
     pub bytes_out: Option<u64>,
     pub bytes_err: Option<u64>,
+    /// At the end: where it is in the recording; `None` where it is in none.
+    pub recording: Option<Chapter>,
+    /// At the end: what was not let through to the terminal, by class, and secrets that were replaced, by the pattern that found them.
+    pub screen: Vec<(&'static str, u64)>,
+    pub redacted: Vec<(&'static str, u64)>,
     pub protections: &'a [&'a str],
     /// What should be in force too, and is not, because the kernel lacks it and the policy puts up with that.
     pub missing: &'a [&'a str],
     /// Digest of the policy that decided.
     pub policy: &'a str,
+}
+
+/// A command in the recording of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chapter {
+    /// Where the line of its marker stands in the file, in bytes from its beginning.
+    pub offset: u64,
+    /// When, in milliseconds from the start of the recording.
+    pub ms: u64,
+    /// Bytes of its output that are not recorded.
+    pub left_out: u64,
 }
 
 /// One process of a line. By default nothing is known of it.
@@ -173,12 +198,13 @@ impl Event<'_> {
         let text = |name, value: &str| Field::string(name, value.as_bytes());
         let id = |name, value: Option<u32>| Field::or_null(name, value.map(|id| Field::number(name, id)));
         match self {
-            Event::SessionStart { way, version, install, auid, ses, policy, protections } => vec![
+            Event::SessionStart { way, version, install, auid, ses, policy, protections, recording } => vec![
                 text("way", way),
                 text("version", version),
                 text("install", install),
                 id("auid", *auid),
                 id("ses", *ses),
+                Field::or_null("recording", recording.map(|path| text("recording", path))),
                 Field::strings("protections", protections.iter().copied()),
                 text("policy", policy),
             ],
@@ -187,11 +213,11 @@ impl Event<'_> {
             Event::CommandEnd(command) => command.fields(true),
             Event::PolicyChange { before, policy } => vec![text("before", before), text("policy", policy)],
             Event::PolicyDamage { reason, policy } => vec![text("reason", reason), text("policy", policy)],
-            Event::SessionEnd { reason, order, commands, denied, duration_ms } => {
-                let ordered = order.map(|order| [text("by", &order.by), text("why", &order.reason)]);
-                let counts = [("commands", commands), ("denied", denied), ("duration_ms", duration_ms)];
-                let counts = counts.map(|(name, count)| Field::number(name, *count));
-                [text("reason", reason)].into_iter().chain(ordered.into_iter().flatten()).chain(counts).collect()
+            Event::SessionEnd { reason, killed, commands, denied, duration_ms } => {
+                let counts = [("commands", *commands), ("denied", *denied), ("duration_ms", *duration_ms)];
+                let killed = killed.iter().flat_map(|Killed { by, why }| [text("by", by), text("why", why)]);
+                let counts = counts.map(|(name, count)| Field::number(name, count));
+                std::iter::once(text("reason", reason)).chain(killed).chain(counts).collect()
             }
             Event::SessionWatch { watched, by, auid, duration_ms } => {
                 let mut fields = vec![text("watched", watched), text("by", by), id("auid", *auid)];
@@ -228,11 +254,27 @@ impl CommandRecord<'_> {
             fields.push(count("duration_ms", self.duration_ms));
             fields.push(count("bytes_out", self.bytes_out));
             fields.push(count("bytes_err", self.bytes_err));
+            fields.extend(self.recording.map(Chapter::field));
+            fields.extend(counts("screen", &self.screen));
+            fields.extend(counts("redacted", &self.redacted));
         }
         fields.push(Field::strings("protections", self.protections.iter().copied()));
         fields.extend((!self.missing.is_empty()).then(|| Field::strings("missing", self.missing.iter().copied())));
         fields.push(Field::string("policy", self.policy.as_bytes()));
         fields
+    }
+}
+
+/// Counts by name, where there are any.
+fn counts(name: &'static str, counts: &[(&'static str, u64)]) -> Option<Field> {
+    let fields: Vec<Field> = counts.iter().map(|(name, count)| Field::number(name, *count)).collect();
+    (!fields.is_empty()).then(|| Field { name, json: json::object(&fields) })
+}
+
+impl Chapter {
+    fn field(self) -> Field {
+        let fields = [("offset", self.offset), ("ms", self.ms), ("left_out", self.left_out)];
+        Field { name: "recording", json: json::object(&fields.map(|(name, value)| Field::number(name, value))) }
     }
 }
 

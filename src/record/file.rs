@@ -153,7 +153,7 @@ impl Drop for SessionFile {
     }
 }
 
-fn no_answer() -> io::Error {
+pub(super) fn no_answer() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("no answer from the disk within {:?}", limits::DISK_DEADLINE))
 }
 
@@ -163,7 +163,7 @@ fn gone() -> io::Error {
 
 /// Runs `work` with every signal blocked; a thread that it starts keeps it so. Signals of the process are then the shell's alone, and the
 /// SIGXFSZ of a file-size limit (`setrlimit(2)`), which the kernel sends to the writing thread, stays pending: the write fails with EFBIG.
-fn without_signals<T>(work: impl FnOnce() -> T) -> io::Result<T> {
+pub(super) fn without_signals<T>(work: impl FnOnce() -> T) -> io::Result<T> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     let done = work();
     before.thread_set_mask()?;
@@ -270,19 +270,24 @@ impl Writer {
     fn close(self) {
         if let Some(file) = self.file {
             let _ = file.set_len(self.length);
-            if is_in_own_directory(&self.path) {
-                // The group is for whoever reads records; one that the account is in reads none.
-                let is_accounts = rights::owner().is_some() && file.metadata().is_ok_and(|file| file.gid() == getegid().as_raw());
-                let _ = file.set_permissions(Permissions::from_mode(if is_accounts { 0o400 } else { 0o440 }));
-            }
+            make_read_only(&file, &self.path);
         }
     }
 }
 
 /// Creates the file; one that is there, or a symbolic link in its place, is not ours.
-fn create(path: &Path) -> io::Result<File> {
+pub(super) fn create(path: &Path) -> io::Result<File> {
     let mode = if is_in_own_directory(path) { 0o600 } else { 0 };
     OpenOptions::new().create_new(true).append(true).mode(mode).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)
+}
+
+/// Nobody is to write to it any more.
+pub(super) fn make_read_only(file: &File, path: &Path) {
+    if is_in_own_directory(path) {
+        // The group is for whoever reads records; one that the account is in reads none.
+        let is_accounts = rights::owner().is_some() && file.metadata().is_ok_and(|file| file.gid() == getegid().as_raw());
+        let _ = file.set_permissions(Permissions::from_mode(if is_accounts { 0o400 } else { 0o440 }));
+    }
 }
 
 /// Whether the directory belongs to the user that this process acts as.

@@ -10,6 +10,7 @@ pub mod json;
 pub mod order;
 pub mod parts;
 pub mod read;
+pub mod recording;
 mod syslog;
 
 use std::io;
@@ -17,9 +18,10 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
-pub use event::{CommandRecord, Decision, Event, StageRecord, StageStatus};
+pub use event::{Chapter, CommandRecord, Decision, Event, Killed, StageRecord, StageStatus};
 pub use order::Order;
 pub use parts::{JoinError, join};
+pub use recording::{Encoder, Recording};
 
 use crate::policy::settings::Audit;
 use crate::sys::random;

@@ -178,7 +178,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::{CommandRecord, Decision, StageRecord, StageStatus};
+    use crate::record::{Chapter, CommandRecord, Decision, Killed, StageRecord, StageStatus};
 
     const TIME: &str = "2026-11-21T03:12:44.123Z";
 
@@ -211,6 +211,9 @@ mod tests {
             duration_ms: None,
             bytes_out: None,
             bytes_err: None,
+            recording: None,
+            screen: Vec::new(),
+            redacted: Vec::new(),
             protections: &["one_exec"],
             missing: &[],
             policy: "abc123",
@@ -227,6 +230,8 @@ mod tests {
         let start = command(b"uptime", &["uptime"]);
         let mut end = command(b"uptime | x", &["uptime"]);
         (end.duration_ms, end.bytes_out, end.reason) = (Some(12), Some(70), Some("timeout".to_owned()));
+        end.recording = Some(Chapter { offset: 4711, ms: 1500, left_out: 0 });
+        (end.screen, end.redacted) = (vec![("osc", 2), ("query", 1)], vec![("aws-access-key", 1)]);
         end.stages[0].pid = Some(811);
         end.stages[0].status = Some(StageStatus::Signal("KILL".to_owned()));
         let mut deny = command(b"rm -rf \xff", &[]);
@@ -243,7 +248,7 @@ mod tests {
                 Event::CommandEnd(&end),
                 "command.end",
                 format!(
-                    r#""command":3,"line":"uptime | x","stages":[{{{stage},"pid":811,"status":{{"signal":"KILL"}}}}],"decision":"allow","reason":"timeout","cwd":"/","duration_ms":12,"bytes_out":70,"bytes_err":null,{tail}"#
+                    r#""command":3,"line":"uptime | x","stages":[{{{stage},"pid":811,"status":{{"signal":"KILL"}}}}],"decision":"allow","reason":"timeout","cwd":"/","duration_ms":12,"bytes_out":70,"bytes_err":null,"recording":{{"offset":4711,"ms":1500,"left_out":0}},"screen":{{"osc":2,"query":1}},"redacted":{{"aws-access-key":1}},{tail}"#
                 ),
             ),
             (
@@ -262,9 +267,12 @@ mod tests {
                     ses: None,
                     policy: "abc123",
                     protections: &["one_exec"],
+                    recording: Some("/var/log/postern/id.cast"),
                 },
                 "session.start",
-                format!(r#""way":"login","version":"0.1.0","install":"root","auid":1001,"ses":null,{tail}"#),
+                format!(
+                    r#""way":"login","version":"0.1.0","install":"root","auid":1001,"ses":null,"recording":"/var/log/postern/id.cast",{tail}"#
+                ),
             ),
             (
                 Event::PolicyChange { before: "abc123", policy: "def456" },
@@ -277,9 +285,20 @@ mod tests {
                 r#""reason":"bad checksum","policy":"abc123""#.to_owned(),
             ),
             (
-                Event::SessionEnd { reason: "exit", order: None, commands: 3, denied: 1, duration_ms: 60_000 },
+                Event::SessionEnd { reason: "exit", killed: None, commands: 3, denied: 1, duration_ms: 60_000 },
                 "session.end",
                 r#""reason":"exit","commands":3,"denied":1,"duration_ms":60000"#.to_owned(),
+            ),
+            (
+                Event::SessionEnd {
+                    reason: "killed",
+                    killed: Some(Killed { by: "root", why: "shift \"over\"" }),
+                    commands: 3,
+                    denied: 1,
+                    duration_ms: 60_000,
+                },
+                "session.end",
+                r#""reason":"killed","by":"root","why":"shift \"over\"","commands":3,"denied":1,"duration_ms":60000"#.to_owned(),
             ),
         ] {
             let expected = format!(r#"{{"v":1,"event":"{name}",{common},{fields}}}"#);

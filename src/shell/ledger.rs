@@ -10,7 +10,7 @@ use crate::exec::plan::StageFacts;
 use crate::exec::{Ended, Reached, StageEnd, StageOutcome};
 use crate::policy::confinement::{Base, Confinement, Exec};
 use crate::policy::settings::{Audit, OnFailure};
-use crate::record::{self, CommandRecord, Decision, Event, Order, Recorder, StageRecord, StageStatus, Unrecorded};
+use crate::record::{self, CommandRecord, Decision, Event, Killed, Order, Recorder, StageRecord, StageStatus, Unrecorded};
 
 /// The records of one session.
 pub struct Ledger {
@@ -73,13 +73,14 @@ impl Ledger {
         let version = env!("CARGO_PKG_VERSION");
         let install = access::install().name();
         let Login { uid: auid, session: ses } = Login::of_this_process();
-        self.write(&Event::SessionStart { way, version, install, auid, ses, policy, protections: &protections })
+        self.write(&Event::SessionStart { way, version, install, auid, ses, policy, protections: &protections, recording: None })
     }
 
     /// Writes the last record of a session that lasted this long.
     pub fn end(&mut self, reason: &str, order: Option<&Order>, duration: Duration) {
         let (commands, denied) = (self.commands, self.denied);
-        self.note(&Event::SessionEnd { reason, order, commands, denied, duration_ms: milliseconds(duration) });
+        let killed = order.map(|Order { by, reason, .. }| Killed { by, why: reason });
+        self.note(&Event::SessionEnd { reason, killed, commands, denied, duration_ms: milliseconds(duration) });
     }
 
     /// By whose order the session ends, if an operator has ended it.
@@ -137,6 +138,9 @@ pub fn record<'a>(command: u64, line: &'a [u8], decision: Decision, cwd: &'a str
         duration_ms: None,
         bytes_out: None,
         bytes_err: None,
+        recording: None,
+        screen: Vec::new(),
+        redacted: Vec::new(),
         protections: &[],
         missing: &[],
         policy,

@@ -136,6 +136,14 @@ pub const RECORD_NAME_BYTES: usize = 128;
 pub const RECORD_STACK: usize = 64 << 10;
 /// Bytes that are on record of a line from standard input that is too long; its record says how long it was where that is more.
 pub const RECORD_LINE_BYTES: usize = 64 << 10;
+/// Bytes of the label of a chapter in a recording; a longer one is cut, and is whole in the record of its command.
+pub const RECORDING_LABEL_BYTES: usize = 256;
+/// Bytes that wait for the disk in the pipe of a recording. Linux lets a user have 64 MiB in pipes before it makes new ones small (pipe(7)).
+pub const RECORDING_PIPE: usize = 256 << 10;
+/// Bytes of a recording that are written at a time.
+pub const RECORDING_BYTES: usize = 64 << 10;
+/// How much of a recording a crash of the host may cost, as far as the disk keeps up.
+pub const RECORDING_SYNC: Duration = Duration::from_secs(1);
 /// After a time-out the syslog socket is not waited for during a second, then two, four, up to this.
 pub const SYSLOG_PAUSE: Duration = Duration::from_secs(60);
 

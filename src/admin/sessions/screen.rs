@@ -1,32 +1,42 @@
 //! What of a recording reaches the operator's screen: text. A recording was filtered when it was made, and may have been changed since.
 
+use crate::screen::{Filter, Progress};
 use crate::words::escape::hazard;
-
-/// The operator's screen, as a recording goes to it. The one place where that is filtered.
-pub struct Screen(Plain);
 
 /// Makes the screen empty, before another moment of a recording is shown.
 pub const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
+/// Bytes that leave the filter at a time.
+const ROOM: usize = 4096;
+
+/// The operator's screen, as a recording goes to it.
+pub struct Screen(Filter);
 
 impl Screen {
     /// Of columns and rows.
-    pub fn new(_size: (u16, u16)) -> Screen {
-        Screen(Plain::default())
+    pub fn new((columns, rows): (u16, u16)) -> Screen {
+        Screen(Filter::new(columns, rows))
     }
 
-    pub fn resize(&mut self, _size: (u16, u16)) {}
+    pub fn resize(&mut self, (columns, rows): (u16, u16)) {
+        self.0.resize(columns, rows);
+    }
 
     /// What to write of a piece of output.
     pub fn pass(&mut self, text: &str) -> Vec<u8> {
-        let mut shown = String::new();
-        self.0.pass(text, |character| shown.push(character));
-        shown.into_bytes()
+        let (mut shown, mut room, mut rest) = (Vec::new(), [0; ROOM], text.as_bytes());
+        while !rest.is_empty() {
+            let Progress { taken, written } = self.0.pass(rest, &mut room);
+            shown.extend_from_slice(room.get(..written).unwrap_or_default());
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+        shown
     }
 
     /// What makes the screen as it was before.
     pub fn finish(&mut self) -> Vec<u8> {
-        self.0 = Plain::default();
-        Vec::new()
+        let mut room = [0; ROOM];
+        let written = self.0.finish(&mut room);
+        room.get(..written).unwrap_or_default().to_vec()
     }
 }
 

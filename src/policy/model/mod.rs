@@ -41,7 +41,7 @@ pub struct File {
     pub settings: Settings,
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "postern",
     "hosts",
     "accounts",
@@ -55,6 +55,8 @@ const KEYS: [&str; 15] = [
     "env",
     "path",
     "audit",
+    "record",
+    "redact",
     "session",
     "confinement",
 ];
@@ -108,6 +110,8 @@ fn read_key(reader: &mut Reader<'_>, entry: &Entry, main: bool, file: &mut File)
             reader.error(entry.key_span, mistake);
         }
         "audit" => file.settings.audit = settings::read_audit(reader, node),
+        "record" => file.settings.record = settings::read_record(reader, node),
+        "redact" => file.settings.redact = settings::read_redact(reader, node),
         "session" => file.settings.session = settings::read_session(reader, node),
         _ => file.settings.strength = settings::read_strength(reader, node),
     }

@@ -1,10 +1,10 @@
-//! `audit:`, `session:` and `confinement:` of the main file.
+//! `audit:`, `record:`, `redact:`, `session:` and `confinement:` of the main file.
 
 use super::reader::{Reader, Text};
 use super::values;
 use crate::policy::findings::Mistake;
-use crate::policy::load::{Node, Value};
-use crate::policy::settings::{Audit, OnFailure, Session, Strength};
+use crate::policy::load::{Kind, Node, Value};
+use crate::policy::settings::{Audit, OnFailure, Record, Redact, Session, Strength};
 
 pub fn read_audit(reader: &mut Reader<'_>, node: &Node) -> Audit {
     let mut audit = Audit::default();
@@ -23,14 +23,41 @@ pub fn read_audit(reader: &mut Reader<'_>, node: &Node) -> Audit {
     audit
 }
 
+pub fn read_record(reader: &mut Reader<'_>, node: &Node) -> Option<Record> {
+    let mut record = Record::default();
+    match &node.value {
+        Value::Scalar(Kind::Text, text) if text == "none" => return None,
+        Value::Map(_) | Value::Refused => {}
+        _ => {
+            let mistake = Mistake::new("`record` must be a map, or `none`");
+            reader.error(node.span, mistake.with_help("write `record: { max: 1MiB, required: false }`, or `record: none`"));
+            return Some(record);
+        }
+    }
+    for entry in reader.map(node, "`record`", &["max", "required"]) {
+        let node = &entry.value;
+        match entry.key.as_str() {
+            "max" => replace(&mut record.max, reader.measure(node, "`max`", values::size)),
+            _ => replace(&mut record.required, reader.boolean(node, "`required`")),
+        }
+    }
+    Some(record)
+}
+
+pub fn read_redact(reader: &mut Reader<'_>, node: &Node) -> Redact {
+    let choices = [("files", Redact::Files), ("screen", Redact::Screen), ("none", Redact::None)];
+    reader.choice(node, "`redact`", &choices).unwrap_or_default()
+}
+
 pub fn read_session(reader: &mut Reader<'_>, node: &Node) -> Session {
     let mut session = Session::default();
-    for entry in reader.map(node, "`session`", &["idle", "max", "strikes", "banner"]) {
+    for entry in reader.map(node, "`session`", &["idle", "max", "strikes", "output", "banner"]) {
         let node = &entry.value;
         match entry.key.as_str() {
             "idle" => replace(&mut session.idle, reader.measure(node, "`idle`", or_none(values::duration))),
             "max" => replace(&mut session.max, reader.measure(node, "`max`", or_none(values::duration))),
             "strikes" => replace(&mut session.strikes, reader.measure(node, "`strikes`", strikes)),
+            "output" => replace(&mut session.output, reader.measure(node, "`output`", or_none(values::size))),
             _ => replace(&mut session.banner, reader.lines(node, "`banner`").map(banner)),
         }
     }
