@@ -4,6 +4,7 @@
 //! that has not ended after a second is killed itself, and the kernel ends what it had started.
 
 use std::io::BufReader;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -17,6 +18,9 @@ use crate::record::Order;
 use crate::record::read::Summary;
 use crate::sys::holder::{self, Holder, Process};
 use crate::words::limits::{KILL_GRACE, ORDER_REASON_BYTES};
+
+/// How often a shell is told to end.
+const REPEAT: Duration = Duration::from_millis(100);
 
 pub fn kill(arguments: &Arguments) -> Result<Status, Failure> {
     let store = Store::of(arguments)?;
@@ -70,15 +74,19 @@ fn shell(entry: &Entry) -> Result<Process, Failure> {
     }
 }
 
-/// Ends the shell; whether it ended within its time.
+/// Ends the shell; whether it ended within its time. SIGTERM is repeated: a shell that is about to read from its terminal takes notice of one
+/// a second later only (`sys::prompt`).
 fn end(process: &Process) -> nix::Result<bool> {
-    match process.signal(Signal::SIGTERM) {
-        // It was over anyway.
-        Err(Errno::ESRCH) => return Ok(true),
-        sent => sent?,
-    }
-    if process.wait(KILL_GRACE)? {
-        return Ok(true);
+    let end = Instant::now() + KILL_GRACE;
+    while Instant::now() < end {
+        match process.signal(Signal::SIGTERM) {
+            // It was over anyway.
+            Err(Errno::ESRCH) => return Ok(true),
+            sent => sent?,
+        }
+        if process.wait(REPEAT.min(end.saturating_duration_since(Instant::now())))? {
+            return Ok(true);
+        }
     }
     match process.signal(Signal::SIGKILL) {
         Err(Errno::ESRCH) => return Ok(true),
