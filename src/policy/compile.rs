@@ -292,12 +292,13 @@ impl Compiler<'_> {
     }
 }
 
-/// The records of sessions are hidden wherever the policy keeps them: their files may belong to the very account.
+/// The records and recordings of sessions are hidden wherever the policy keeps them: their files may belong to the very account.
 fn hide_records(rules: &mut BTreeMap<String, CommandRules>, settings: &Settings) {
-    let records = format!("{}/*.jsonl", settings.audit.dir.trim_end_matches('/'));
-    let known = Confinement::built_in(Base::default()).hides(&records, "/");
-    for rule in rules.values_mut().flat_map(|rules| &mut rules.allow).filter(|rule| !known && rule.confine.base != Base::Open) {
-        rule.confine.hide.push(records.clone());
+    let files = ["jsonl", "cast"].map(|kind| format!("{}/*.{kind}", settings.audit.dir.trim_end_matches('/')));
+    let built_in = Confinement::built_in(Base::default());
+    let unknown: Vec<String> = files.into_iter().filter(|file| !built_in.hides(file, "/")).collect();
+    for rule in rules.values_mut().flat_map(|rules| &mut rules.allow).filter(|rule| rule.confine.base != Base::Open) {
+        rule.confine.hide.extend(unknown.iter().cloned());
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Audit {
     pub syslog: Option<String>,
     /// Name of the syslog facility, one of the keys of RFC 5424 table 1 in lower case (`authpriv`, `local0`).
     pub facility: String,
-    /// Directory of `<session id>.jsonl`.
+    /// Directory of `<session id>.jsonl` and `<session id>.cast`.
     pub dir: String,
     /// What happens when no place takes a record.
     pub on_failure: OnFailure,

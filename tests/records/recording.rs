@@ -221,3 +221,34 @@ fn a_file_size_limit_ends_a_recording_and_kills_nobody() {
     succeeded(&again(test, &["prlimit", "--fsize=10000"], &directory.path).output().unwrap());
     assert!(directory.join("id.cast").exists(), "it ran");
 }
+
+/// The disk is frozen as for a snapshot.
+#[test]
+fn a_hung_disk_holds_up_neither_the_writer_nor_the_end() {
+    if let Some(place) = inside() {
+        let directory = TempDir::at(&place);
+        let freeze = |how: &str| assert!(Command::new("fsfreeze").arg(how).arg(&place).status().unwrap().success());
+        let mut recording = open(&directory);
+        let mut pipe = fs::File::from(recording.writer().unwrap());
+        freeze("--freeze");
+        let before = Instant::now();
+        let refused = std::iter::repeat_with(|| pipe.write(&[b'x'; 4096])).take(10_000).find_map(Result::err);
+        let late = Recording::open(&directory.path, "late", &HEADER).err();
+        drop(pipe);
+        let finished = recording.finish(Duration::from_millis(100));
+        let waited = before.elapsed();
+        freeze("--unfreeze");
+        assert_eq!(refused.map(|error| error.kind()), Some(ErrorKind::WouldBlock));
+        assert_eq!(late.map(|error| error.kind()), Some(ErrorKind::TimedOut));
+        assert_eq!(finished.as_deref(), Some("no answer from the disk within 100ms"));
+        assert!(waited < Duration::from_secs(4), "{waited:?}");
+        let is_closed = |name: &str| fs::metadata(directory.join(name)).is_ok_and(|file| file.permissions().mode() & 0o7777 == 0o440);
+        eventually("what was given up on is closed", || is_closed("id.cast") && is_closed("late.cast"));
+        return;
+    }
+    let directory = TempDir::new();
+    let Some(disk) = crate::ext4(&directory) else { return };
+    let thaw = || Command::new("fsfreeze").arg("--unfreeze").arg(&disk.path).output();
+    let test = "recording::a_hung_disk_holds_up_neither_the_writer_nor_the_end";
+    succeeded(&ended(again(test, &[], &disk.path), thaw));
+}

@@ -224,6 +224,7 @@ fn the_records_of_sessions_are_hidden_wherever_they_are_kept() {
     let policy = policy(&[("policy.yaml", "audit: { dir: /var/log/who }\nallow: ['cat <f:file>']")]);
     allowed(&policy, &subject(), "cat /var/log/who.log");
     assert_eq!(denied(&policy, &subject(), "cat /var/log/who/a.jsonl").reason, "the contents of /var/log/who/a.jsonl are hidden");
+    assert_eq!(denied(&policy, &subject(), "cat /var/log/who/a.cast").reason, "the contents of /var/log/who/a.cast are hidden");
 }
 
 #[test]

@@ -299,7 +299,7 @@ impl Write for Label<'_, '_> {
 
 /// How many bytes at the front need no escape. Blocks, whose bytes the compiler compares at once.
 fn plain(bytes: &[u8]) -> usize {
-    const BLOCK: usize = 32;
+    const BLOCK: usize = 16;
     let (blocks, _) = bytes.as_chunks::<BLOCK>();
     let is_plain = |block: &&[u8; BLOCK]| !block.iter().fold(false, |any, byte| any | needs_escape(*byte));
     let clear = BLOCK * blocks.iter().take_while(is_plain).count();
@@ -462,29 +462,6 @@ mod tests {
             prop_assert_eq!(decoded(&encoded([&data[..]], room)), &*text);
             prop_assert_eq!(decoded(&encoded(data.chunks(1), room)), &*text);
             prop_assert_eq!(decoded(&encoded(data.chunks(cut), room)), &*text);
-        }
-    }
-
-    /// `cargo test --release --lib bytes_per_second -- --ignored --nocapture`
-    #[test]
-    #[ignore = "a measurement, for an optimised build"]
-    fn bytes_per_second() {
-        let line = "2026-11-21 03:12:44 db-3 postgres[811]: LOG:  checkpoint complete: wrote 42 buffers\r\n";
-        let colours = "\x1b[32mok\x1b[m  \x1b[1;34mdirectory\x1b[0m/file\x1b[K\r\n";
-        for (what, text) in [("one run", "x"), ("lines", line), ("colours", colours), ("umlauts", "grüße äöü ß € "), ("escapes", "\x1b")]
-        {
-            let data = text.repeat((64 << 10) / text.len());
-            let (mut encoder, mut out) = (Encoder::new(0), vec![0; 64 << 10]);
-            let (start, mut done) = (std::time::Instant::now(), 0);
-            while start.elapsed() < SECOND {
-                let mut rest = data.as_bytes();
-                while !rest.is_empty() {
-                    let taken = encoder.output(start.elapsed(), rest, &mut out).taken;
-                    rest = &rest[taken..];
-                    done += taken;
-                }
-            }
-            println!("{what}: {} MB/s", done as f64 / start.elapsed().as_micros() as f64);
         }
     }
 }
