@@ -78,10 +78,7 @@ impl<R: BufRead> Cast<R> {
     }
 
     /// Goes on with another reader, which stands at `offset`: where an event begins.
-    pub fn resume<S>(&self, reader: S, offset: u64) -> Cast<S>
-    where
-        S: BufRead,
-    {
+    pub fn resume<S: BufRead>(&self, reader: S, offset: u64) -> Cast<S> {
         Cast { lines: Lines::new(reader, limits::READ_EVENT_BYTES, offset), at: 0, size: self.size, began: self.began }
     }
 
@@ -139,7 +136,10 @@ fn command(label: &str) -> CastEvent {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::record::Encoder;
 
     const HEADER: &str = r#"{"version": 2, "width": 80, "height": 24, "timestamp": 1795230764}"#;
 
@@ -164,6 +164,25 @@ mod tests {
         let expected =
             [(500, command), (500, CastEvent::Output("a\r\n".to_owned())), (1000, CastEvent::Resize(100, 30)), (2000, CastEvent::Other)];
         assert_eq!((events.as_slice(), error), (&expected[..], None));
+    }
+
+    #[test]
+    fn what_the_encoder_writes_is_read() {
+        let (mut encoder, mut out, mut text) = (Encoder::new(0), [0; 4096], format!("{HEADER}\n").into_bytes());
+        let at = Duration::from_millis;
+        let written = encoder.marker(at(1500), b"3 echo 'a\xff\"'", &mut out);
+        text.extend(&out[..written]);
+        let written = encoder.output(at(1600), "\x1b[1m\u{e9}\r\n".as_bytes(), &mut out).written;
+        text.extend(&out[..written]);
+        let written = encoder.flush(at(1700), &mut out);
+        text.extend(&out[..written]);
+        let written = encoder.resize(at(1800), 100, 30, &mut out);
+        text.extend(&out[..written]);
+        let (events, error) = read(str::from_utf8(&text).unwrap());
+        let label = |line: &str| line.starts_with("echo 'a") && line.ends_with("\"'");
+        assert!(matches!(&events[0], (1500, CastEvent::Command { number: Some(3), line }) if label(line)), "{events:?}");
+        let output = CastEvent::Output("\x1b[1m\u{e9}\r\n".to_owned());
+        assert_eq!((&events[1..], error), (&[(1600, output), (1800, CastEvent::Resize(100, 30))][..], None));
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads the records of a session. `None` where there is not one.
+    /// Reads the records of a session; of a file without one, nothing is known.
     pub fn read(reader: impl BufRead) -> io::Result<Summary> {
         let mut records = Records::new(reader);
         let mut summary = Summary::default();
