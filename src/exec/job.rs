@@ -38,6 +38,8 @@ pub(super) struct Surroundings<'a> {
     pub notices: &'a mut Vec<String>,
     /// When the whole line is to be over.
     pub until: Option<Instant>,
+    /// Whether commands are to die at once now that SIGTERM has come.
+    pub at_once: &'a mut dyn FnMut() -> bool,
 }
 
 const NO_JOBS: &str = "no job control: continued";
@@ -331,6 +333,7 @@ impl Job {
         for signal in around.signals.take() {
             match signal {
                 Signal::SIGCHLD => self.reap(around),
+                Signal::SIGTERM if (around.at_once)() => self.kill_all(),
                 Signal::SIGTERM => self.end(Ended::Terminated),
                 Signal::SIGHUP => self.end(Ended::Hangup),
                 Signal::SIGINT | Signal::SIGQUIT => self.signal(signal),
@@ -390,9 +393,13 @@ impl Job {
         }
         self.ended = Some(reason);
         let signal = match reason {
-            Ended::Timeout(_) | Ended::Output(_) | Ended::SessionOutput | Ended::Limit(_) | Ended::Until | Ended::Unrecorded => {
-                return self.kill();
-            }
+            Ended::Timeout(_)
+            | Ended::Output(_)
+            | Ended::SessionOutput
+            | Ended::Limit(_)
+            | Ended::Until
+            | Ended::Killed
+            | Ended::Unrecorded => return self.kill(),
             Ended::Hangup => Signal::SIGHUP,
             Ended::Terminated => Signal::SIGTERM,
             Ended::Interrupted => Signal::SIGINT,
@@ -400,6 +407,13 @@ impl Job {
         self.signal(signal);
         self.signal(Signal::SIGCONT);
         self.kill_at = Some(Instant::now() + limits::GRACE);
+    }
+
+    /// Ends the pipeline at once, whatever it was told before.
+    fn kill_all(&mut self) {
+        self.ended = Some(Ended::Killed);
+        self.kill_at = None;
+        self.kill();
     }
 
     fn kill(&mut self) {

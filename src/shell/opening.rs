@@ -162,7 +162,10 @@ fn answer_in_session(guard: &mut Guard, call: Call) -> Option<Reply> {
         Call::Commands => Reply::Texts(in_force::allowed_commands(guard.policy(), guard.subject())),
         Call::Candidates { words, directory } => Reply::Candidates(guard.candidates(&words, &directory)),
         Call::Names(question) => Reply::Names(names::ask(&question, guard.account())),
-        Call::End(ending) => Reply::Texts(guard.end(ending)),
+        Call::End(ending) => {
+            let (ending, messages) = guard.end(ending);
+            Reply::Ended { ending, messages }
+        }
     })
 }
 

@@ -309,7 +309,7 @@ impl Session {
 
     /// Ends the session: on record, and on the screen where there is something to tell.
     pub fn end(self, ending: Ending) -> u8 {
-        let messages = self.desk.borrow_mut().end(ending);
+        let (ending, messages) = self.desk.borrow_mut().end(ending);
         ending.message().iter().chain(&messages).for_each(|message| tell(message));
         ending.status()
     }

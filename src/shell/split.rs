@@ -156,7 +156,15 @@ impl Served {
             (call, None) => (call, None),
         };
         let Some(reply) = opening::answer(&mut self.opening, &mut self.guard, call) else { return Next::Over(Ending::Failed) };
+        let ending = match reply {
+            Reply::Ended { ending, .. } => Some(ending),
+            _ => ending,
+        };
         if let Reply::Outcome(Outcome { ending: Some(ending), .. }) = reply {
+            if ending == Ending::Killed {
+                // At once: who is not to go on says no goodbye.
+                return Next::Over(ending);
+            }
             self.due = Some(Due { ending, until: Instant::now().checked_add(FRONT_GRACE) });
         }
         match (self.channel.reply(&reply), ending) {
@@ -175,7 +183,7 @@ impl Served {
     fn ending(&self, claimed: Ending) -> Ending {
         self.known_ending().unwrap_or(match claimed {
             Ending::Max(_) | Ending::Output(_) | Ending::Strikes(_) => Ending::Failed,
-            Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Idle(_) | Ending::Failed => claimed,
+            Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Killed | Ending::Idle(_) | Ending::Failed => claimed,
         })
     }
 
@@ -187,12 +195,15 @@ impl Served {
         self.put_back();
     }
 
-    /// Shows the person what the front has left, and gives the terminal back.
-    fn put_back(&self) {
-        if let Some(relayer) = &self.relayer {
+    /// Shows the person what the front has left, gives the terminal back, and ends the recording.
+    fn put_back(&mut self) {
+        if let Some(relayer) = self.relayer.take() {
             relayer.finish();
         }
         terminal::put_back();
+        if let Some(failure) = self.guard.as_mut().and_then(|guard| guard.close()) {
+            tell(&failure);
+        }
     }
 
     /// Ends a session whose front did not, cannot or shall not.
@@ -203,7 +214,7 @@ impl Served {
         if let (Some(lost), Some(opening)) = (&lost, &self.opening) {
             opening.refused(lost);
         }
-        let messages = self.guard.as_mut().map(|guard| guard.end(ending)).unwrap_or_default();
+        let (ending, messages) = self.guard.as_mut().map_or((ending, Vec::new()), |guard| guard.end(ending));
         // Behind the last record: a terminal is the person's, and may hold up whoever touches it.
         self.put_back();
         lost.into_iter().chain(ending.message()).chain(messages).for_each(|message| tell(&message));

@@ -81,7 +81,7 @@ fn command(person: &Person, run_as: Option<&str>) {
         output_left: None,
     };
     match plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context) {
-        Ok(plan) => assert_eq!(run(plan, None).status, 0),
+        Ok(plan) => assert_eq!(run(plan, None, &mut || false).status, 0),
         Err(refused) => say(&format!("refused: {refused}")),
     }
 }

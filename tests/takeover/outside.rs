@@ -1,6 +1,7 @@
 //! A person of the same account with another shell, while a session is open: what its processes can do to the shell's.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -157,4 +158,26 @@ fn who_stops_the_front_holds_up_the_own_session_and_no_longer_than_it_may_last()
     open.shell.wait().unwrap();
     world.await_nobody();
     assert_eq!(world.session(None).last().unwrap()["reason"], "max");
+}
+
+/// The order is root's, and the directory that it is in is out of sight of the guard's main thread.
+#[test]
+fn an_operators_order_ends_a_session_at_once_and_is_on_record() {
+    for install in BOTH {
+        let Some(world) = world(install) else { return };
+        let open = Open::start(&world, "sleep 1000", "sleep");
+        let start = Instant::now();
+        let ended = run(Command::new(env!("CARGO_BIN_EXE_postern")).args(["kill", "last", "--reason", "enough"]), b"");
+        assert!(start.elapsed() < Duration::from_millis(1500), "{install:?}: {:?}", start.elapsed());
+        assert_eq!((ended.status, ended.err().as_str()), (0, ""), "{install:?}");
+        let output = open.shell.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(124) && said.contains("this session was ended by ") && said.contains(": enough\n"), "{said}");
+        world.await_nobody();
+        let records = world.session(None);
+        assert_eq!(of(&records, "command.end")[0]["reason"], "killed", "{install:?}");
+        let last = records.last().unwrap();
+        assert_eq!((&last["reason"], &last["why"]), (&"killed".into(), &"enough".into()), "{install:?}");
+        assert!(!last["by"].as_str().unwrap().starts_with("uid "), "{last}");
+    }
 }

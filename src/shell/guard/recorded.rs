@@ -1,7 +1,5 @@
 //! The recording of the session, as the guard has to do with it: it begins it, says where each command is in it, and ends it.
 
-use std::time::Duration;
-
 use time::OffsetDateTime;
 
 use super::super::ledger::Ledger;
@@ -74,11 +72,8 @@ impl Recorded {
     }
 
     /// Ends it; the relay must be gone. Returns what went wrong, where that is new.
-    pub fn end(&mut self, patience: Duration) -> Option<String> {
-        let failure = self.recording.take()?.finish(patience);
+    pub fn end(&mut self) -> Option<String> {
+        let failure = self.recording.take()?.finish(limits::DISK_DEADLINE);
         failure.filter(|_| self.lost.is_none())
     }
 }
-
-/// How long the end of a recording is waited for.
-pub(super) const PATIENCE: Duration = limits::DISK_DEADLINE;
