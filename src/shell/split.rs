@@ -54,8 +54,10 @@ pub fn run(front: Front) -> Result<u8, StartError> {
     drop(theirs);
     prompt::watch(true)?;
     prompt::go_on_in_the_background()?;
-    let opening = Opening::prepare(&Origin::Applied, inherited)?;
+    let mut opening = Opening::prepare(&Origin::Applied, inherited)?;
     half.hold()?;
+    // While the front seals itself.
+    opening.read_index();
     Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None, due: None }.serve())
 }
 
@@ -150,8 +152,10 @@ impl Served {
         })
     }
 
-    /// Gives the front time to say what is left to say.
+    /// Gives the front time to say what is left to say. Meanwhile the kernel takes down the session's mounts, which takes it a while: at the
+    /// end of this process, whoever started it would wait for that.
     fn let_go(&mut self) {
+        self.guard.take().into_iter().for_each(|guard| guard.dissolve());
         let _ = self.channel.receive(Instant::now().checked_add(FRONT_GRACE));
         self.front.kill();
         self.front.wait();

@@ -23,7 +23,7 @@ use super::message;
 use super::told::{Bounds, told};
 use super::witness::Witnesses;
 use crate::access::Person;
-use crate::confine::{Confiner, Kernel, NamespaceError, Protection, Rulesets};
+use crate::confine::{Confiner, Index, Kernel, NamespaceError, Protection, Rulesets};
 use crate::exec::plan::StageFacts;
 use crate::exec::{self, Ended, LineOutcome, PlanContext, PlanError, Relayer};
 use crate::policy::{self, Allowed, Damaged, Denied, Subject, Verdict};
@@ -102,6 +102,8 @@ pub struct Ground {
     pub inherited: Inherited,
     /// Started before this process had other threads.
     pub relayer: Option<Relayer>,
+    /// What there is in /etc, if that was read already.
+    pub index: Option<Rc<Index>>,
 }
 
 pub struct Guard {
@@ -123,6 +125,8 @@ pub struct Guard {
     clock: Clock,
     confiner: Confiner,
     relayer: Option<Relayer>,
+    /// Read ahead, for the first line.
+    index: Option<Rc<Index>>,
     /// Protections that this kernel lacks, of which the person has been told.
     lacks: Vec<Protection>,
     /// What the front does by itself at the moment.
@@ -146,7 +150,7 @@ impl Guard {
     /// # Errors
     /// There are no records, or the session's mounts are not as they should be.
     pub fn open(ground: Ground, way: &str, term: Option<String>, lasts: bool) -> Result<Guard, OpenError> {
-        let Ground { policy, person, account, inherited, relayer } = ground;
+        let Ground { policy, person, account, inherited, relayer, index } = ground;
         let clock = Clock::start(Instant::now());
         let mut ledger = Ledger::open(policy.audit(), &person);
         ledger.start(way, policy.policy().digest())?;
@@ -160,6 +164,7 @@ impl Guard {
             term,
             inherited,
             relayer,
+            index,
             ledger,
             waiting: None,
             strikes: 0,
@@ -417,6 +422,16 @@ impl Guard {
         record.stages.iter_mut().for_each(|stage| stage.status = Some(StageStatus::Exit(i32::from(status))));
         self.ledger.note(&Event::CommandEnd(&record));
         self.ledger.notices()
+    }
+
+    /// What the person is told of the records.
+    pub fn notices(&mut self) -> Vec<String> {
+        self.ledger.notices()
+    }
+
+    /// Leaves the session's mounts, when all is on record and nothing runs any more.
+    pub fn dissolve(self) {
+        self.confiner.dissolve();
     }
 
     /// Puts the end of the session on record. Returns what the person is told.
