@@ -120,9 +120,9 @@ impl Patterns {
 
     fn push(&mut self, pattern: &str, home: &str, shows: bool) {
         let (home, rest) = pattern.strip_prefix('~').map_or(("", pattern), |rest| (home, rest));
-        let names = |path: &str, name: fn(&str) -> Name| path.split('/').filter(|name| !name.is_empty()).map(name).collect::<Vec<_>>();
+        let names = |path| str::split(path, '/').filter(|name| !name.is_empty());
         // The home directory is a path, not a pattern.
-        let names = [names(home, |name| Name::Exact(name.as_bytes().to_vec())), names(rest, Name::of)].concat();
+        let names = names(home).map(|name| Name::Exact(name.as_bytes().to_vec())).chain(names(rest).map(Name::of)).collect();
         self.0.push(Pattern { names, shows, built_in: false });
     }
 
