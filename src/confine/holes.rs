@@ -126,7 +126,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         if self.path != TOP.as_bytes() || self.mounted || !self.patterns.hides_by_list(ahead) {
             return Ok(false);
         }
-        let Some(found) = self.scout.to_look_at(place.handle.as_fd(), self.start) else { return Ok(false) };
+        let Some(found) = self.scout.looks(place.handle.as_fd(), self.start) else { return Ok(false) };
         let (top, holes) = (self.path.clone(), self.holes.len());
         let mut whole = true;
         for Found { path, directory, items } in found {

@@ -2,7 +2,7 @@
 //!
 //! The index says what a directory holds, for any policy and any account, and of that what is to be looked at in any case: what the
 //! built-in list hides, devices, files with several names, and directories of which the index says nothing. Where no rule hides more, a
-//! walk asks whether each directory is as it was, and looks at these alone ([`Index::to_look_at`]). An entry is used where stat(2) shows the directory just as it
+//! walk asks whether each directory is as it was, and looks at these alone ([`Index::looks`]). An entry is used where stat(2) shows the directory just as it
 //! was: device, inode, time of modification and of change, compared for equality, never for order. A directory that differs, or is not in
 //! the index, is read as it is now. Without an index, or with one that is damaged, of another version, made with another built-in
 //! list, too long, or not root's alone, all of them are. What a stat does not show:
@@ -161,7 +161,7 @@ impl Index {
 
     /// What is to be looked at, where nothing is hidden but by the built-in list: a directory that is not as it was among it, by its name in the
     /// one above. `None` where that is all of /etc. `stat` is of a path without links.
-    pub(super) fn to_look_at(&self, stat: impl Fn(&CStr) -> nix::Result<FileStat>) -> Option<Vec<Look<'_>>> {
+    pub(super) fn looks(&self, stat: impl Fn(&CStr) -> nix::Result<FileStat>) -> Option<Vec<Look<'_>>> {
         self.find(TOP.as_bytes())?;
         // Directories that a walk looks into, with all that is below them.
         let (mut looks, mut walked) = (Vec::new(), Vec::<Vec<u8>>::new());
@@ -397,6 +397,27 @@ mod tests {
             }
         }
         assert!(index(&[("/etc/x", STAMP), ("/etc", STAMP)], None).is_none(), "out of order");
+    }
+
+    #[test]
+    fn a_directory_that_differs_is_looked_at_by_its_name_in_the_one_above() {
+        let known =
+            index(&[("/etc", STAMP), ("/etc/a", STAMP), ("/etc/a-b", STAMP), ("/etc/a/x", STAMP), ("/etc/b", STAMP)], None).unwrap();
+        for (changed, expected) in [
+            (&[][..], Some("")),
+            (&["/etc/a"], Some("/etc a")),
+            (&["/etc/a/x"], Some("/etc/a x")),
+            (&["/etc/a", "/etc/a/x"], Some("/etc a")),
+            (&["/etc/a-b", "/etc/b"], Some("/etc a-b, /etc b")),
+            (&["/etc"], None),
+        ] {
+            let is_changed = |path: &CStr| changed.iter().any(|changed| changed.as_bytes() == path.to_bytes());
+            let looks = known.looks(|path| Ok(stat(if is_changed(path) { [0; 6] } else { STAMP })));
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let shown = |look: &Look<'_>| format!("{} {}", text(look.directory), text(look.items[0].name.to_bytes()));
+            let looks = looks.map(|looks| looks.iter().map(shown).collect::<Vec<_>>().join(", "));
+            assert_eq!(looks.as_deref(), expected, "{changed:?}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl<'a, 'b, F: FnMut(&Path, BorrowedFd<'_>) -> Result<(), NamespaceError>> Sear
     /// What is to be looked at in /etc, where the index tells and nothing is mounted.
     fn found(&mut self, ahead: &Ahead) -> Option<Vec<Found<'a, 'b>>> {
         let told = self.patterns.hides_by_list(ahead) && !self.mounts.any_below(Path::new(TOP));
-        told.then(|| self.scout.to_look_at(self.root, 0)).flatten()
+        told.then(|| self.scout.looks(self.root, 0)).flatten()
     }
 
     fn look_at(&mut self, found: Vec<Found<'a, 'b>>, ahead: &Ahead) -> Result<(), NamespaceError> {

@@ -80,7 +80,7 @@ impl<'a> Scout<'a> {
     }
 
     /// What is to be looked at in /etc, each with where its directory is; `None` where that is all of it. `place` is at the first `start` bytes of /etc.
-    pub fn to_look_at<'p>(&mut self, place: BorrowedFd<'p>, start: usize) -> Option<Vec<Found<'p, 'a>>> {
+    pub fn looks<'p>(&self, place: BorrowedFd<'p>, start: usize) -> Option<Vec<Found<'p, 'a>>> {
         let index = self.index.filter(|_| !self.watches())?;
         let stat = |path: &CStr| fstatat(place, in_place(path, start), AtFlags::AT_SYMLINK_NOFOLLOW);
         let found = |Look { directory, stamp, items }| {
@@ -88,7 +88,7 @@ impl<'a> Scout<'a> {
             let unopened = Unopened { place, name: in_place(&name, start).to_owned(), stamp, opened: OnceCell::new() };
             Some(Found { path: directory, directory: Directory::Known(unopened), items })
         };
-        index.to_look_at(stat)?.into_iter().map(found).collect()
+        index.looks(stat)?.into_iter().map(found).collect()
     }
 
     fn read(&mut self, directory: &OwnedFd) -> nix::Result<Result<Vec<Entry>, Spent>> {
