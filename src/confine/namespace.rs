@@ -48,6 +48,8 @@ use crate::words::{limits, paths};
 
 /// Of the calling thread: other threads may be in other namespaces.
 const TABLE: &str = "/proc/thread-self/mountinfo";
+/// Room for most tables, which grow in small steps otherwise.
+pub(super) const TABLE_BYTES: usize = 16 << 10;
 /// In the covers, besides [`paths::EMPTY_HOME`].
 const COVER_FILE: &str = "file";
 const COVER_DIRECTORY: &str = "directory";
@@ -228,7 +230,7 @@ impl Namespace {
         let (watch, index) = (self.changes.watch.clone(), self.shape.index.clone());
         // Before anything is looked at: what changes from here on is heard of.
         watch.iter().for_each(|watch| watch.drain());
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(TABLE_BYTES);
         self.changes.table.read_to_end(&mut text).map_err(NamespaceError::Table)?;
         let mounts = Mounts::parse(&text);
         let mut scout = Scout::new(watch.as_deref());

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
 
 use super::arguments::Origin;
 use super::desk::{Call, Reply, View, Way};
@@ -11,11 +12,12 @@ use super::in_force::{InForce, PolicyError};
 use super::terminal::Terminal;
 use super::{builtins, in_force, ledger, names, sound};
 use crate::access::{self, AccessError};
+use crate::confine::Index;
 use crate::exec::{Relayer, RunAs};
 use crate::record::Decision;
 use crate::syntax::Request;
 use crate::sys::start::Inherited;
-use crate::words::{Safe, limits};
+use crate::words::{Safe, limits, paths};
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +50,12 @@ impl Opening {
         let terminal = terminal.map(Terminal::take).transpose().map_err(OpeningError::Terminal)?;
         let relayer = Relayer::start(account.as_ref(), terminal).map_err(OpeningError::Relay)?;
         let (policy, alert) = InForce::open(origin, &person)?;
-        Ok(Opening { ground: Ground { policy, person, account, inherited, relayer }, alert, demo: *origin == Origin::Demo })
+        Ok(Opening { ground: Ground { policy, person, account, inherited, relayer, index: None }, alert, demo: *origin == Origin::Demo })
+    }
+
+    /// Reads the index of /etc ahead of the first line.
+    pub fn read_index(&mut self) {
+        self.ground.index = Index::open(Path::new(paths::STATE_DIR)).map(Rc::new);
     }
 
     /// What passes output on, if anything does.
@@ -74,6 +81,9 @@ impl Opening {
         if let Some(reason) = &self.alert {
             guard.alert(reason);
             messages.extend(interactive.then(|| lines(reason)));
+        }
+        if !lasts {
+            messages.extend(guard.notices());
         }
         let records = || Safe(guard.records().0.as_os_str().as_bytes()).to_string();
         let demo = (interactive && self.demo).then(records);

@@ -28,6 +28,7 @@ use super::arguments::Origin;
 use super::channel::{Channel, ChannelError, Incoming};
 use super::clock::Ending;
 use super::desk::{Call, Desk, Reply};
+use super::guard::recorded::Recorded;
 use super::guard::{Guard, Outcome};
 use super::message::tell;
 use super::opening::{self, Opening};
@@ -77,10 +78,12 @@ fn split(beginning: Beginning<'_>, front: impl FnOnce(Desk) -> u8) -> Result<u8,
     drop(theirs);
     prompt::watch(true)?;
     prompt::go_on_in_the_background()?;
-    let opening = Opening::prepare(origin, inherited, terminal)?;
+    let mut opening = Opening::prepare(origin, inherited, terminal)?;
     half.hold()?;
+    // While the front seals itself.
+    opening.read_index();
     let relayer = opening.relayer();
-    Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None, relayer, due: None }.serve())
+    Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None, relayer, recorded: None, due: None }.serve())
 }
 
 /// The guard at work.
@@ -90,6 +93,8 @@ struct Served {
     opening: Option<Box<Opening>>,
     guard: Option<Box<Guard>>,
     relayer: Option<Relayer>,
+    /// What is left of the guard when it has done its work.
+    recorded: Option<Recorded>,
     /// Why the session is over, of which the front has been told: it is to say goodbye, and nothing else.
     due: Option<Due>,
 }
@@ -187,8 +192,10 @@ impl Served {
         })
     }
 
-    /// Gives the front time to say what is left to say.
+    /// Gives the front time to say what is left to say. Meanwhile the kernel takes down the session's mounts, which takes it a while: at the
+    /// end of this process, whoever started it would wait for that.
     fn let_go(&mut self) {
+        self.recorded = self.guard.take().map(|guard| guard.dissolve());
         let _ = self.channel.receive(Instant::now().checked_add(FRONT_GRACE));
         self.front.kill();
         self.front.wait();
@@ -201,7 +208,8 @@ impl Served {
             relayer.finish();
         }
         terminal::put_back();
-        if let Some(failure) = self.guard.as_mut().and_then(|guard| guard.close()) {
+        let recorded = self.recorded.take().or_else(|| self.guard.take().map(|guard| guard.dissolve()));
+        if let Some(failure) = recorded.and_then(|mut recorded| recorded.end()) {
             tell(&failure);
         }
     }

@@ -5,7 +5,7 @@
 //! [`Guard::builtin`] and [`Guard::end_builtin`] for what the front does by itself.
 
 mod inquiries;
-mod recorded;
+pub mod recorded;
 mod surroundings;
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ use super::message;
 use super::told::{Bounds, told};
 use super::witness::Witnesses;
 use crate::access::Person;
-use crate::confine::{Confiner, Kernel, NamespaceError, Protection, Rulesets};
+use crate::confine::{Confiner, Index, Kernel, NamespaceError, Protection, Rulesets};
 use crate::exec::plan::StageFacts;
 use crate::exec::{self, Ended, LineOutcome, PlanContext, PlanError, Relayer};
 use crate::policy::{self, Allowed, Damaged, Denied, Subject, Verdict};
@@ -109,6 +109,8 @@ pub struct Ground {
     pub inherited: Inherited,
     /// Started before this process had other threads.
     pub relayer: Option<Relayer>,
+    /// What there is in /etc, if that was read already.
+    pub index: Option<Rc<Index>>,
 }
 
 pub struct Guard {
@@ -130,6 +132,8 @@ pub struct Guard {
     clock: Clock,
     confiner: Confiner,
     relayer: Option<Relayer>,
+    /// Read ahead, for the first line.
+    index: Option<Rc<Index>>,
     /// Protections that this kernel lacks, of which the person has been told.
     lacks: Vec<Protection>,
     recorded: Recorded,
@@ -156,7 +160,7 @@ impl Guard {
     /// # Errors
     /// There are no records, or the session's mounts are not as they should be.
     pub fn open(ground: Ground, way: &str, term: Option<String>, lasts: bool) -> Result<Guard, OpenError> {
-        let Ground { policy, person, account, inherited, relayer } = ground;
+        let Ground { policy, person, account, inherited, relayer, index } = ground;
         let clock = Clock::start(Instant::now());
         let key = Key::random().map_err(OpenError::Key)?;
         let mut ledger = Ledger::open(policy.settings(), &person, key);
@@ -173,6 +177,7 @@ impl Guard {
             term,
             inherited,
             relayer,
+            index,
             ledger,
             waiting: None,
             strikes: 0,
@@ -457,6 +462,17 @@ impl Guard {
         self.ledger.notices()
     }
 
+    /// What the person is told of the records.
+    pub fn notices(&mut self) -> Vec<String> {
+        self.ledger.notices()
+    }
+
+    /// Leaves the session's mounts, when all is on record and nothing runs any more. What is left is the recording.
+    pub fn dissolve(self) -> Recorded {
+        self.confiner.dissolve();
+        self.recorded
+    }
+
     /// Puts the end of the session on record. Returns why it is over, as far as the guard knows better, and what the person is told.
     pub fn end(&mut self, ending: Ending) -> (Ending, Vec<String>) {
         self.forgo();
@@ -480,7 +496,7 @@ impl Guard {
         if let Some(relayer) = self.relayer.take() {
             relayer.finish();
         }
-        self.recorded.end().map(|reason| format!("the recording of this session is not whole: {}", Safe(reason.as_bytes())))
+        self.recorded.end()
     }
 }
 

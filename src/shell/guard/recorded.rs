@@ -11,7 +11,7 @@ use crate::screen::redact::{Key, redact};
 use crate::words::{Safe, limits};
 
 /// What is recorded of this session.
-pub(super) struct Recorded {
+pub struct Recorded {
     /// `None` where the policy wants none, there is nothing to be recorded, or it could not be begun.
     recording: Option<Recording>,
     /// Why there is none any more, or never was one that should be.
@@ -71,9 +71,10 @@ impl Recorded {
         Some(Chapter { label: format!("{number} {}", Safe(&line)), limit: record.max, required: record.required })
     }
 
-    /// Ends it; the relay must be gone. Returns what went wrong, where that is new.
+    /// Ends it; the relay must be gone. Returns what the person is told where it went wrong.
     pub fn end(&mut self) -> Option<String> {
         let failure = self.recording.take()?.finish(limits::DISK_DEADLINE);
-        failure.filter(|_| self.lost.is_none())
+        let failure = failure.filter(|_| self.lost.is_none())?;
+        Some(format!("the recording of this session is not whole: {}", Safe(failure.as_bytes())))
     }
 }

@@ -26,7 +26,11 @@ impl Guard {
         }
         match access::install() {
             Install::Root => self.enter_namespace()?,
-            Install::Postern | Install::Plain => self.confiner.set_rulesets(rulesets(self.lasts, Some(Path::new(paths::STATE_DIR)))),
+            Install::Postern | Install::Plain => {
+                let rulesets = rulesets(self.lasts, Some(Path::new(paths::STATE_DIR)));
+                let index = self.index.take();
+                self.confiner.set_rulesets(if index.is_some() { rulesets.with_index(index) } else { rulesets });
+            }
         }
         self.surrounded = true;
         Ok(())
@@ -34,7 +38,10 @@ impl Guard {
 
     /// The thread that writes records was started before, and stays with the host's mounts: there, records can be written.
     fn enter_namespace(&mut self) -> Result<(), NamespaceError> {
-        let index = self.confiner.outside(|| Index::open(Path::new(paths::STATE_DIR)))?.map(Rc::new);
+        let index = match self.index.take() {
+            Some(index) => Some(index),
+            None => self.confiner.outside(|| Index::open(Path::new(paths::STATE_DIR)))?.map(Rc::new),
+        };
         let settings = self.policy.settings();
         let shape = Shape {
             home: self.person.home.clone(),
