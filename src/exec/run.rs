@@ -132,15 +132,15 @@ pub fn run(plan: LinePlan, until: Option<Instant>, at_once: &mut dyn FnMut() -> 
     let _one = ONE_LINE.lock().unwrap_or_else(PoisonError::into_inner);
     let start = Instant::now();
     let mut notices = Vec::new();
-    let LinePlan { pipelines, mut streams, signals, chapter, output_left, apart } = plan;
+    let LinePlan { pipelines, mut streams, signals, chapter, output_left, is_prompt_next, apart } = plan;
     let signals = Watch::new(signals);
     let sweeper = Sweeper::new(apart);
     let mut around = Surroundings {
         streams: &mut streams,
         signals: &signals,
-        recorded: chapter.as_ref().map_or(0, |chapter| chapter.limit),
+        chapter: chapter.as_ref(),
+        is_prompt_next,
         output_left,
-        is_record_required: chapter.as_ref().is_some_and(|chapter| chapter.required),
         sweeper: &sweeper,
         notices: &mut notices,
         until,
@@ -159,7 +159,7 @@ pub fn run(plan: LinePlan, until: Option<Instant>, at_once: &mut dyn FnMut() -> 
         bytes_out,
         bytes_err,
         shown: report.shown,
-        recorded: chapter.map(|_| Recorded { offset: report.offset, time: report.time, left_out: report.left_out }),
+        recorded: chapter.as_ref().map(|_| Recorded { offset: report.offset, time: report.time, left_out: report.left_out }),
         unrecorded: streams.take_unrecorded(),
         dropped: report.dropped,
         found: report.found,

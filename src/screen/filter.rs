@@ -167,10 +167,10 @@ impl Filter {
 
     /// The end of a command: what is half is dropped, what the command left changed is changed back, and the cursor is at the start of a line.
     /// Writes nothing where nothing is to be done, and never more than 128 bytes.
-    pub fn finish(&mut self, out: &mut [u8]) -> usize {
+    pub fn finish(&mut self, out: &mut [u8], fresh_line: bool) -> usize {
         let mut out = Output::new(out);
         self.settle(&mut out);
-        if !self.line.at_start {
+        if fresh_line && !self.line.at_start {
             out.put(b"\r\n");
         }
         if self.changes.has(Change::Tabs) {

@@ -372,6 +372,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
         relayer: relayer.as_ref(),
         chapter: None,
         output_left: None,
+        is_prompt_next: false,
     };
     let plan = match plan_terms(line.terms(), &context) {
         Ok(plan) => plan,

@@ -79,6 +79,7 @@ fn command(person: &Person, run_as: Option<&str>) {
         relayer: relayer.as_ref(),
         chapter: None,
         output_left: None,
+        is_prompt_next: false,
     };
     match plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context) {
         Ok(plan) => assert_eq!(run(plan, None, &mut || false).status, 0),

@@ -35,7 +35,7 @@ impl Screen {
     /// What makes the screen as it was before.
     pub fn finish(&mut self) -> Vec<u8> {
         let mut room = [0; ROOM];
-        let written = self.0.finish(&mut room);
+        let written = self.0.finish(&mut room, true);
         room.get(..written).unwrap_or_default().to_vec()
     }
 }

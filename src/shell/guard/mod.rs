@@ -358,6 +358,7 @@ impl Guard {
             relayer: self.relayer.as_ref(),
             chapter: None,
             output_left: None,
+            is_prompt_next: self.lasts,
         })
     }
 

@@ -68,7 +68,8 @@ impl Recorded {
             settings::Redact::None => line.as_bytes().to_vec(),
             settings::Redact::Files | settings::Redact::Screen => redact(&self.key, line.as_bytes()).0,
         };
-        Some(Chapter { label: format!("{number} {}", Safe(&line)), limit: record.max, required: record.required })
+        let label = format!("{number} {}", Safe(&line));
+        Some(Chapter { label, limit: record.max, limit_on_terminal: record.terminal, required: record.required })
     }
 
     /// Ends it; the relay must be gone. Returns what the person is told where it went wrong.
