@@ -27,6 +27,7 @@ allow:
   - echo <words:text>...
   - cat [<file>...]
   - sleep <seconds:int>
+  - { run: 'head <name:path>', as: root, confine: { base: inspect, processes: look } }
 ";
 
 pub struct Host {

@@ -66,7 +66,7 @@ static void strange(char *what) {
     if (strcmp(what, "directory") == 0)
         replace(descriptor, open("/", O_RDONLY));
     else if (strcmp(what, "path") == 0)
-        replace(descriptor, open("/etc/passwd", O_PATH));
+        replace(descriptor, open("/etc/shadow", O_PATH));
     else if (strcmp(what, "writeonly") == 0)
         replace(descriptor, open("/dev/null", O_WRONLY));
     else if (strcmp(what, "readonly") == 0)

@@ -218,7 +218,7 @@ fn write_byte(fd: i32) -> isize {
 }
 
 #[test]
-fn a_directory_as_a_standard_descriptor_leads_nowhere() {
+fn a_directory_or_a_mere_handle_as_a_standard_descriptor_leads_nowhere() {
     if !by_itself() {
         return;
     }
@@ -239,6 +239,18 @@ fn a_directory_as_a_standard_descriptor_leads_nowhere() {
             },
         );
     }
+    in_a_start(
+        || {
+            let file = open("/etc/passwd", OFlag::O_PATH, Mode::empty()).unwrap();
+            // SAFETY: as above.
+            assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), 0) }, 0);
+            assert!(fs::read("/proc/self/fd/0").is_ok_and(|text| !text.is_empty()), "the attack works");
+        },
+        |(), cleansed| {
+            cleansed.unwrap();
+            assert_eq!(fs::read("/proc/self/fd/0").unwrap(), b"", "a file that was not opened to be read");
+        },
+    );
     in_a_start(
         || {
             let file = open("/etc/passwd", OFlag::O_RDONLY, Mode::empty()).unwrap();
