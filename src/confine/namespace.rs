@@ -317,22 +317,26 @@ impl Namespace {
         Ok(())
     }
 
-    /// Makes everything read-only, but for the places that are written.
+    /// Makes everything read-only, but for the places that are written. What cannot be made so by its path is by the call that takes none: a
+    /// mount of somebody's own (FUSE) may be where no path leads any more, and is not to stop everybody's commands.
     fn close(&mut self, mounts: &Mounts, written: &[Place]) -> Result<(), NamespaceError> {
         let in_a_place = |mount: &&Mount| written.iter().any(|place| mount.point.starts_with(&place.path));
         let failed = |path: &Path, reason| NamespaceError::ReadOnly { path: path.to_owned(), reason };
-        let at_once = self.closed.is_none() && mount::make_all_read_only().map_err(|reason| failed(Path::new("/"), reason))?;
-        let closed = self.closed.get_or_insert_default();
-        for mount in mounts.iter().filter(|mount| mount.writable && !in_a_place(mount)) {
+        let all = || mount::make_all_read_only().map_err(|reason| failed(Path::new("/"), reason));
+        let to_close = || mounts.iter().filter(|mount| mount.writable && !in_a_place(mount));
+        let mut at_once = self.closed.is_none() && all()?;
+        self.closed.get_or_insert_default().extend(to_close().map(|mount| mount.point.clone()));
+        let one_by_one = || to_close().find_map(|mount| make_read_only(mount).err().map(|reason| failed(&mount.point, reason)));
+        if !at_once && let Some(error) = one_by_one() {
+            at_once = all()?;
             if !at_once {
-                make_read_only(mount).map_err(|reason| failed(&mount.point, reason))?;
+                return Err(error);
             }
-            closed.insert(mount.point.clone());
         }
         let is_place = |mount: &&Mount| written.iter().any(|place| mount.point == place.path);
         let below = mounts.iter().filter(|mount| at_once && mount.writable && in_a_place(mount) && !is_place(mount));
         let below = below.map(|mount| (&mount.point, mount.held));
-        let places = written.iter().filter(|place| place.writable && !place.settled).map(|place| (&place.path, place.held));
+        let places = written.iter().filter(|place| place.writable && (at_once || !place.settled)).map(|place| (&place.path, place.held));
         for (path, held) in places.chain(below) {
             mount::set_writable(path, held, true).map_err(|reason| NamespaceError::Writable { path: path.clone(), reason })?;
         }

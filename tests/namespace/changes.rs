@@ -1,8 +1,11 @@
 //! What happens outside meanwhile.
 
+use std::env::set_current_dir;
 use std::fs;
 
+use nix::fcntl::{AT_FDCWD, renameat};
 use nix::libc::EROFS;
+use nix::sched::{CloneFlags, unshare};
 use postern::confine::{Namespace, Shape};
 use postern::sys::landlock;
 
@@ -101,6 +104,45 @@ fn what_is_mounted_outside_is_seen_inside_and_not_the_other_way() {
         assert!(!table().iter().any(|line| line.contains(" /run/shared/admin ")), "gone here as well");
     });
     run("umount", &["/run/shared"]);
+}
+
+/// As an account may have one (FUSE): somewhere that it moves to where no path leads, or where root cannot walk.
+#[test]
+fn what_is_mounted_out_of_reach_of_a_path_is_read_only_too_and_stops_no_command() {
+    if !ready() {
+        return;
+    }
+    fs::create_dir_all("/run/far/here/mount").unwrap();
+    fs::create_dir_all("/run/far/written").unwrap();
+    mount(&["-t", "tmpfs", "-o", "size=1m", "far", "/run/far"]);
+    mount(&["--make-shared", "/run/far"]);
+    ["here", "here/mount", "written"].iter().for_each(|name| fs::create_dir(format!("/run/far/{name}")).unwrap());
+    let shape = || Shape { write: vec!["/run/far/written".to_owned()], ..lasting() };
+    session(shape, |namespace| {
+        namespace.mend().unwrap();
+        // The thread's own directory, as of everything that comes next: no path is that long.
+        unshare(CloneFlags::CLONE_FS).unwrap();
+        let move_away = || {
+            mount(&["-t", "tmpfs", "moved", "/run/far/here/mount"]);
+            let here = fs::File::open("/run/far").unwrap();
+            set_current_dir("/run/far").unwrap();
+            for _ in 0..20 {
+                fs::create_dir("d".repeat(250)).unwrap();
+                set_current_dir("d".repeat(250)).unwrap();
+            }
+            renameat(&here, "here", AT_FDCWD, "here").unwrap();
+        };
+        namespace.outside(move_away).unwrap();
+        set_current_dir("/run/far").unwrap();
+        (0..20).for_each(|_| set_current_dir("d".repeat(250)).unwrap());
+        assert!(table().iter().any(|line| line.contains(" moved ") && line.len() > 5000), "no path leads there");
+        assert_eq!(refused("here/mount/before"), None, "it comes as it is, or there is nothing to mend");
+        namespace.mend().unwrap();
+        assert_eq!(refused("here/mount/after"), Some(EROFS));
+        assert_eq!(refused("/run/far/written/file"), None, "what is written still is");
+        assert_eq!(refused("/run/far/file"), Some(EROFS));
+    });
+    run("umount", &["-l", "/run/far"]);
 }
 
 /// Without this a held mask would be mended to nothing: a mount on what is masked goes below the mask.
