@@ -2,6 +2,11 @@
 
 use std::env::set_current_dir;
 use std::fs;
+use std::os::unix::fs::chown;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
 
 use nix::fcntl::{AT_FDCWD, renameat};
 use nix::libc::EROFS;
@@ -9,7 +14,7 @@ use nix::sched::{CloneFlags, unshare};
 use postern::confine::{Namespace, Shape};
 use postern::sys::landlock;
 
-use crate::host::{leaks, mount, ready, refused, run, secret, session, shape, table};
+use crate::host::{HOME, apart, leaks, mount, ready, refused, run, secret, session, shape, table};
 
 fn lasting() -> Shape {
     Shape { lasts: true, ..shape() }
@@ -143,6 +148,73 @@ fn what_is_mounted_out_of_reach_of_a_path_is_read_only_too_and_stops_no_command(
         assert_eq!(refused("/run/far/file"), Some(EROFS));
     });
     run("umount", &["-l", "/run/far"]);
+}
+
+/// Else the next session of the same thread would take what was half made for the host, and see no policy that is applied there.
+#[test]
+fn a_session_that_cannot_be_made_leaves_its_thread_on_the_host() {
+    if !ready() {
+        return;
+    }
+    let file = secret("/etc/changes-e/tls.key");
+    let home = Path::new("/home/flooded");
+    fs::create_dir_all(home).unwrap();
+    (0..=4096).for_each(|number| fs::write(home.join(format!(".{number}_history")), "").unwrap());
+    let shape = || Shape { home: home.display().to_string(), ..lasting() };
+    apart(|| {
+        let own = || fs::read_link("/proc/thread-self/ns/mnt").unwrap();
+        let host = own();
+        let error = Namespace::enter(shape()).unwrap_err();
+        assert!(error.to_string().contains("more than 4096 paths to mask"), "{error}");
+        assert_eq!(own(), host);
+        fs::remove_dir_all(home).unwrap();
+        let namespace = Namespace::enter(shape()).unwrap();
+        assert!(own() != host && !leaks(&file), "the control");
+        assert_eq!(namespace.outside(|| (own(), leaks(&file))).unwrap(), (host, true));
+    });
+}
+
+/// As an account can in /tmp, where everybody's sessions look for what is hidden.
+#[test]
+fn who_floods_what_is_hidden_loses_the_own_masks_alone() {
+    if !ready() {
+        return;
+    }
+    let flood: Vec<_> = (0..4200).map(|number| format!("{HOME}/.flood{number}_history")).collect();
+    for path in &flood {
+        chown(secret(path), Some(12345), None).unwrap();
+    }
+    let roots = secret(format!("{HOME}/.roots_history"));
+    let anothers = secret(format!("{HOME}/.anothers_history"));
+    chown(&anothers, Some(12346), None).unwrap();
+    session(lasting, |namespace| {
+        for _ in 0..2 {
+            assert!(!leaks(&roots) && !leaks(&anothers));
+            assert_eq!(flood.iter().filter(|path| !leaks(path)).count(), 256);
+            namespace.outside(|| replace(roots.to_str().unwrap())).unwrap();
+            namespace.mend().unwrap();
+        }
+    });
+    flood.iter().for_each(|path| fs::remove_file(path).unwrap());
+    [roots, anothers].iter().for_each(|path| fs::remove_file(path).unwrap());
+}
+
+#[test]
+fn what_is_removed_while_it_is_masked_stops_no_session() {
+    if !ready() {
+        return;
+    }
+    let (path, done) = (format!("{HOME}/.fleeting_history"), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(SeqCst) {
+                let _ = fs::write(&path, "").and_then(|()| fs::remove_file(&path));
+            }
+        });
+        let made = (0..200).map(|_| apart(|| Namespace::enter(shape()).map(drop))).find(Result::is_err);
+        done.store(true, SeqCst);
+        assert!(made.is_none(), "{made:?}");
+    });
 }
 
 /// Without this a held mask would be mended to nothing: a mount on what is masked goes below the mask.
