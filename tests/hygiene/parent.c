@@ -114,13 +114,21 @@ static void user_namespace(int more) {
 
 /* A process that shares the file system context of this one, and dies with it: execve(2) honours no set-user-ID bit then. */
 static void share(void) {
+    int armed[2];
+    char byte;
+    must(pipe(armed) == 0, "pipe");
     long child = syscall(SYS_clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0);
     must(child >= 0, "clone");
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(armed[0]);
+        close(armed[1]);
         for (;;)
             pause();
     }
+    /* Or this one may have ended before, and the other would live for ever. */
+    close(armed[1]);
+    must(read(armed[0], &byte, 1) == 0 && close(armed[0]) == 0, "read");
 }
 
 static int is(const char *attack, const char *name, char **value) {
