@@ -81,6 +81,8 @@ pub const LINK_ENTRIES: usize = 1_000_000;
 pub const INDEX_BYTES: usize = 8 << 20;
 /// Hidden paths that a session covers, each with a mount.
 pub const MASKS: usize = 4096;
+/// Those among them that one user owns who is not root.
+pub const MASKS_OF_USER: usize = 256;
 /// Levels of directories below a place that are looked into for what is hidden; what is deeper cannot be read.
 pub const HIDDEN_DEPTH: usize = 100;
 /// Rulesets that a session keeps.

@@ -1,12 +1,15 @@
 //! A person of the same account with another shell, while a session is open: what its processes can do to the shell's.
 
+use std::fs::{read_dir, read_to_string};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::termios::{FlowArg, tcflow};
 use serde_json::Value;
 
 use crate::process::run;
-use crate::sandbox::await_some;
+use crate::pty::Terminal;
+use crate::sandbox::{await_some, await_that};
 use crate::world::{BOTH, Install, QUIET, World, of, world};
 
 /// A session in which something waits, with the processes of the shell.
@@ -179,5 +182,66 @@ fn an_operators_order_ends_a_session_at_once_and_is_on_record() {
         let last = records.last().unwrap();
         assert_eq!((&last["reason"], &last["why"]), (&"killed".into(), &"enough".into()), "{install:?}");
         assert!(!last["by"].as_str().unwrap().starts_with("uid "), "{last}");
+    }
+}
+
+/// The guard of the one session there is, and its front.
+fn halves() -> (u32, u32) {
+    let name_of = |pid: u32| read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let found = || {
+        let pids = read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        let mut guards = pids.filter(|pid| name_of(*pid) == "posternsh\n").filter_map(|guard: u32| {
+            let children = read_to_string(format!("/proc/{guard}/task/{guard}/children")).ok()?;
+            Some((guard, children.split_whitespace().find_map(|pid| pid.parse().ok().filter(|pid| name_of(*pid) == "posternsh\n"))?))
+        });
+        guards.next()
+    };
+    await_some(|| "a shell in two halves", found)
+}
+
+fn has_ended() -> bool {
+    let files = read_dir("/var/log/postern").unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|name| name == "jsonl")).map(|path| read_to_string(path).unwrap());
+    files.into_iter().any(|records| records.contains(r#""event":"session.end""#))
+}
+
+/// What has to be printed first would never be: the person holds the terminal.
+#[test]
+fn a_terminal_that_is_held_up_holds_up_no_last_record() {
+    for install in BOTH {
+        let Some(world) = world(install) else { return };
+        let mut terminal = Terminal::start(world.on_a_terminal());
+        terminal.expect("> ");
+        let (_, front) = halves();
+        tcflow(terminal.slave(), FlowArg::TCOOFF).unwrap();
+        assert!(can(&world, front, "os.kill(pid, signal.SIGKILL)"));
+        await_that(|| "the last record", has_ended);
+        tcflow(terminal.slave(), FlowArg::TCOON).unwrap();
+        terminal.expect("the front of this shell is gone");
+        terminal.end();
+        assert_eq!(world.session(None).last().unwrap()["reason"], "error", "{install:?}");
+    }
+}
+
+/// As a job that nobody brings back, which a terminal stops (termios(3), TOSTOP) for setting its modes or writing to it.
+#[test]
+fn a_session_in_the_background_ends_on_record() {
+    for install in BOTH {
+        let Some(world) = world(install) else { return };
+        let session = world.on_a_terminal();
+        let mut job = Command::new("bash");
+        job.args(["-c", r#"set -m; "$@" & stty tostop; echo "job $!"; wait; echo over"#, "bash"]);
+        job.arg(session.get_program()).args(session.get_args());
+        let mut terminal = Terminal::start(job);
+        let (guard, front) = halves();
+        let state = |pid: u32| read_to_string(format!("/proc/{pid}/stat")).ok()?.rsplit_once(") ")?.1.chars().next();
+        await_that(|| "the front to be stopped", || state(front) == Some('T'));
+        assert_ne!(state(guard), Some('T'), "the control is the front");
+        assert!(can(&world, front, "os.kill(pid, signal.SIGKILL)"));
+        await_that(|| "the guard's end", || state(guard).is_none());
+        terminal.expect("over");
+        terminal.end();
+        world.await_nobody();
+        assert_eq!(world.session(None).last().unwrap()["reason"], "error", "{install:?}");
     }
 }

@@ -125,6 +125,11 @@ impl World {
         command
     }
 
+    /// Our shell, for a terminal.
+    pub fn on_a_terminal(&self) -> Command {
+        self.account.command(&self.install.program("posternsh"))
+    }
+
     /// Lets the front that was taken over do something, to its end, and waits until nothing of the account's is left.
     pub fn attack(&self, line: &str) -> Finished {
         let finished = run(&mut self.shell("hostile", line), b"");
