@@ -119,6 +119,45 @@ static RULES: &[Rule] = &[
     word(kind("kv-token", &["token", "psk"], Kind::Token)),
 ];
 
+/// By letter, which rules' names have it last, last but one, and last but two; one bit for a few rules each. Most names before a separator are
+/// no password's, and are done with after three looks.
+struct Ends([[u32; 256]; 3]);
+
+static ENDS: Ends = Ends::new();
+
+impl Ends {
+    #[allow(clippy::indexing_slicing, reason = "only ever evaluated by the compiler")]
+    const fn new() -> Ends {
+        let (mut ends, mut rule) = ([[0; 256]; 3], 0);
+        while rule < RULES.len() {
+            let mut name = 0;
+            while name < RULES[rule].names.len() {
+                let text = RULES[rule].names[name].as_bytes();
+                let (bit, mut back) = (1 << (rule % 32), 0);
+                while back < 3 {
+                    let mut byte = 0;
+                    while byte < 256 {
+                        if back >= text.len() || text[text.len() - 1 - back].eq_ignore_ascii_case(&(byte as u8)) {
+                            ends[back][byte] |= bit;
+                        }
+                        byte += 1;
+                    }
+                    back += 1;
+                }
+                name += 1;
+            }
+            rule += 1;
+        }
+        Ends(ends)
+    }
+
+    fn may_end(&self, name: &[u8]) -> bool {
+        let Ends(tables) = self;
+        let look = |(table, byte): (&[u32; 256], &u8)| table.get(usize::from(*byte)).copied().unwrap_or(0);
+        tables.iter().zip(name.iter().rev()).map(look).fold(u32::MAX, |all, bits| all & bits) != 0
+    }
+}
+
 /// Names that end as those of tokens and are none.
 const NO_TOKENS: [&str; 7] = ["nexttoken", "pagetoken", "continuetoken", "continuationtoken", "synctoken", "canceltoken", "clienttoken"];
 
@@ -130,7 +169,7 @@ pub(super) fn verdict(place: Place<'_>) -> Verdict {
         Some(b'>') => element(place, &mut space),
         _ => name(place, &mut space),
     };
-    if NO_TOKENS.iter().any(|end| ends(name, end, false)) {
+    if name.is_empty() || !ENDS.may_end(name) || NO_TOKENS.iter().any(|end| ends(name, end, false)) {
         return Verdict::No;
     }
     let rules = RULES.iter().filter(|rule| rule.names.iter().any(|end| ends(name, end, rule.is_word)));

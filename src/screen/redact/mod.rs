@@ -331,15 +331,14 @@ impl Redactor {
 
     /// Takes text as a part of the secret; styles in it stay, so that the terminal is in the state that it should be in.
     fn absorb(&mut self, count: usize) {
-        for (byte, is_text) in self.window.first(count) {
-            match &mut self.mode {
-                _ if !is_text => self.ready.push(&[byte]),
-                Mode::Secret(_, _, digest) => digest.update(&[byte]),
-                // However its lines are broken and indented, a key has one fingerprint.
-                Mode::Block(block) if block::MATERIAL.has(byte) => block.digest.update(&[byte]),
-                Mode::Block(_) | Mode::Text => {}
-            }
+        let text = self.window.text().get(..count).unwrap_or_default();
+        match &mut self.mode {
+            Mode::Text => {}
+            Mode::Secret(_, _, digest) => digest.update(text),
+            // However its lines are broken and indented, a key has one fingerprint.
+            Mode::Block(block) => text.split(|byte| !block::MATERIAL.has(*byte)).for_each(|word| block.digest.update(word)),
         }
+        self.window.styles(count).for_each(|byte| self.ready.push(&[byte]));
         self.window.drop_first(count);
     }
 
@@ -364,7 +363,7 @@ impl Redactor {
 
     /// Lets text through.
     fn release(&mut self, count: usize) {
-        self.window.first(count).for_each(|(byte, _)| self.ready.push(&[byte]));
+        self.ready.push(self.window.first(count));
         self.gone.push(self.window.text().get(..count).unwrap_or_default());
         self.window.drop_first(count);
     }
@@ -421,7 +420,9 @@ impl Ready {
     fn drain(&mut self, out: &mut [u8]) -> usize {
         let waiting = self.bytes.get(self.from..self.to).unwrap_or_default();
         let count = waiting.len().min(out.len());
-        out.iter_mut().zip(waiting).for_each(|(to, from)| *to = *from);
+        if let (Some(to), Some(from)) = (out.get_mut(..count), waiting.get(..count)) {
+            to.copy_from_slice(from);
+        }
         self.from += count;
         if self.is_empty() {
             (self.from, self.to) = (0, 0);

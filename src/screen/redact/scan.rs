@@ -124,8 +124,17 @@ fn outer(place: Place<'_>) -> Verdict {
 fn token(place: Place<'_>) -> Verdict {
     let mut ahead = place.text().ahead.iter().copied();
     let bits = TABLES.bits(place.last(), [ahead.next(), ahead.next(), ahead.next()]);
-    let patterns = PATTERNS.iter().enumerate().filter(|(index, _)| bits >> (index % SHARED) & 1 == 1);
-    patterns.map(|(_, pattern)| pattern.verdict(place)).find(|verdict| *verdict != Verdict::No).unwrap_or(Verdict::No)
+    for patterns in PATTERNS.chunks(SHARED) {
+        let mut left = bits & !(1 << SEPARATORS);
+        while left != 0 {
+            let verdict = patterns.get(left.trailing_zeros() as usize).map_or(Verdict::No, |pattern| pattern.verdict(place));
+            if verdict != Verdict::No {
+                return verdict;
+            }
+            left &= left - 1;
+        }
+    }
+    Verdict::No
 }
 
 /// A token inside what was found: in place of a password it says more of what it is, and as the user of a URL it is hidden with the password.
