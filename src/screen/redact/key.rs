@@ -16,6 +16,7 @@ const IN_NAME: Set = ALNUM.and(Set::of("_.-"));
 const PADDED: Set = BASE64.and(Set::of("="));
 const CREDENTIAL: Set = BASE64URL.and(Set::of(".~+/="));
 const SIGNATURE: Set = BASE64.and(Set::of("%=_-"));
+const CALL: Set = Set::of("(.[");
 const SCHEME: Set = ALNUM.and(Set::of("-"));
 const COOKIE_NAME: Set = ALNUM.and(Set::of("_.-"));
 const COOKIE: Set = CONTROL.and(QUOTE).not();
@@ -62,7 +63,7 @@ static RULES: &[Rule] = &[
     steps("aws-session-token", &["awstoken", "sessiontoken", "securitytoken"], &[Run(&PADDED, 100, MANY)]),
     steps("azure-storage-key", &["accountkey"], &[Run(&BASE64, 86, 86), Word("==")]),
     steps("azure-shared-key", &["sharedaccesskey"], &[Run(&BASE64, 43, 43), Word("=")]),
-    word(steps("azure-sas", &["sig"], &[Run(&SIGNATURE, 20, MANY), Odd])),
+    word(steps("azure-sas", &["sig"], &[Run(&SIGNATURE, 20, MANY), Odd, Not(&CALL)])),
     steps("signed-url", &["amzsignature", "googsignature"], &[Run(&HEX, 64, MANY)]),
     steps("wireguard-key", &["privatekey", "presharedkey"], &[Run(&BASE64, 43, 43), Word("="), Not(&PADDED)]),
     word(steps(

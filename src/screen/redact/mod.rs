@@ -199,15 +199,19 @@ impl Redactor {
         let mut done = 0;
         while let Some(rest) = run.get(done..).filter(|rest| !rest.is_empty()) {
             // What is behind a sequence is looked at where sequences are told apart.
-            let text = rest.get(..window::plain(rest)).unwrap_or_default();
+            let text = window::plain(rest);
             let hit = scan::find(Place { gone: self.gone.bytes(), here: text, at: 0, end: false });
             let plain = hit.unwrap_or(text.len());
             self.gone.push(text.get(..plain).unwrap_or_default());
             done += plain;
-            if hit.is_some() || text.len() == rest.len() {
+            let rest = run.get(done..).unwrap_or_default();
+            if hit.is_some() {
                 break;
             }
-            match sequence(run.get(done..).unwrap_or_default()) {
+            if rest.first() != Some(&window::ESCAPE) {
+                continue;
+            }
+            match sequence(rest) {
                 Sequence::Style(length) => done += length,
                 Sequence::Other(length) => {
                     self.gone.push(b"\x1b");
