@@ -6,6 +6,7 @@
 //! | `secrets.tsv` | an id and a text with its secret between `«` and `»` |
 //! | `no_secrets.txt` | lines that stay as they are |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a measurement is read")]
 
 use std::time::Instant;
 
