@@ -77,7 +77,11 @@ static RULES: &[Rule] = &[
     steps("auth-header", &["authorization"], &[Run(&CREDENTIAL, 16, MANY), Odd]),
     steps("session-cookie", &["setcookie"], &[Run(&COOKIE_NAME, 1, 64), Word("="), From, Run(&SET_COOKIE, 8, MANY)]),
     word(steps("session-cookie", &["cookie"], &[Run(&COOKIE_NAME, 1, 64), Word("="), From, Run(&COOKIE, 8, MANY)])),
-    kind("kv-password", &["password", "passwd", "passphrase", "passwort", "pwd", "userpw"], Kind::Password),
+    kind(
+        "kv-password",
+        &["password", "passwd", "passphrase", "passwort", "pwd", "userpw", "sshpass", "dbpass", "userpass", "rootpass", "adminpass"],
+        Kind::Password,
+    ),
     word(kind("kv-password", &["pass", "pw", "rediscliauth", "requirepass", "masterauth"], Kind::Password)),
     kind(
         "kv-password",
