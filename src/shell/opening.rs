@@ -34,6 +34,9 @@ pub enum OpeningError {
     Policy(#[from] PolicyError),
 }
 
+/// Its keys are another program's, and would stay so.
+const BACKGROUND: &str = "in the background of its terminal there is nobody to talk to: start it in the foreground";
+
 /// Who it is, and by which policy: found out before anything of the person's is read.
 pub struct Opening {
     ground: Ground,
@@ -72,6 +75,10 @@ impl Opening {
     fn start(self, way: Way, interactive: bool, term: Option<String>) -> Result<(Guard, View, Vec<String>), String> {
         let person = self.ground.person.clone();
         let lasts = interactive || way == Way::Login;
+        if interactive && self.relayer().is_some_and(|relayer| relayer.is_in_background()) {
+            self.refused(BACKGROUND);
+            return Err(BACKGROUND.to_owned());
+        }
         let mut guard = Guard::open(self.ground, way.name(), term, lasts).map_err(|error| {
             let reason = error.to_string();
             ledger::refused(&person, &reason);

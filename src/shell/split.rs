@@ -39,7 +39,7 @@ use crate::sys::half::Half;
 use crate::sys::prompt::{self, Wake};
 use crate::sys::rights;
 use crate::sys::start::{Inherited, cleanse};
-use crate::words::limits::FRONT_GRACE;
+use crate::words::limits::{FRONT_GRACE, START_DEADLINE};
 
 /// A front: what it does with its end of the channel, in a process of its own, until its end.
 pub type Front = fn(Desk) -> u8;
@@ -83,7 +83,17 @@ fn split(beginning: Beginning<'_>, front: impl FnOnce(Desk) -> u8) -> Result<u8,
     // While the front seals itself.
     opening.read_index();
     let relayer = opening.relayer();
-    Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None, relayer, recorded: None, due: None }.serve())
+    Ok(Served {
+        channel: ours,
+        front: half,
+        opening: Some(Box::new(opening)),
+        guard: None,
+        relayer,
+        recorded: None,
+        due: None,
+        since: Instant::now(),
+    }
+    .serve())
 }
 
 /// The guard at work.
@@ -97,6 +107,8 @@ struct Served {
     recorded: Option<Recorded>,
     /// Why the session is over, of which the front has been told: it is to say goodbye, and nothing else.
     due: Option<Due>,
+    /// When the front was split off.
+    since: Instant,
 }
 
 /// An ending, and until when the front may take its time.
@@ -138,7 +150,10 @@ impl Served {
 
     fn turn(&mut self) -> Next {
         // The front ends a session whose time is over, and says so nicely; one that does not is ended.
-        let end = self.guard.as_ref().and_then(|guard| guard.until()?.checked_add(FRONT_GRACE));
+        let end = match &self.guard {
+            Some(guard) => guard.until().and_then(|until| until.checked_add(FRONT_GRACE)),
+            None => self.since.checked_add(START_DEADLINE),
+        };
         let end = [end, self.due.and_then(|due| due.until)].into_iter().flatten().min();
         match self.channel.receive(end) {
             Ok(Incoming::Call(call)) => self.answer(*call),

@@ -118,6 +118,11 @@ impl Relayer {
         self.terminal().map_or(pty::WINDOW, Held::window)
     }
 
+    /// Whether there is a terminal whose keys are another program's.
+    pub fn is_in_background(&self) -> bool {
+        self.terminal().is_some_and(|held| !held.is_in_foreground())
+    }
+
     /// Lets it record all that follows to `pipe`, which is that of a recording with so many bytes in it.
     pub fn record(&self, offset: u64, redact: Redact, key: Key, pipe: &OwnedFd) -> io::Result<()> {
         self.await_start().map_err(io::Error::other)?;
