@@ -8,7 +8,19 @@ use crate::policy::settings::{self, Settings};
 use crate::record::Recording;
 use crate::record::recording::Header;
 use crate::screen::redact::{Key, redact};
-use crate::words::{Safe, limits};
+use crate::sys::file::{Directory, Owner};
+use crate::sys::{random, rights};
+use crate::words::{Safe, limits, paths};
+
+/// What the fingerprints of this session are made with: the host's key where this install may read it, as root's may, else one of its own.
+pub fn fingerprint_key() -> nix::Result<Key> {
+    let read = || Directory::open(paths::STATE_DIR.as_ref(), Owner::Root)?.read(paths::FINGERPRINT_KEY, Owner::Root);
+    let of_host = rights::as_root(read)?.ok().and_then(|bytes| bytes.try_into().ok());
+    match of_host {
+        Some(key) => Ok(Key::from_bytes(key)),
+        None => Ok(Key::from_bytes(random::bytes()?)),
+    }
+}
 
 /// What is recorded of this session.
 pub struct Recorded {
