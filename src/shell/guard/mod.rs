@@ -162,9 +162,9 @@ impl Guard {
         let Ground { policy, person, account, inherited, relayer, index } = ground;
         let clock = Clock::start(Instant::now());
         let key = recorded::fingerprint_key().map_err(OpenError::Key)?;
-        let mut ledger = Ledger::open(policy.settings(), &person, key);
+        let mut ledger = Ledger::open(policy.audit(), policy.settings().redact, &person, key);
         // Its thread has to be in the host's mounts, as that of the records.
-        let recorded = Recorded::begin(policy.settings(), &ledger, relayer.as_ref(), term.as_deref(), key);
+        let recorded = Recorded::begin(&policy, &ledger, relayer.as_ref(), term.as_deref(), key);
         ledger.start(way, policy.policy().digest(), recorded.path().as_deref())?;
         let subject = person.subject(io::stdout().is_terminal());
         let confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), Rulesets::default());

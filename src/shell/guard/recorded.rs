@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::super::in_force::InForce;
 use super::super::ledger::Ledger;
 use crate::exec::{Chapter, Relayer};
 use crate::policy::settings::{self, Settings};
@@ -34,10 +35,10 @@ pub struct Recorded {
 
 impl Recorded {
     /// Begins it. What fails is told by [`Recorded::lost`].
-    pub fn begin(settings: &Settings, ledger: &Ledger, relayer: Option<&Relayer>, term: Option<&str>, key: Key) -> Recorded {
+    pub fn begin(policy: &InForce, ledger: &Ledger, relayer: Option<&Relayer>, term: Option<&str>, key: Key) -> Recorded {
         let mut recorded = Recorded { recording: None, lost: None, key };
-        if let (Some(_), Some(relayer)) = (settings.record, relayer) {
-            match recorded.open(settings, ledger, relayer, term) {
+        if let (Some(_), Some(relayer)) = (policy.settings().record, relayer) {
+            match recorded.open(policy, ledger, relayer, term) {
                 Ok(recording) => recorded.recording = Some(recording),
                 Err(error) => recorded.lost = Some(error.to_string()),
             }
@@ -45,15 +46,15 @@ impl Recorded {
         recorded
     }
 
-    fn open(&self, settings: &Settings, ledger: &Ledger, relayer: &Relayer, term: Option<&str>) -> std::io::Result<Recording> {
+    fn open(&self, policy: &InForce, ledger: &Ledger, relayer: &Relayer, term: Option<&str>) -> std::io::Result<Recording> {
         let session = ledger.session();
         let (columns, rows) = relayer.window();
         let title = format!("{}@{}", session.account, session.host);
         let timestamp = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
         let header = Header { columns, rows, timestamp, title: &title, term };
-        let mut recording = Recording::open(settings.audit.dir.as_ref(), &session.id, &header)?;
+        let mut recording = Recording::open(policy.audit().dir.as_ref(), &session.id, &header)?;
         let writer = recording.writer().ok_or_else(|| std::io::Error::other("it has no writer"))?;
-        relayer.record(recording.header_length(), settings.redact, self.key, &writer)?;
+        relayer.record(recording.header_length(), policy.settings().redact, self.key, &writer)?;
         Ok(recording)
     }
 
