@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::os::fd::IntoRawFd;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, IntoRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use postern::access::Person;
 use postern::confine::{Confiner, Kernel, Rulesets};
-use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, Relayer, StageEnd, StageOutcome, plan_terms, run};
+use postern::exec::{Ended, Host, LineOutcome, PipelineTerms, PlanContext, Relayer, StageEnd, StageOutcome, Terminal, plan_terms, run};
 use postern::policy::confinement::{Confinement, Exec};
 use postern::policy::settings::Strength;
 use postern::policy::{DecidedRedirect, Facts, RuleRef, Terms};
 use postern::syntax::{Argument, Connector, RedirectKind};
+use postern::sys::pty::Held;
 use postern::words::Span;
 use serde::{Deserialize, Serialize};
 
@@ -357,7 +358,14 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     let (host, strength) = (Kernel::of_host(), if kernel.is_some() || unscoped { Strength::BestEffort } else { Strength::All });
     let less = kernel.map(|(landlock, listener)| Kernel { landlock, listener, ..host.clone() });
     let mut confiner = Confiner::new(less.unwrap_or(host), strength, Rulesets::for_one_line(None));
-    let relayer = Relayer::start(None, None).unwrap();
+    let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
+    let held = Held::of([input.as_fd(), output.as_fd(), error.as_fd()]).unwrap();
+    let terminal = held.map(|held| {
+        held.make_raw().unwrap();
+        Terminal { held, front: None }
+    });
+    let modes = terminal.as_ref().map(|terminal| terminal.held.try_clone().unwrap());
+    let relayer = Relayer::start(None, terminal).unwrap();
     if !unscoped {
         confiner.set_apart();
     }
@@ -381,6 +389,12 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     let words = |stage: &postern::exec::plan::StageFacts| stage.protections.iter().map(|protection| protection.name().to_owned()).collect();
     let protections = plan.stages().iter().map(|stages| stages.iter().map(words).collect()).collect();
     let LineOutcome { status, stages, bytes_out, bytes_err, ended, notices, .. } = run(plan, None, &mut || false);
+    if let Some(relayer) = relayer {
+        relayer.finish();
+    }
+    if let Some(held) = modes {
+        held.put_back();
+    }
     Report {
         status,
         stages: stages.iter().map(|stages| stages.iter().map(shown).collect()).collect(),

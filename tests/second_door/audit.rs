@@ -54,7 +54,8 @@ fn attempt(user: User, confine: &str) -> Vec<(String, String, String)> {
 }
 
 fn files(door: &Door) -> Vec<PathBuf> {
-    fs::read_dir(door.records_directory()).unwrap().map(|entry| entry.unwrap().path()).collect()
+    let files = fs::read_dir(door.records_directory()).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|name| name == "jsonl")).collect()
 }
 
 #[test]

@@ -52,21 +52,28 @@ fn a_line_that_is_typed_into_the_next_prompt_does_not_run() {
     if !ready() {
         return;
     }
-    for (confine, typed) in [("open", true), ("inspect", false)] {
+    // The letters that echo would print are not in what is typed, nor in what the terminal echoes.
+    let injection = |attack: &str| format!("{attack} type 'echo in\"ject\"ed^'");
+    if !std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti").is_ok_and(|setting| setting.trim() == "0") {
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["--norc", "--noprofile"]);
+        let mut terminal = Terminal::start(bash);
+        terminal.line(&injection(ATTACK));
+        terminal.expect("\ninjected");
+        terminal.line("exit");
+        terminal.end();
+    }
+    // Under `open` nothing keeps it from typing, but what it types on is its own.
+    for confine in ["open", "inspect"] {
         let door = Door::with(User::Account, confine, "  - echo <words:word>\n");
         let mut terminal = Terminal::start(door.shell(&[]));
         terminal.expect("> ");
-        // The letters that echo would print are not in what is typed, nor in what the terminal echoes.
-        terminal.line("attack type 'echo in\"ject\"ed^'");
-        terminal.expect(if typed { "= yes" } else { "= no " });
-        if typed {
-            // What is typed by hand while it runs would be lost.
-            terminal.expect("\ninjected");
-        }
+        terminal.line(&injection("attack"));
+        terminal.expect("= ");
         terminal.expect("> ");
         terminal.line("echo the-end");
         terminal.expect("\nthe-end");
-        assert_eq!(terminal.text().contains("\ninjected"), typed, "under {confine}:\n{}", terminal.text());
+        assert!(!terminal.text().contains("\ninjected"), "under {confine}:\n{}", terminal.text());
         terminal.line("exit");
         terminal.end();
     }
