@@ -295,7 +295,8 @@ impl Builder<'_> {
         if self.calls.read_only {
             return self.refuse_bits(flags, WRITING, self.asked(NO_ACCESS));
         }
-        let (allow, refuse) = (self.to(ALLOW), self.to(NO_ACCESS));
+        let noted = self.noted();
+        let (allow, refuse) = (self.to(noted), self.to(NO_ACCESS));
         self.program.load(Word::Low(flags));
         self.program.jump_unless(Test::AnyOf(libc::O_TRUNC as u32), allow);
         self.program.mask(libc::O_ACCMODE as u32);

@@ -5,7 +5,7 @@
 //! filter shorter: so it is for numbers that no kernel serves any more.
 //!
 //! Some that are plain, and why: `set*id` and the like are held by the capabilities that a command does not have; changes to directories
-//! (`Change`), where a filter need not hold them, by Landlock; the old `io_submit` works on open files only; `seccomp` and Landlock's own calls
+//! (`Change`, `Name`), where a filter need not hold them, by Landlock; the old `io_submit` works on open files only; `seccomp` and Landlock's own calls
 //! make a program weaker, and many use them; `uretprobe` and `uprobe` are made by the kernel itself in a process that is traced from outside.
 //!
 //! Sources: arch/x86/entry/syscalls/syscall_64.tbl, scripts/syscall.tbl.
@@ -51,6 +51,8 @@ pub(super) enum Class {
     MemoryFile,
     /// Changes a directory or the length of a file.
     Change,
+    /// Gives a file a name, or takes one away.
+    Name,
     /// Gives a socket a name.
     Bind,
     Truncate,
@@ -239,8 +241,11 @@ calls! {
     Scheduling { sched_setparam 142 118, sched_setscheduler 144 119, sched_setaffinity 203 122, sched_setattr 314 274 }
     MemoryFile { memfd_create 319 279 }
     Change {
-        ftruncate 77 46, rename 82 -, mkdir 83 -, rmdir 84 -, creat 85 -, link 86 -, unlink 87 -, symlink 88 -, mknod 133 -, mkdirat 258 34,
-        mknodat 259 33, unlinkat 263 35, renameat 264 38, linkat 265 37, symlinkat 266 36, fallocate 285 47, renameat2 316 276,
+        ftruncate 77 46, mkdir 83 -, rmdir 84 -, symlink 88 -, mknod 133 -, mkdirat 258 34, mknodat 259 33, symlinkat 266 36,
+        fallocate 285 47,
+    }
+    Name {
+        rename 82 -, creat 85 -, link 86 -, unlink 87 -, unlinkat 263 35, renameat 264 38, linkat 265 37, renameat2 316 276,
     }
     Bind { bind 49 200 }
     Truncate { truncate 76 45 }
