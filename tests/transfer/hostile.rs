@@ -1,0 +1,1 @@
+//! Programs that do their worst to the log.
