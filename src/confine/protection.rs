@@ -84,7 +84,9 @@ impl Protection {
             }
             Protection::Masks => "the session's own mount namespace, which posternsh makes where it is set-user-ID root",
             Protection::ExecList => "Landlock (kernel 5.13), and seccomp notifications (5.9) that nothing above the shell has taken",
-            Protection::Network | Protection::Sockets | Protection::FileLog => "seccomp notifications (kernel 5.9) that nothing above the shell has taken",
+            Protection::Network | Protection::Sockets | Protection::FileLog => {
+                "seccomp notifications (kernel 5.9) that nothing above the shell has taken"
+            }
             Protection::Signals => "Landlock ABI 6 (kernel 6.12), or seccomp notifications (kernel 5.9)",
             Protection::Limits => "for `processes`: another confinement than `open`, and seccomp notifications (kernel 5.9)",
         }

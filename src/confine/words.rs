@@ -21,7 +21,12 @@ impl Plan {
             ("network", Some(self.held(Protection::Network, self.network()))),
             ("sockets", Some(self.held(Protection::Sockets, self.sockets()))),
             ("signals", Some(self.held(Protection::Signals, self.signals().to_owned()))),
-            ("logs", confine.log_files.then(|| self.held(Protection::FileLog, "files that it opens in its own places, by name and size".to_owned()))),
+            (
+                "logs",
+                confine
+                    .log_files
+                    .then(|| self.held(Protection::FileLog, "files that it opens in its own places, by name and size".to_owned())),
+            ),
             ("limits", limits(&self.confinement.limits).map(|limits| self.held(Protection::Limits, limits))),
             ("keeps", Some(confine.capabilities.join(", ")).filter(|kept| !kept.is_empty())),
             ("lacks", self.lacks(strength)),

@@ -240,11 +240,20 @@ impl Compiler<'_> {
     /// A log of files that nothing could be in.
     fn refuse_empty_log(&mut self, confine: &Confinement, span: Span, document: &Document) {
         let (what, help) = if confine.base == Base::Open {
-            ("`log_files` cannot be held for a command under `open`, which no filter watches", "refine `sealed` with the places that it needs")
+            (
+                "`log_files` cannot be held for a command under `open`, which no filter watches",
+                "refine `sealed` with the places that it needs",
+            )
         } else if confine.looks() {
-            ("`log_files` cannot be held for a command that looks at other processes (`processes`)", "give what is logged a rule of its own")
+            (
+                "`log_files` cannot be held for a command that looks at other processes (`processes`)",
+                "give what is logged a rule of its own",
+            )
         } else if confine.own_places().next().is_none() {
-            ("`log_files` logs what is in the places that the policy names, and this rule has none", "name them under `read` or `write` of its confinement")
+            (
+                "`log_files` logs what is in the places that the policy names, and this rule has none",
+                "name them under `read` or `write` of its confinement",
+            )
         } else {
             return;
         };

@@ -160,20 +160,20 @@ fn rsync_carries_trees_both_ways() {
 }
 
 #[test]
-fn an_executable_file_arrives_executable() {
+fn an_executable_file_arrives_private() {
     let Some(scene) = scene() else { return };
     let account = Account::new("executable", &scene.host.shell);
     let (_, file) = client("executable", 10);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     let (file, sshd) = (file.to_str().unwrap(), &scene.host.guarded);
-    for (way, finished) in [
-        ("sftp", run(&mut sshd.copy("scp", &account, &["-s", file, &format!("HOST:{INCOMING}/executable-sftp")]), b"")),
-        ("old", run(&mut sshd.copy("scp", &account, &["-O", file, &format!("HOST:{INCOMING}/executable-old")]), b"")),
-        ("rsync", rsync(sshd, &account, &["--inplace", file, &format!("HOST:{INCOMING}/executable-rsync")])),
+    for (way, mode, finished) in [
+        ("sftp", 0o700, run(&mut sshd.copy("scp", &account, &["-s", file, &format!("HOST:{INCOMING}/executable-sftp")]), b"")),
+        ("old", 0o700, run(&mut sshd.copy("scp", &account, &["-O", file, &format!("HOST:{INCOMING}/executable-old")]), b"")),
+        ("rsync", 0o600, rsync(sshd, &account, &["--chmod=F600", file, &format!("HOST:{INCOMING}/executable-rsync")])),
     ] {
         succeeded(&finished);
-        let mode = fs::metadata(format!("{INCOMING}/executable-{way}")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o7777, 0o700, "{way}");
+        let found = fs::metadata(format!("{INCOMING}/executable-{way}")).unwrap().permissions().mode();
+        assert_eq!(found & 0o7777, mode, "{way}");
     }
 }
 

@@ -31,6 +31,7 @@ use crate::policy::confinement::DEVICES;
 use crate::record::{FileAccess, FileRecord, Files};
 use crate::sys::caller::PathAt;
 use crate::sys::deadline::{self, answer_within};
+use crate::sys::descriptor;
 use crate::sys::identity::Identity;
 use crate::sys::notify::{Answer, Notification};
 use crate::words::limits;
@@ -69,8 +70,8 @@ pub struct FileLog {
 struct Seen {
     /// The how many-th it was.
     number: usize,
-    /// Whether the command has taken the name away since.
-    moved: bool,
+    /// Whether it may be gone in the end without being lost: the command has taken the name away itself, or has only tried to give it.
+    excused: bool,
 }
 
 /// Where a name led in the end, and how large that was.
@@ -82,7 +83,9 @@ impl Supervisor {
         // What opens a directory, or nothing but a name, reads no file; O_TMPFILE is one of them until its file gets a name.
         if !flags.intersects(OFlag::O_PATH | OFlag::O_DIRECTORY) {
             let reads = flags & OFlag::O_ACCMODE == OFlag::O_RDONLY && !flags.intersects(OFlag::O_CREAT | OFlag::O_TRUNC);
-            self.note(call, at, if reads { FileAccess::Read } else { FileAccess::Write });
+            if let Some((path, log)) = self.name(call, at).zip(self.log.as_mut()) {
+                log.note(path, if reads { FileAccess::Read } else { FileAccess::Write }, false);
+            }
         }
         Ok(Answer::Continue.into())
     }
@@ -101,33 +104,28 @@ impl Supervisor {
         if let Some((from, log)) = self.name(call, from).zip(self.log.as_mut()) {
             // A file that the command has made under another name first, as many do, is not one that it takes away.
             if !log.take_away(&from) {
-                log.note(from.clone(), FileAccess::Remove);
+                log.note(from.clone(), FileAccess::Remove, false);
             }
             if exchange {
-                log.note(from, FileAccess::Write);
+                log.note(from, FileAccess::Write, true);
             }
         }
-        self.note(call, to, FileAccess::Write);
-        Ok(Answer::Continue.into())
+        self.note_link(call, to)
     }
 
     pub(super) fn note_link(&mut self, call: &Notification, to: PathAt) -> Decision {
-        self.note(call, to, FileAccess::Write);
+        if let Some((path, log)) = self.name(call, to).zip(self.log.as_mut()) {
+            log.note(path, FileAccess::Write, true);
+        }
         Ok(Answer::Continue.into())
     }
 
     pub(super) fn note_removal(&mut self, call: &Notification, at: PathAt) -> Decision {
         if let Some((path, log)) = self.name(call, at).zip(self.log.as_mut()) {
             log.take_away(&path);
-            log.note(path, FileAccess::Remove);
+            log.note(path, FileAccess::Remove, false);
         }
         Ok(Answer::Continue.into())
-    }
-
-    fn note(&mut self, call: &Notification, at: PathAt, access: FileAccess) {
-        if let Some((path, log)) = self.name(call, at).zip(self.log.as_mut()) {
-            log.note(path, access);
-        }
     }
 
     /// The absolute path that a call names. Of one that the kernel cannot read either there is none.
@@ -198,15 +196,15 @@ impl FileLog {
     }
 
     /// Notes something that is about to be tried.
-    fn note(&mut self, path: PathBuf, access: FileAccess) {
+    fn note(&mut self, path: PathBuf, access: FileAccess, excused: bool) {
         let named = self.scope.names(&path);
-        if !named && is_of_system(&path) {
+        if !named && is_of_system(&path) || access != FileAccess::Write && is_missing(&path) {
             return;
         }
         let (number, length) = (self.seen.len(), path.as_os_str().len());
         let key = (path, access);
         if let Some(seen) = self.seen.get_mut(&key) {
-            seen.moved = false;
+            seen.excused &= excused;
             return;
         }
         // Names elsewhere, which may lead into a place of the rule and mostly do not, must not crowd out the others.
@@ -216,26 +214,27 @@ impl FileLog {
             return;
         }
         self.bytes += length;
-        self.seen.insert(key, Seen { number, moved: false });
+        self.seen.insert(key, Seen { number, excused });
     }
 
     /// Notes that a name is about to be taken away; whether it was written to before.
     fn take_away(&mut self, path: &Path) -> bool {
-        let mut take = |access| self.seen.get_mut(&(path.to_owned(), access)).map(|seen| seen.moved = true).is_some();
+        let mut take = |access| self.seen.get_mut(&(path.to_owned(), access)).map(|seen| seen.excused = true).is_some();
         take(FileAccess::Read);
         take(FileAccess::Write)
     }
 
     /// What is to be on record, when nothing of the command is left. Waits for the file systems, at most [`limits::PATH_DEADLINE`].
     pub fn finish(self) -> Files {
-        let mut all: Vec<(&Path, FileAccess, Seen)> = self.seen.iter().map(|((path, access), seen)| (path.as_path(), *access, *seen)).collect();
+        let mut all: Vec<(&Path, FileAccess, Seen)> =
+            self.seen.iter().map(|((path, access), seen)| (path.as_path(), *access, *seen)).collect();
         all.sort_by_key(|(.., seen)| seen.number);
         if all.is_empty() {
             return Files { listed: Vec::new(), left_out: self.left_out };
         }
         let look = || {
             let sight = Sight::of(&self.scope);
-            let fates: Vec<Fate> = all.iter().map(|(path, access, seen)| sight.fate(path, *access, seen.moved)).collect();
+            let fates: Vec<Fate> = all.iter().map(|(path, access, seen)| sight.fate(path, *access, seen.excused)).collect();
             deadline::Answer { bytes: serde_json::to_vec(&fates).unwrap_or_default(), descriptor: None }
         };
         let answer = answer_within(limits::PATH_DEADLINE, self.identity.as_ref(), look);
@@ -268,6 +267,11 @@ fn is_of_system(path: &Path) -> bool {
     system || DEVICES.iter().any(|device| path == Path::new(device))
 }
 
+/// Whether there is certainly nothing of that name, as far as the kernel knows without asking a disk (from Linux 5.12).
+fn is_missing(path: &Path) -> bool {
+    matches!(descriptor::open_cached(path), Err(Errno::ENOENT | Errno::ENOTDIR))
+}
+
 /// A name of which nothing more is known.
 fn unresolved(path: &Path) -> (Vec<u8>, Option<u64>) {
     (path.as_os_str().as_bytes().to_vec(), None)
@@ -289,11 +293,11 @@ impl Sight<'_> {
     }
 
     /// Where a name leads, and how large that is; `None` for what does not belong on record.
-    fn fate(&self, path: &Path, access: FileAccess, moved: bool) -> Fate {
+    fn fate(&self, path: &Path, access: FileAccess, excused: bool) -> Fate {
         match open_handle(None, path, access != FileAccess::Remove) {
             Ok(_) if access == FileAccess::Remove => None,
             Ok(file) => self.found(&file, access),
-            Err(Errno::ENOENT | Errno::ENOTDIR) => self.gone(path, access, moved),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => self.gone(path, access, excused),
             // A link of /proc that no name is given for: only the command knew where it led.
             Err(Errno::ELOOP) => Some(unresolved(path)),
             Err(_) => None,
@@ -309,10 +313,10 @@ impl Sight<'_> {
     }
 
     /// A file that is not there: it was if it was made, or taken away by the command itself.
-    fn gone(&self, path: &Path, access: FileAccess, moved: bool) -> Fate {
+    fn gone(&self, path: &Path, access: FileAccess, excused: bool) -> Fate {
         let was_there = match access {
-            FileAccess::Read => moved,
-            FileAccess::Write => !moved,
+            FileAccess::Read => excused,
+            FileAccess::Write => !excused,
             FileAccess::Remove => true,
         };
         let parent = open_handle(None, path.parent()?, true).ok().filter(|_| was_there)?;

@@ -9,7 +9,8 @@ use crate::policy::types::RawType;
 use crate::words::{Span, limits};
 
 /// The keys of a rule in its long form.
-pub const ALLOW_KEYS: [&str; 12] = ["run", "as", "confine", "timeout", "output", "note", "path", "options", "home", "confirm", "witness", "log_files"];
+pub const ALLOW_KEYS: [&str; 12] =
+    ["run", "as", "confine", "timeout", "output", "note", "path", "options", "home", "confirm", "witness", "log_files"];
 /// A refusal has no terms.
 pub const DENY_KEYS: [&str; 3] = ["run", "note", "options"];
 
