@@ -289,6 +289,16 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_says_what_is_logged_and_where_it_cannot_be() {
+        let logged = Confinement { read: vec!["/srv".to_owned()], log_files: true, ..Confinement::built_in(Base::Sealed) };
+        let said = |kernel: &Kernel| words(&logged, kernel, &Strength::All).join("|");
+        let full = said(&FULL);
+        assert!(full.contains("|logs: files that it opens in its own places, by name and size|") && full.ends_with("file_log"), "{full}");
+        let lesser = said(&Kernel { listener: false, ..FULL });
+        assert!(lesser.contains("by name and size (not held by this kernel)|lacks: file_log: needs seccomp notifications"), "{lesser}");
+    }
+
+    #[test]
     fn what_a_kernel_does_not_hold_is_said_with_what_becomes_of_the_command() {
         let inspect = Confinement::built_in(Base::Inspect);
         let old = Kernel { landlock: 0, ..FULL };

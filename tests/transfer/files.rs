@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use super::evidence::central_sessions;
 use super::host::{Account, Sshd};
 use super::process::{Finished, run};
 use super::scene::{INCOMING, OUTGOING, client, logged, outgoing, records, row, rsync, scene};
@@ -194,4 +195,18 @@ fn what_would_set_modes_and_times_is_refused_before_it_starts() {
     }
     assert!(fs::metadata(format!("{INCOMING}/modes")).is_err());
     assert_eq!(records(&account, 3, "command.deny").len(), 1);
+}
+
+#[test]
+fn a_shell_that_is_not_root_sees_the_files_too() {
+    let Some(scene) = scene() else { return };
+    let (_, file) = client("plain", 30);
+    let account = Account::new("plain", &scene.host.plain);
+    for (session, protocol) in [(1, "-s"), (2, "-O")] {
+        let to = format!("{INCOMING}/plain{protocol}");
+        succeeded(&run(&mut scene.host.guarded.copy("scp", &account, &[protocol, file.to_str().unwrap(), &format!("HOST:{to}")]), b""));
+        let records = central_sessions(&account, session).pop().unwrap().events("command.end");
+        let files = &records[0]["stages"][0]["files"];
+        assert_eq!(*files, serde_json::json!([{ "path": to, "access": "write", "size": 30 }]), "{protocol}: {records:#?}");
+    }
 }

@@ -150,7 +150,7 @@ fn processes_that_die_while_they_ask_and_threads_that_race_leave_the_shell_whole
 }
 
 #[test]
-fn a_program_that_hides_its_memory_is_seen_by_a_shell_of_root() {
+fn a_program_cannot_hide_its_memory() {
     let Some(scene) = scene() else { return };
     let account = Account::new("hiding", &scene.host.shell);
     let hide = format!("import ctypes\nassert ctypes.CDLL(None).prctl(4, 0, 0, 0, 0) == 0\nopen(\"{INCOMING}/hiding\", \"w\")");

@@ -9,8 +9,8 @@
 //! how large they are, and whether they could have been opened at all, which leaves out attempts that were refused. A name that leads
 //! nowhere then is on record if it was written to or taken away.
 //!
-//! A program that makes itself unreadable (`PR_SET_DUMPABLE`, as sftp-server does) shows its memory to root alone: to a shell that is not
-//! set-user-ID root its names are unknown, and are counted.
+//! A program that could make itself unreadable (`PR_SET_DUMPABLE`, as sftp-server does) would show its memory to root alone, so its filter
+//! keeps it from that. What cannot be read all the same is counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;

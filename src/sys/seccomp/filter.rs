@@ -206,6 +206,7 @@ impl Builder<'_> {
             },
             Class::Ptrace if !calls.trace => Action::REFUSE,
             Class::ReadMemory => free(calls.trace, NOT_PERMITTED),
+            Class::Prctl if !calls.log_files => Action::ALLOW,
             Class::Change => free(!calls.read_only, NO_ACCESS),
             Class::Name => Action::Answer(if calls.read_only { NO_ACCESS } else { self.noted() }),
             // A name in the file system, if there are sockets that have such. Which socket it is, is out of sight.

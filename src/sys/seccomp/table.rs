@@ -47,6 +47,8 @@ pub(super) enum Class {
     IoprioSet,
     /// Of a process that the first argument names.
     Scheduling,
+    /// Settings of the caller's own process.
+    Prctl,
     /// Makes a file in memory.
     MemoryFile,
     /// Changes a directory or the length of a file.
@@ -145,7 +147,7 @@ calls! {
         capset 126 91, rt_sigpending 127 136, rt_sigtimedwait 128 137, rt_sigsuspend 130 133, sigaltstack 131 132, statfs 137 43,
         fstatfs 138 44, getpriority 140 141, sched_getparam 143 121, sched_getscheduler 145 120, sched_get_priority_max 146 125,
         sched_get_priority_min 147 126, sched_rr_get_interval 148 127, mlock 149 228, munlock 150 229, mlockall 151 230,
-        munlockall 152 231, prctl 157 167, arch_prctl 158 -, sync 162 81, gettid 186 178, readahead 187 213, getxattr 191 8,
+        munlockall 152 231, arch_prctl 158 -, sync 162 81, gettid 186 178, readahead 187 213, getxattr 191 8,
         lgetxattr 192 9, fgetxattr 193 10, listxattr 194 11, llistxattr 195 12, flistxattr 196 13, time 201 -, futex 202 98,
         sched_getaffinity 204 123, set_thread_area 205 -, io_setup 206 0, io_destroy 207 1, io_getevents 208 4, io_submit 209 2,
         io_cancel 210 3, get_thread_area 211 -, epoll_create 213 -, epoll_ctl_old 214 -, epoll_wait_old 215 -, getdents64 217 61,
@@ -238,6 +240,7 @@ calls! {
     Setrlimit { setrlimit 160 164 }
     Setpriority { setpriority 141 140 }
     IoprioSet { ioprio_set 251 30 }
+    Prctl { prctl 157 167 }
     Scheduling { sched_setparam 142 118, sched_setscheduler 144 119, sched_setaffinity 203 122, sched_setattr 314 274 }
     MemoryFile { memfd_create 319 279 }
     Change {
