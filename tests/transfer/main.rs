@@ -10,6 +10,7 @@ mod files;
 #[path = "../ssh/host.rs"]
 mod host;
 mod hostile;
+mod lines;
 #[allow(dead_code, reason = "shared with the tests of sessions")]
 #[path = "../ssh/process.rs"]
 mod process;

@@ -339,3 +339,47 @@ impl Sight<'_> {
         !self.scope.confinement.capabilities.is_empty() || faccessat(AT_FDCWD, path.as_str(), mode, AtFlags::AT_EACCESS).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::unistd::Pid;
+
+    #[test]
+    fn links_of_proc_are_followed_as_their_caller_sees_them() {
+        let file = std::fs::File::open("/etc/passwd").unwrap();
+        let (process, open) = (std::process::id(), file.as_raw_fd());
+        let call = Notification { id: 1, pid: Pid::this(), call: 0, arguments: [0; 6] };
+        let directory = std::env::current_dir().unwrap().display().to_string();
+        for (path, leads) in [
+            ("/proc/self/root/srv/x".to_owned(), "/srv/x".to_owned()),
+            ("/proc/thread-self/root/./srv//x".to_owned(), "/srv/x".to_owned()),
+            (format!("/proc/{process}/task/{process}/cwd/x"), format!("{directory}/x")),
+            ("/proc/self/root/proc/self/root/srv".to_owned(), "/srv".to_owned()),
+            (format!("/proc/self/fd/{open}"), "/etc/passwd".to_owned()),
+            (format!("/dev/fd/{open}"), "/etc/passwd".to_owned()),
+            ("/proc/self/status".to_owned(), "/proc/self/status".to_owned()),
+            ("/proc/self/fd/99999".to_owned(), "/proc/self/fd/99999".to_owned()),
+            ("/proc/self".to_owned(), "/proc/self".to_owned()),
+            ("/srv/../proc".to_owned(), "/srv/../proc".to_owned()),
+        ] {
+            assert_eq!(through_proc(&call, PathBuf::from(&path)), PathBuf::from(leads), "{path}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_system_are_left_out_unless_they_lead_elsewhere() {
+        for (path, system) in [
+            ("/usr/lib/x.so", true),
+            ("/etc/ld.so.cache", true),
+            ("/dev/null", true),
+            ("/dev/shm/link", false),
+            ("/usr/../srv/x", false),
+            ("/proc/self/../../srv/x", false),
+            ("/srv/x", false),
+            ("/usrx", false),
+        ] {
+            assert_eq!(is_of_system(Path::new(path)), system, "{path}");
+        }
+    }
+}
