@@ -9,7 +9,7 @@ use super::process::{Finished, run};
 use super::scene::{INCOMING, OUTGOING, client, logged, outgoing, records, row, rsync, scene};
 
 fn succeeded(finished: &Finished) {
-    assert_eq!(finished.status, 0, "{}{}", finished.out(), finished.err());
+    assert_eq!(finished.status, 0, "{} {}{}", finished.status, finished.out(), finished.err());
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Scene {
         fs::write("/etc/postern/policy.d/70-transfer.yaml", shipped.replace("/srv/", "/var/srv/")).unwrap();
         fs::write("/etc/postern/policy.d/80-more.yaml", MORE).unwrap();
         must(Command::new(env!("CARGO_BIN_EXE_postern")).arg("apply"));
-        let plain = Sshd::start("subsystem", "UsePAM no\nSubsystem sftp /usr/lib/openssh/sftp-server\n");
+        let plain = Sshd::start("subsystem", "UsePAM no\nMaxStartups 200\nSubsystem sftp /usr/lib/openssh/sftp-server\n");
         Scene { host, plain }
     }
 }
