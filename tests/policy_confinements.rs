@@ -292,3 +292,24 @@ fn explain_says_what_the_kernel_will_hold_a_command_to() {
     let refused = explain(&["cat /srv/other"]);
     assert!(refused.contains("/srv/other is out of reach of `inspect+`, which reads /usr, ") && !refused.contains("holds"), "{refused}");
 }
+
+#[test]
+fn a_log_of_files_needs_places_and_a_filter() {
+    let rule = |confine: &str| format!("postern: 1\nallow:\n  - run: cat\n    confine: {confine}\n    log_files: true\n");
+    for (confine, error) in [
+        ("open", "`log_files` cannot be held for a command under `open`, which no filter watches"),
+        ("{ read: [/srv], processes: look }", "`log_files` cannot be held for a command that looks at other processes (`processes`)"),
+        ("inspect", "`log_files` logs what is in the places that the policy names, and this rule has none"),
+    ] {
+        let findings = compile(&tree(&[&rule(confine)])).err().expect("an error");
+        assert!(lines(&findings).contains(&format!("policy.yaml:5:16: error: {error}")), "{:?}", lines(&findings));
+    }
+    for (text, logs) in [
+        (rule("{ read: [/srv] }"), true),
+        (rule("{ base: sealed, write: [/srv] }"), true),
+        (rule("{ read: [/srv] }").replace("true", "false"), false),
+        ("postern: 1\ntypes: { f: { path: /srv } }\nallow: [ { run: 'cat <f>', log_files: true } ]\n".to_owned(), true),
+    ] {
+        assert_eq!(first_allowed(&compiled(&text), "cat").confine.log_files, logs, "{text}");
+    }
+}

@@ -32,4 +32,4 @@ pub use namespace::{Namespace, NamespaceError, Shape};
 pub use plan::Plan;
 pub use protection::Protection;
 pub use supervisor::programs::is_loader;
-pub use supervisor::{Oversight, Supervisor};
+pub use supervisor::{FileLog, FileScope, Oversight, Supervisor};

@@ -6,7 +6,7 @@ use nix::unistd::{Pid, getpgrp, getpid, getppid};
 
 use super::kernel::Kernel;
 use super::protection::Protection;
-use super::supervisor::Oversight;
+use super::supervisor::{FileScope, Oversight};
 use crate::policy::Confinement;
 use crate::policy::confinement::{Base, Exec, Limits, Processes};
 use crate::sys::capability::Capabilities;
@@ -89,10 +89,15 @@ impl Plan {
                 Protection::Limits,
                 counted || confine.limits.processes.is_none(),
             ),
+            (confine.log_files, Protection::FileLog, self.logs_files()),
         ];
         for (_, protection, there) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
             if there { &mut self.protections } else { &mut self.missing }.push(protection);
         }
+    }
+
+    fn logs_files(&self) -> bool {
+        self.calls.as_ref().is_some_and(|calls| calls.log_files)
     }
 
     /// The names of what is in force, as records have them.
@@ -101,7 +106,8 @@ impl Plan {
     }
 
     /// What a supervisor of the command decides by, and with whose rights it connects.
-    pub fn oversight(&self, identity: Option<&Identity>) -> Oversight {
+    /// `home` is the account's home directory, for `~` in hidden paths.
+    pub fn oversight(&self, identity: Option<&Identity>, home: &str) -> Oversight {
         let confine = &self.confinement;
         Oversight {
             exec: match &confine.exec {
@@ -112,6 +118,7 @@ impl Plan {
             network: confine.network.clone(),
             processes: confine.limits.processes,
             identity: identity.cloned(),
+            files: self.logs_files().then(|| FileScope { confinement: confine.clone(), home: home.to_owned() }),
         }
     }
 }
@@ -153,6 +160,7 @@ fn calls(confinement: &Confinement, kernel: &Kernel) -> Calls {
         count_memory: confinement.limits.memory.is_some(),
         capabilities: Capabilities::of_names(&confinement.capabilities),
         read_only: confinement.looks(),
+        log_files: kernel.listener && confinement.log_files && !confinement.looks(),
         trace: confinement.processes == Processes::Trace,
     }
 }

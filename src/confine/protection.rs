@@ -28,10 +28,12 @@ pub enum Protection {
     Signals,
     /// The limits of its rule.
     Limits,
+    /// The files that it opens are on record, as its rule asks.
+    FileLog,
 }
 
 impl Protection {
-    pub const ALL: [Protection; 14] = [
+    pub const ALL: [Protection; 15] = [
         Protection::NoNewPrivileges,
         Protection::NoCapabilities,
         Protection::ListedCapabilities,
@@ -46,6 +48,7 @@ impl Protection {
         Protection::Sockets,
         Protection::Signals,
         Protection::Limits,
+        Protection::FileLog,
     ];
 
     /// As records and policies write it.
@@ -65,6 +68,7 @@ impl Protection {
             Protection::Sockets => "sockets",
             Protection::Signals => "signals",
             Protection::Limits => "limits",
+            Protection::FileLog => "file_log",
         }
     }
 
@@ -80,7 +84,9 @@ impl Protection {
             }
             Protection::Masks => "the session's own mount namespace, which posternsh makes where it is set-user-ID root",
             Protection::ExecList => "Landlock (kernel 5.13), and seccomp notifications (5.9) that nothing above the shell has taken",
-            Protection::Network | Protection::Sockets => "seccomp notifications (kernel 5.9) that nothing above the shell has taken",
+            Protection::Network | Protection::Sockets | Protection::FileLog => {
+                "seccomp notifications (kernel 5.9) that nothing above the shell has taken"
+            }
             Protection::Signals => "Landlock ABI 6 (kernel 6.12), or seccomp notifications (kernel 5.9)",
             Protection::Limits => "for `processes`: another confinement than `open`, and seccomp notifications (kernel 5.9)",
         }

@@ -21,6 +21,12 @@ impl Plan {
             ("network", Some(self.held(Protection::Network, self.network()))),
             ("sockets", Some(self.held(Protection::Sockets, self.sockets()))),
             ("signals", Some(self.held(Protection::Signals, self.signals().to_owned()))),
+            (
+                "logs",
+                confine
+                    .log_files
+                    .then(|| self.held(Protection::FileLog, "files that it opens in its own places, by name and size".to_owned())),
+            ),
             ("limits", limits(&self.confinement.limits).map(|limits| self.held(Protection::Limits, limits))),
             ("keeps", Some(confine.capabilities.join(", ")).filter(|kept| !kept.is_empty())),
             ("lacks", self.lacks(strength)),
@@ -280,6 +286,16 @@ mod tests {
         ] {
             assert_eq!(words(&confinement, kernel, &Strength::All).join("|"), expected);
         }
+    }
+
+    #[test]
+    fn a_plan_says_what_is_logged_and_where_it_cannot_be() {
+        let logged = Confinement { read: vec!["/srv".to_owned()], log_files: true, ..Confinement::built_in(Base::Sealed) };
+        let said = |kernel: &Kernel| words(&logged, kernel, &Strength::All).join("|");
+        let full = said(&FULL);
+        assert!(full.contains("|logs: files that it opens in its own places, by name and size|") && full.ends_with("file_log"), "{full}");
+        let lesser = said(&Kernel { listener: false, ..FULL });
+        assert!(lesser.contains("by name and size (not held by this kernel)|lacks: file_log: needs seccomp notifications"), "{lesser}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::relay::message::Begin;
 use super::run::{Ended, StageEnd, StageOutcome};
 use super::streams::{Served, Streams};
 use super::sweep::Sweeper;
-use crate::confine::Supervisor;
+use crate::confine::{FileLog, Supervisor};
 use crate::policy::confinement::Limits;
 use crate::sys::leader::Leader;
 use crate::sys::notify::Listener;
@@ -72,6 +72,8 @@ struct Stage {
     /// Answers what its filter asks, for as long as somebody can ask.
     supervisor: Option<Supervisor>,
     stopped: Vec<String>,
+    /// Of a supervisor that was dismissed.
+    log: Option<FileLog>,
 }
 
 enum State {
@@ -91,7 +93,7 @@ impl State {
 impl Stage {
     /// One that was not started.
     fn never(outcome: StageOutcome) -> Stage {
-        Stage { state: State::Done(outcome), limits: Limits::default(), supervisor: None, stopped: Vec::new() }
+        Stage { state: State::Done(outcome), limits: Limits::default(), supervisor: None, stopped: Vec::new(), log: None }
     }
 
     fn pid(&self) -> Option<Pid> {
@@ -101,13 +103,16 @@ impl Stage {
         }
     }
 
+    /// Called when nothing is left that could change a file.
     fn end(self) -> StageEnd {
-        StageEnd { outcome: self.state.outcome(), stopped: self.stopped }
+        let files = self.log.map(FileLog::finish).unwrap_or_default();
+        StageEnd { outcome: self.state.outcome(), stopped: self.stopped, files }
     }
 
     fn dismiss(&mut self) {
-        if let Some(supervisor) = self.supervisor.take() {
+        if let Some(mut supervisor) = self.supervisor.take() {
             self.stopped = supervisor.stopped().to_vec();
+            self.log = supervisor.take_log();
         }
     }
 
@@ -188,7 +193,7 @@ impl Job {
             let spawned = job.spawn(stage);
             let supervisor = spawned.1.map(|listener| Supervisor::new(listener, oversight));
             job.look_at = job.look_at.or(limit::is_looked_at(&limits).then(|| Instant::now() + limit::INTERVAL));
-            job.stages.push(Stage { state: spawned.0, limits, supervisor, stopped: Vec::new() });
+            job.stages.push(Stage { state: spawned.0, limits, supervisor, stopped: Vec::new(), log: None });
         }
         job
     }

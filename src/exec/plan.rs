@@ -371,7 +371,7 @@ impl<'a> Planner<'a> {
             .map_err(|error| system(&terms.program, error))
         };
         let child = executable.as_ref().map(prepare).transpose()?;
-        let oversight = plan.oversight(user.identity.as_ref());
+        let oversight = plan.oversight(user.identity.as_ref(), &self.context.person.home);
         let Plan { protections, missing, capabilities, confinement: Confinement { limits, .. }, .. } = plan;
         let run_as = terms.run_as.clone().unwrap_or(user.name);
         let facts = StageFacts { program, run_as, capabilities, protections, missing };

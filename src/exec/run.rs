@@ -9,6 +9,7 @@ use super::job::{self, Surroundings};
 use super::limit::Reached;
 use super::plan::{LinePlan, PipelinePlan};
 use super::sweep::Sweeper;
+use crate::record::Files;
 use crate::screen::filter::Dropped;
 use crate::screen::redact::Found;
 use crate::syntax::Connector;
@@ -66,11 +67,13 @@ pub struct StageEnd {
     pub outcome: StageOutcome,
     /// Programs that it was stopped from starting: full paths, each once, the first few.
     pub stopped: Vec<String>,
+    /// What it opened, where its rule asks for that.
+    pub files: Files,
 }
 
 impl From<StageOutcome> for StageEnd {
     fn from(outcome: StageOutcome) -> StageEnd {
-        StageEnd { outcome, stopped: Vec::new() }
+        StageEnd { outcome, stopped: Vec::new(), files: Files::default() }
     }
 }
 

@@ -204,7 +204,11 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        let confine = own.unwrap_or_else(|| context.confine.clone()).reading(form.roots());
+        let mut confine = own.unwrap_or_else(|| context.confine.clone()).reading(form.roots());
+        if let Some(span) = terms.log_files {
+            self.refuse_empty_log(&confine, span, document);
+            confine.log_files = true;
+        }
         self.warn_of_dead_redirection(&form, &confine, &raw.form, document);
         let witness = terms.witness.as_ref().and_then(|text| self.witness(text, &form, document));
         let limit = |own: Option<u64>, default: Option<u64>| {
@@ -231,6 +235,29 @@ impl Compiler<'_> {
     fn witness(&mut self, text: &Text, form: &Form, document: &Document) -> Option<Witness> {
         let witness = Witness::parse(&text.value, &form.slot_names());
         witness.map_err(|mistake| self.findings.error(document, text.span, mistake)).ok()
+    }
+
+    /// A log of files that nothing could be in.
+    fn refuse_empty_log(&mut self, confine: &Confinement, span: Span, document: &Document) {
+        let (what, help) = if confine.base == Base::Open {
+            (
+                "`log_files` cannot be held for a command under `open`, which no filter watches",
+                "refine `sealed` with the places that it needs",
+            )
+        } else if confine.looks() {
+            (
+                "`log_files` cannot be held for a command that looks at other processes (`processes`)",
+                "give what is logged a rule of its own",
+            )
+        } else if confine.own_places().next().is_none() {
+            (
+                "`log_files` logs what is in the places that the policy names, and this rule has none",
+                "name them under `read` or `write` of its confinement",
+            )
+        } else {
+            return;
+        };
+        self.findings.error(document, span, Mistake::new(what).with_help(help));
     }
 
     /// A redirection to a file that the confinement cannot write.

@@ -37,6 +37,9 @@ pub struct Confinement {
     pub capabilities: Vec<String>,
     pub processes: Processes,
     pub limits: Limits,
+    /// `log_files:` of the rule — the files that the command opens, in the places that the policy adds, are on record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub log_files: bool,
 }
 
 /// The built-in confinements.
@@ -232,7 +235,7 @@ impl Confinement {
     }
 
     /// What the policy adds to the places that the base reads.
-    fn own_places(&self) -> impl Iterator<Item = &str> {
+    pub fn own_places(&self) -> impl Iterator<Item = &str> {
         [&self.read, &self.write, &self.roots].into_iter().flatten().map(String::as_str)
     }
 
@@ -261,6 +264,12 @@ impl Confinement {
     /// Whether there is anything that can be written.
     pub fn writes_anything(&self) -> bool {
         self.base == Base::Open || !self.write.is_empty()
+    }
+
+    /// Whether an absolute path is in a place that the policy adds, hidden or not: to what the command writes, or to all that it reads.
+    pub fn is_in_own_place(&self, path: &str, home: &str, writes: bool) -> bool {
+        let covers = |place: &str| glob::path_or_below(place, path, home);
+        if writes { self.write.iter().map(String::as_str).any(covers) } else { self.own_places().any(covers) }
     }
 
     /// Whether the contents of an absolute, resolved path are hidden from the command.

@@ -72,7 +72,7 @@ pub enum Strength {
 }
 
 /// What a policy can require of the kernel, by the names that records use: those of `confine::Protection`.
-pub const PROTECTIONS: [&str; 14] = [
+pub const PROTECTIONS: [&str; 15] = [
     "no_new_privs",
     "no_capabilities",
     "listed_capabilities",
@@ -87,6 +87,7 @@ pub const PROTECTIONS: [&str; 14] = [
     "sockets",
     "signals",
     "limits",
+    "file_log",
 ];
 
 impl Strength {

@@ -145,6 +145,35 @@ pub struct StageRecord {
     pub status: Option<StageStatus>,
     /// At the end: programs that it was stopped from starting, the first few.
     pub stopped: Vec<String>,
+    /// At the end: files that it opened, where its rule asks for that.
+    pub files: Files,
+}
+
+/// Files that a process opened, named or removed, each once for each way of doing so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    pub listed: Vec<FileRecord>,
+    /// Times that something was done to a file that is not listed: there were too many, or its name could not be seen.
+    pub left_out: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRecord {
+    /// Whatever its bytes.
+    pub path: Vec<u8>,
+    pub access: FileAccess,
+    /// At the end, in bytes; `None` where it was gone, or could not be looked at.
+    pub size: Option<u64>,
+}
+
+/// What was done to a file. For reading and writing is writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileAccess {
+    Read,
+    /// Written to, or given its name.
+    Write,
+    /// It is there no more.
+    Remove,
 }
 
 /// How a process ended. In JSON `{"exit":0}`, `{"signal":"KILL"}`, `{"error":"not found"}`.
@@ -282,6 +311,7 @@ impl StageRecord {
     /// Only what is known is there.
     fn json(&self) -> String {
         let text = |name, value: &Option<String>| value.as_ref().map(|value| Field::string(name, value.as_bytes()));
+        let files = &self.files;
         let bytes = |name, value: &Option<Vec<u8>>| value.as_ref().map(|value| Field::string(name, value));
         let fields = [
             Some(Field::strings("argv", self.argv.iter().map(String::as_str))),
@@ -296,8 +326,22 @@ impl StageRecord {
             self.pid.map(|pid| Field::number("pid", pid)),
             self.status.as_ref().map(|status| Field { name: "status", json: json::object([&status.field()]) }),
             (!self.stopped.is_empty()).then(|| Field::strings("stopped", self.stopped.iter().map(String::as_str))),
+            (!files.listed.is_empty()).then(|| Field { name: "files", json: json::array(files.listed.iter().map(FileRecord::json)) }),
+            (files.left_out > 0).then(|| Field::number("files_left_out", files.left_out)),
         ];
         json::object(fields.iter().flatten())
+    }
+}
+
+impl FileRecord {
+    fn json(&self) -> String {
+        let access = match self.access {
+            FileAccess::Read => "read",
+            FileAccess::Write => "write",
+            FileAccess::Remove => "remove",
+        };
+        let size = Field::or_null("size", self.size.map(|size| Field::number("size", size)));
+        json::object(&[Field::string("path", &self.path), Field::string("access", access.as_bytes()), size])
     }
 }
 

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
-pub use event::{Chapter, CommandRecord, Decision, Event, Killed, StageRecord, StageStatus};
+pub use event::{Chapter, CommandRecord, Decision, Event, FileAccess, FileRecord, Files, Killed, StageRecord, StageStatus};
 pub use order::Order;
 pub use parts::{JoinError, join};
 pub use recording::{Encoder, Recording};

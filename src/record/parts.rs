@@ -178,7 +178,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::{Chapter, CommandRecord, Decision, Killed, StageRecord, StageStatus};
+    use crate::record::{Chapter, CommandRecord, Decision, FileAccess, FileRecord, Files, Killed, StageRecord, StageStatus};
 
     const TIME: &str = "2026-11-21T03:12:44.123Z";
 
@@ -234,6 +234,9 @@ mod tests {
         (end.screen, end.redacted) = (vec![("osc", 2), ("query", 1)], vec![("aws-access-key", 1)]);
         end.stages[0].pid = Some(811);
         end.stages[0].status = Some(StageStatus::Signal("KILL".to_owned()));
+        let file = |path: &[u8], access, size| FileRecord { path: path.to_vec(), access, size };
+        let listed = vec![file(b"/srv/in/a\xff", FileAccess::Write, Some(9)), file(b"/srv/in/b", FileAccess::Remove, None)];
+        end.stages[0].files = Files { listed, left_out: 3 };
         let mut deny = command(b"rm -rf \xff", &[]);
         (deny.decision, deny.reason, deny.stages) = (Decision::Deny, Some("no rule names rm".to_owned()), Vec::new());
         let stage = r#""argv":["uptime"],"program":"/usr/bin/uptime","rule":"policy.yaml:4","confine":"inspect""#;
@@ -248,7 +251,7 @@ mod tests {
                 Event::CommandEnd(&end),
                 "command.end",
                 format!(
-                    r#""command":3,"line":"uptime | x","stages":[{{{stage},"pid":811,"status":{{"signal":"KILL"}}}}],"decision":"allow","reason":"timeout","cwd":"/","duration_ms":12,"bytes_out":70,"bytes_err":null,"recording":{{"offset":4711,"ms":1500,"left_out":0}},"screen":{{"osc":2,"query":1}},"redacted":{{"aws-access-key":1}},{tail}"#
+                    r#""command":3,"line":"uptime | x","stages":[{{{stage},"pid":811,"status":{{"signal":"KILL"}},"files":[{{"path":"/srv/in/a\udbff\udfff","access":"write","size":9}},{{"path":"/srv/in/b","access":"remove","size":null}}],"files_left_out":3}}],"decision":"allow","reason":"timeout","cwd":"/","duration_ms":12,"bytes_out":70,"bytes_err":null,"recording":{{"offset":4711,"ms":1500,"left_out":0}},"screen":{{"osc":2,"query":1}},"redacted":{{"aws-access-key":1}},{tail}"#
                 ),
             ),
             (

@@ -199,6 +199,7 @@ pub fn planned(record: &mut StageRecord, facts: &StageFacts) {
 /// Adds how a process went.
 pub fn ended(record: &mut StageRecord, end: &StageEnd) {
     record.stopped.clone_from(&end.stopped);
+    record.files.clone_from(&end.files);
     (record.pid, record.status) = match &end.outcome {
         StageOutcome::NotRun => (None, None),
         StageOutcome::NotFound => (None, Some(StageStatus::Error("not found".to_owned()))),

@@ -30,10 +30,33 @@ pub enum Request {
         itself: bool,
         follow: bool,
     },
-    /// open, openat. The path decides alone if it is absolute.
+    /// open, openat, creat.
     Open {
-        path: u64,
+        at: PathAt,
         flags: i32,
+    },
+    /// openat2, the address of its `struct open_how`.
+    OpenHow {
+        at: PathAt,
+        how: u64,
+    },
+    /// truncate.
+    Truncate {
+        at: PathAt,
+    },
+    /// rename, renameat, renameat2. `exchange`: each gets the other's name.
+    Rename {
+        from: PathAt,
+        to: PathAt,
+        exchange: bool,
+    },
+    /// link, linkat.
+    Link {
+        to: PathAt,
+    },
+    /// unlink, unlinkat of a file.
+    Remove {
+        at: PathAt,
     },
     /// connect.
     Connect {
@@ -80,6 +103,24 @@ pub enum Request {
     Other,
 }
 
+/// A path in the caller's memory, from a directory (`None`: the caller's own) if it is not absolute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathAt {
+    pub directory: Option<i32>,
+    pub path: u64,
+}
+
+impl PathAt {
+    fn of(directory: u64, path: u64) -> PathAt {
+        PathAt { directory: Some(directory as i32).filter(|fd| *fd != libc::AT_FDCWD), path }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn here(path: u64) -> PathAt {
+        PathAt { directory: None, path }
+    }
+}
+
 /// A place in the caller's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -107,8 +148,26 @@ impl Notification {
                 follow: fifth as i32 & libc::AT_SYMLINK_NOFOLLOW == 0,
             },
             #[cfg(target_arch = "x86_64")]
-            libc::SYS_open => Request::Open { path: first, flags: second as i32 },
-            libc::SYS_openat => Request::Open { path: second, flags: third as i32 },
+            libc::SYS_open => Request::Open { at: PathAt::here(first), flags: second as i32 },
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_creat => Request::Open { at: PathAt::here(first), flags: libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC },
+            libc::SYS_openat => Request::Open { at: PathAt::of(first, second), flags: third as i32 },
+            libc::SYS_openat2 => Request::OpenHow { at: PathAt::of(first, second), how: third },
+            libc::SYS_truncate => Request::Truncate { at: PathAt { directory: None, path: first } },
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_rename => Request::Rename { from: PathAt::here(first), to: PathAt::here(second), exchange: false },
+            libc::SYS_renameat => Request::Rename { from: PathAt::of(first, second), to: PathAt::of(third, fourth), exchange: false },
+            libc::SYS_renameat2 => Request::Rename {
+                from: PathAt::of(first, second),
+                to: PathAt::of(third, fourth),
+                exchange: fifth as u32 & libc::RENAME_EXCHANGE != 0,
+            },
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_link => Request::Link { to: PathAt::here(second) },
+            libc::SYS_linkat => Request::Link { to: PathAt::of(third, fourth) },
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_unlink => Request::Remove { at: PathAt::here(first) },
+            libc::SYS_unlinkat => Request::Remove { at: PathAt::of(first, second) },
             libc::SYS_connect => Request::Connect { socket, address: Span { address: second, length: u64::from(third as u32) } },
             libc::SYS_sendto => Request::Send {
                 socket,
@@ -222,6 +281,11 @@ impl Memory {
             None => return Err(Errno::ENAMETOOLONG),
         }
         Ok(bytes)
+    }
+
+    /// The flags of a `struct open_how`.
+    pub fn open_flags(&self, address: u64) -> nix::Result<i32> {
+        self.words::<1>(address).map(|[flags]| flags as i32)
     }
 
     pub fn write(&self, address: u64, bytes: &[u8]) -> nix::Result<()> {

@@ -43,6 +43,13 @@ pub const ANSWERS: usize = 64;
 pub const DEPUTIES: usize = 64;
 /// Programs that a command was stopped from starting, and is said to have been; later attempts are refused at once.
 pub const STOPPED_PROGRAMS: usize = 8;
+/// Files that a command opens, renames or removes and that are remembered, where its rule asks for that; bytes of their names; how many are
+/// listed on record. The rest is counted.
+pub const LOGGED_FILES: usize = 4096;
+pub const LOGGED_BYTES: usize = 1 << 20;
+pub const LISTED_FILES: usize = 256;
+/// Links of /proc that are followed in the name of one of them.
+pub const PROC_LINKS: usize = 8;
 /// Bytes of one message that is sent for a command, and messages in one call.
 pub const SENT_BYTES: usize = 64 << 10;
 pub const SENT_MESSAGES: u32 = 16;

@@ -15,6 +15,7 @@
 //! group whose leader has ended. `sends` and `processes` have more.
 
 mod connections;
+mod files;
 mod processes;
 pub mod programs;
 mod sends;
@@ -26,6 +27,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::PollFlags;
 use nix::sys::stat::Mode;
+
+pub use files::{FileLog, FileScope};
 
 use crate::sys::caller::{self, Memory, Message, Request};
 use crate::sys::deputy::{Deputy, Outcome};
@@ -46,8 +49,10 @@ pub struct Oversight {
     pub network: Vec<String>,
     /// Processes at a time.
     pub processes: Option<u64>,
-    /// Whose rights a connection is made with; `None`: of this process, without its capabilities.
+    /// Whose rights a connection is made with, and the files of the log looked at; `None`: of this process, without its capabilities.
     pub identity: Option<Identity>,
+    /// Of which files there is a log; `None`: of none.
+    pub files: Option<FileScope>,
 }
 
 /// Watches over one command. Dropped before the command's orphans are swept: what its deputies leave is reaped with them.
@@ -56,6 +61,7 @@ pub struct Supervisor {
     oversight: Oversight,
     waiting: Vec<Waiting>,
     stopped: Vec<String>,
+    log: Option<FileLog>,
     /// Processes that may still start before they are counted again.
     allowance: u64,
     /// The port of the idle sockets; 0 until there is one.
@@ -106,8 +112,9 @@ impl From<Answer> for Verdict {
 type Decision = Result<Verdict, Errno>;
 
 impl Supervisor {
-    pub fn new(listener: Listener, oversight: Oversight) -> Supervisor {
-        Supervisor { listener, oversight, waiting: Vec::new(), stopped: Vec::new(), allowance: 0, port: 0, over: false }
+    pub fn new(listener: Listener, mut oversight: Oversight) -> Supervisor {
+        let log = oversight.files.take().map(|scope| FileLog::new(scope, oversight.identity.clone()));
+        Supervisor { listener, oversight, waiting: Vec::new(), stopped: Vec::new(), log, allowance: 0, port: 0, over: false }
     }
 
     /// What to wait for.
@@ -145,6 +152,11 @@ impl Supervisor {
     /// Programs that the command was stopped from starting: full paths where known, each once, the first few.
     pub fn stopped(&self) -> &[String] {
         &self.stopped
+    }
+
+    /// The log of the files, if there is one; from here on none is kept.
+    pub fn take_log(&mut self) -> Option<FileLog> {
+        self.log.take()
     }
 
     /// Passes on what deputies have found, and lets go of those whose callers have gone.
@@ -206,7 +218,13 @@ impl Supervisor {
     fn decide(&mut self, call: &Notification, served: &mut Served) -> Decision {
         match call.request() {
             Request::Execute { directory, path, itself, follow } => self.execute(call, directory, path, itself, follow),
-            Request::Open { path, flags } => self.open_null(call, path, flags),
+            Request::Open { at, flags } if self.log.is_none() => self.open_null(call, at.path, flags),
+            Request::Open { at, flags } => self.note_open(call, at, flags),
+            Request::OpenHow { at, how } => self.note_open_how(call, at, how),
+            Request::Truncate { at } => self.note_open(call, at, OFlag::O_WRONLY.bits()),
+            Request::Rename { from, to, exchange } => self.note_rename(call, from, to, exchange),
+            Request::Link { to } => self.note_link(call, to),
+            Request::Remove { at } => self.note_removal(call, at),
             Request::Connect { socket, address } => self.connect(call, socket, address),
             Request::Send { socket, data, flags, address } => self.send(call, socket, data, flags, address),
             Request::SendMessage { socket, message, flags } => self.send_message(call, socket, message, flags),

@@ -6,10 +6,11 @@ use super::values;
 use crate::policy::findings::Mistake;
 use crate::policy::load::{Kind, Node, Value};
 use crate::policy::types::RawType;
-use crate::words::limits;
+use crate::words::{Span, limits};
 
 /// The keys of a rule in its long form.
-pub const ALLOW_KEYS: [&str; 11] = ["run", "as", "confine", "timeout", "output", "note", "path", "options", "home", "confirm", "witness"];
+pub const ALLOW_KEYS: [&str; 12] =
+    ["run", "as", "confine", "timeout", "output", "note", "path", "options", "home", "confirm", "witness", "log_files"];
 /// A refusal has no terms.
 pub const DENY_KEYS: [&str; 3] = ["run", "note", "options"];
 
@@ -37,6 +38,8 @@ pub struct RawTerms {
     pub account_home: bool,
     pub confirm: bool,
     pub witness: Option<Text>,
+    /// `log_files: true`, and where that stands.
+    pub log_files: Option<Span>,
 }
 
 /// `defaults:` of a file.
@@ -100,6 +103,7 @@ fn read_long_rule(reader: &mut Reader<'_>, node: &Node, keys: &[&str]) -> Vec<Ra
             "path" => terms.path = reader.value(node, &what, values::path),
             "options" => terms.exact = reader.choice(node, &what, &[("exact", true)]).unwrap_or_default(),
             "confirm" => terms.confirm = reader.boolean(node, &what).unwrap_or_default(),
+            "log_files" => terms.log_files = reader.boolean(node, &what).filter(|logs| *logs).map(|_| node.span),
             "witness" => terms.witness = reader.text(node, &what),
             _ => terms.account_home = reader.choice(node, &what, &[("account", true)]).unwrap_or_default(),
         }

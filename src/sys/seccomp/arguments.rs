@@ -115,6 +115,7 @@ impl Builder<'_> {
             Class::Setrlimit => self.setrlimit(),
             Class::Setpriority => self.of_itself(PRIO_PROCESS),
             Class::IoprioSet => self.of_itself(IOPRIO_WHO_PROCESS),
+            Class::Prctl => self.prctl(),
             Class::Scheduling => self.allow_values(0, &[0]),
             Class::Ptrace => self.ptrace(),
             Class::Open => self.open(1),
@@ -289,13 +290,23 @@ impl Builder<'_> {
         self.allow_values(1, &[0]);
     }
 
+    /// A command whose files are logged stays readable to the shell, which reads their names in its memory and need not be root: that it hides
+    /// looks as if it were done. sftp-server does so, lest a process of the same user trace it, or a client have it write its own memory; here
+    /// no command traces another but by its rule, and none writes under /proc.
+    fn prctl(&mut self) {
+        let (allow, pretend) = (self.to(ALLOW), self.to(AS_IF_DONE));
+        self.program.load(Word::Low(0));
+        self.program.branch(Test::Equal(libc::PR_SET_DUMPABLE as u32), pretend, allow);
+    }
+
     /// Nothing that changes, where nobody else holds that; the listener knows an exception. Else no `O_TRUNC` unless the file is opened for writing, which Landlock asks about. The access mode 3 is neither: the kernel asks the
     /// file's mode for both, opens it for none, and cuts it short.
     fn open(&mut self, flags: u8) {
         if self.calls.read_only {
             return self.refuse_bits(flags, WRITING, self.asked(NO_ACCESS));
         }
-        let (allow, refuse) = (self.to(ALLOW), self.to(NO_ACCESS));
+        let noted = self.noted();
+        let (allow, refuse) = (self.to(noted), self.to(NO_ACCESS));
         self.program.load(Word::Low(flags));
         self.program.jump_unless(Test::AnyOf(libc::O_TRUNC as u32), allow);
         self.program.mask(libc::O_ACCMODE as u32);

@@ -22,6 +22,8 @@ pub struct Calls {
     /// Whether the filter alone holds files, Landlock being left out: nothing is opened for writing, and no name is made or taken away.
     /// The listener is asked whether what would be opened for writing is one of the few files that may.
     pub read_only: bool,
+    /// Whether the listener is told of each file before it is opened, named or removed. It lets all of it go on: a log, and no door.
+    pub log_files: bool,
     /// Whether other processes can be traced: looked at, stopped, and let go on.
     pub trace: bool,
 }

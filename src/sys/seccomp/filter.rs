@@ -167,6 +167,11 @@ impl Builder<'_> {
         if self.calls.listener { NOTIFY } else { otherwise }
     }
 
+    /// Lets a call go on, past the listener where that keeps a log.
+    pub(super) fn noted(&self) -> u32 {
+        if self.calls.log_files { self.asked(ALLOW) } else { ALLOW }
+    }
+
     fn action(&self, class: Class) -> Action {
         let calls = self.calls;
         let free = |free: bool, otherwise: u32| Action::Answer(if free { ALLOW } else { otherwise });
@@ -201,15 +206,18 @@ impl Builder<'_> {
             },
             Class::Ptrace if !calls.trace => Action::REFUSE,
             Class::ReadMemory => free(calls.trace, NOT_PERMITTED),
+            Class::Prctl if !calls.log_files => Action::ALLOW,
             Class::Change => free(!calls.read_only, NO_ACCESS),
+            Class::Name => Action::Answer(if calls.read_only { NO_ACCESS } else { self.noted() }),
             // A name in the file system, if there are sockets that have such. Which socket it is, is out of sight.
             Class::Bind => free(!calls.read_only || calls.unix == Unix::Pairs, NO_ACCESS),
             Class::MemoryFile => free(!calls.count_memory, NOT_THERE),
             Class::Truncate if calls.read_only => Action::Answer(NO_ACCESS),
-            Class::Truncate => free(!calls.guard_truncation, NOT_PERMITTED),
-            Class::Open | Class::Openat if !calls.guard_truncation && !calls.read_only => Action::ALLOW,
+            Class::Truncate => Action::Answer(if calls.guard_truncation { NOT_PERMITTED } else { self.noted() }),
+            Class::Open | Class::Openat if !calls.guard_truncation && !calls.read_only => Action::Answer(self.noted()),
             // Its flags are in memory.
-            Class::Openat2 => free(!calls.guard_truncation && !calls.read_only, NOT_THERE),
+            Class::Openat2 if calls.guard_truncation || calls.read_only => Action::Answer(NOT_THERE),
+            Class::Openat2 => Action::Answer(self.noted()),
             _ => Action::Inspect(class),
         }
     }

@@ -5,7 +5,7 @@
 //! filter shorter: so it is for numbers that no kernel serves any more.
 //!
 //! Some that are plain, and why: `set*id` and the like are held by the capabilities that a command does not have; changes to directories
-//! (`Change`), where a filter need not hold them, by Landlock; the old `io_submit` works on open files only; `seccomp` and Landlock's own calls
+//! (`Change`, `Name`), where a filter need not hold them, by Landlock; the old `io_submit` works on open files only; `seccomp` and Landlock's own calls
 //! make a program weaker, and many use them; `uretprobe` and `uprobe` are made by the kernel itself in a process that is traced from outside.
 //!
 //! Sources: arch/x86/entry/syscalls/syscall_64.tbl, scripts/syscall.tbl.
@@ -47,10 +47,14 @@ pub(super) enum Class {
     IoprioSet,
     /// Of a process that the first argument names.
     Scheduling,
+    /// Settings of the caller's own process.
+    Prctl,
     /// Makes a file in memory.
     MemoryFile,
     /// Changes a directory or the length of a file.
     Change,
+    /// Gives a file a name, or takes one away.
+    Name,
     /// Gives a socket a name.
     Bind,
     Truncate,
@@ -143,7 +147,7 @@ calls! {
         capset 126 91, rt_sigpending 127 136, rt_sigtimedwait 128 137, rt_sigsuspend 130 133, sigaltstack 131 132, statfs 137 43,
         fstatfs 138 44, getpriority 140 141, sched_getparam 143 121, sched_getscheduler 145 120, sched_get_priority_max 146 125,
         sched_get_priority_min 147 126, sched_rr_get_interval 148 127, mlock 149 228, munlock 150 229, mlockall 151 230,
-        munlockall 152 231, prctl 157 167, arch_prctl 158 -, sync 162 81, gettid 186 178, readahead 187 213, getxattr 191 8,
+        munlockall 152 231, arch_prctl 158 -, sync 162 81, gettid 186 178, readahead 187 213, getxattr 191 8,
         lgetxattr 192 9, fgetxattr 193 10, listxattr 194 11, llistxattr 195 12, flistxattr 196 13, time 201 -, futex 202 98,
         sched_getaffinity 204 123, set_thread_area 205 -, io_setup 206 0, io_destroy 207 1, io_getevents 208 4, io_submit 209 2,
         io_cancel 210 3, get_thread_area 211 -, epoll_create 213 -, epoll_ctl_old 214 -, epoll_wait_old 215 -, getdents64 217 61,
@@ -236,11 +240,15 @@ calls! {
     Setrlimit { setrlimit 160 164 }
     Setpriority { setpriority 141 140 }
     IoprioSet { ioprio_set 251 30 }
+    Prctl { prctl 157 167 }
     Scheduling { sched_setparam 142 118, sched_setscheduler 144 119, sched_setaffinity 203 122, sched_setattr 314 274 }
     MemoryFile { memfd_create 319 279 }
     Change {
-        ftruncate 77 46, rename 82 -, mkdir 83 -, rmdir 84 -, creat 85 -, link 86 -, unlink 87 -, symlink 88 -, mknod 133 -, mkdirat 258 34,
-        mknodat 259 33, unlinkat 263 35, renameat 264 38, linkat 265 37, symlinkat 266 36, fallocate 285 47, renameat2 316 276,
+        ftruncate 77 46, mkdir 83 -, rmdir 84 -, symlink 88 -, mknod 133 -, mkdirat 258 34, mknodat 259 33, symlinkat 266 36,
+        fallocate 285 47,
+    }
+    Name {
+        rename 82 -, creat 85 -, link 86 -, unlink 87 -, unlinkat 263 35, renameat 264 38, linkat 265 37, renameat2 316 276,
     }
     Bind { bind 49 200 }
     Truncate { truncate 76 45 }

@@ -386,3 +386,39 @@ fn of_some_calls_the_harmless_uses_are_left() {
         ],
     );
 }
+
+#[test]
+fn what_does_something_to_a_file_goes_past_the_listener_where_that_keeps_a_log() {
+    const TRUNCATE: i64 = libc::O_TRUNC as i64;
+    const DUMPABLE: i64 = libc::PR_SET_DUMPABLE as i64;
+    let logged = Calls { log_files: true, listener: true, ..strictest() };
+    let named =
+        ["open", "openat", "openat2", "creat", "truncate", "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat"];
+    for name in named {
+        check(&logged, &[(name, &[1, 1], NOTIFY)]);
+        check(&Calls { log_files: true, listener: false, ..strictest() }, &[(name, &[1, 1], ALLOW)]);
+        check(&Calls { listener: true, ..strictest() }, &[(name, &[1, 1], ALLOW)]);
+    }
+    check(&logged, &[("prctl", &[DUMPABLE, 0], AS_IF_DONE), ("prctl", &[DUMPABLE | HIGH], AS_IF_DONE), ("prctl", &[15], ALLOW)]);
+    check(&logged, &[("mkdir", &[1], ALLOW), ("read", &[3], ALLOW), ("ftruncate", &[3], ALLOW), ("fchmod", &[3], NOT_PERMITTED)]);
+    // Nothing else is let through for it.
+    check(
+        &Calls { guard_truncation: true, ..logged.clone() },
+        &[
+            ("truncate", &[1], NOT_PERMITTED),
+            ("openat2", &[1], NOT_THERE),
+            ("openat", &[-100, 1, TRUNCATE], NO_ACCESS),
+            ("openat", &[], NOTIFY),
+        ],
+    );
+    check(
+        &Calls { read_only: true, ..logged },
+        &[
+            ("creat", &[1], NO_ACCESS),
+            ("unlink", &[1], NO_ACCESS),
+            ("rename", &[1], NO_ACCESS),
+            ("openat2", &[1], NOT_THERE),
+            ("open", &[], ALLOW),
+        ],
+    );
+}

@@ -79,8 +79,9 @@ fn every_calls() -> Vec<Calls> {
                         let signals = signals.clone();
                         let switched = Calls { listener, guard_truncation, count_processes, count_memory, ..Calls::default() };
                         let held = Calls { exec, unix, inet, signals, ..switched };
+                        let logged = Calls { log_files: true, ..held.clone() };
                         let capable = Calls { capabilities: opening(), read_only: true, trace: true, ..held.clone() };
-                        all.extend([held, capable]);
+                        all.extend([held, logged, capable]);
                     }
                 }
             }
