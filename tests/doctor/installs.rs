@@ -42,7 +42,8 @@ fn problems(host: &Host) -> BTreeSet<String> {
 
 /// The sessions on file.
 fn files() -> BTreeSet<PathBuf> {
-    fs::read_dir(RECORDS).unwrap().map(|entry| entry.unwrap().path()).collect()
+    let files = fs::read_dir(RECORDS).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|name| name == "jsonl")).collect()
 }
 
 /// Runs something that has one session; how it ended, the session's file, and its first record.

@@ -139,6 +139,7 @@ impl Door {
     /// What the last session has on record, whole.
     pub fn records(&self) -> Vec<Value> {
         let files = fs::read_dir(&self.records).unwrap().map(|entry| entry.unwrap());
+        let files = files.filter(|entry| entry.path().extension().is_some_and(|name| name == "jsonl"));
         let last = files.max_by_key(|entry| entry.metadata().unwrap().modified().unwrap()).map(|entry| entry.path());
         let text = last.map(|file| fs::read_to_string(file).unwrap()).unwrap_or_default();
         join(text.lines()).unwrap_or_default().into_iter().map(Value::Object).collect()
