@@ -73,6 +73,7 @@ fn a_line_that_is_typed_into_the_next_prompt_does_not_run() {
         terminal.expect("> ");
         terminal.line("echo the-end");
         terminal.expect("\nthe-end");
+        terminal.expect("> ");
         assert!(!terminal.text().contains("\ninjected"), "under {confine}:\n{}", terminal.text());
         terminal.line("exit");
         terminal.end();
