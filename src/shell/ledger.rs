@@ -34,6 +34,11 @@ impl Ledger {
         Ledger { recorder, on_failure, redact, key, commands: 0, denied: 0, notices: Vec::new(), order: None }
     }
 
+    /// Waits until there is room for the first records, if there is any.
+    pub fn await_room(&self) {
+        self.recorder.await_room();
+    }
+
     pub fn session(&self) -> &record::Session {
         self.recorder.session()
     }
@@ -130,6 +135,11 @@ impl Ledger {
     pub fn reconfigure(&mut self, audit: &Audit, redact: Redact) {
         (self.on_failure, self.redact) = (audit.on_failure, redact);
         self.recorder.reconfigure(audit);
+    }
+
+    /// Has the person told something with the next line.
+    pub fn notify(&mut self, notice: String) {
+        self.notices.push(notice);
     }
 
     /// What the person must be told of the records.

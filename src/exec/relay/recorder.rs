@@ -42,6 +42,8 @@ pub(super) struct Recorder {
     shown: Buffer,
     /// What of the pipeline is still recorded, in bytes.
     quota: u64,
+    /// Whether it is said that the rest is left out.
+    told: bool,
     /// When the pipe took nothing for the first time.
     waiting: Option<Instant>,
     pub chapter: Chapter,
@@ -80,6 +82,7 @@ impl Recorder {
             text: Filter::new(WINDOW.0, WINDOW.1),
             shown: Buffer::new(CHUNK),
             quota: 0,
+            told: false,
             waiting: None,
             chapter: Chapter::default(),
         }
@@ -90,7 +93,7 @@ impl Recorder {
         self.pipe = Some(pipe.into());
         self.track.lines.start = Instant::now();
         self.track.lines.encoder = Encoder::new(how.offset);
-        self.track.redactor = (how.redact == Redact::Files).then(|| Redactor::new(&how.key));
+        self.track.redactor = (how.redact != Redact::None).then(|| Redactor::new(&how.key));
     }
 
     /// Whether anything is recorded.
@@ -105,7 +108,7 @@ impl Recorder {
 
     /// A pipeline begins, of which so many bytes are recorded.
     pub fn set_quota(&mut self, quota: u64) {
-        self.quota = quota;
+        (self.quota, self.told) = (quota, false);
     }
 
     /// Whether the next of a command's output is to be recorded.
@@ -115,26 +118,29 @@ impl Recorder {
 
     /// Bytes of output that are not recorded.
     pub fn leave_out(&mut self, count: usize) {
-        if self.is_on() {
-            self.chapter.left_out += count as u64;
+        if !self.is_on() || count == 0 {
+            return;
         }
+        if !self.told {
+            self.told = true;
+            self.track.show(LEFT_OUT);
+        }
+        self.chapter.left_out += count as u64;
     }
 
     /// Records what a command shows on the terminal, within its bounds.
     pub fn command(&mut self, bytes: &[u8]) {
-        let kept = self.within_quota(bytes);
-        if !kept.is_empty() {
-            self.track.show(kept);
-            self.end_quota();
-        }
+        let (kept, rest) = self.within_quota(bytes);
+        self.show(kept);
+        self.leave_out(rest.len());
     }
 
     /// Records a command's output that goes to no terminal.
     pub fn output(&mut self, bytes: &[u8]) {
-        let kept = self.within_quota(bytes);
-        if kept.is_empty() {
+        if !self.is_on() {
             return;
         }
+        let (kept, rest) = self.within_quota(bytes);
         for line in kept.split_inclusive(|byte| *byte == b'\n') {
             match line.strip_suffix(b"\n") {
                 Some(line) => {
@@ -145,23 +151,14 @@ impl Recorder {
             }
         }
         self.flush_text();
-        self.end_quota();
-    }
-
-    fn within_quota<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        if !self.is_on() {
-            return &[];
-        }
-        let (kept, rest) = bytes.split_at(bytes.len().min(usize::try_from(self.quota).unwrap_or(usize::MAX)));
         self.leave_out(rest.len());
-        self.quota -= kept.len() as u64;
-        kept
     }
 
-    fn end_quota(&mut self) {
-        if self.quota == 0 {
-            self.track.show(LEFT_OUT);
-        }
+    /// What of these bytes is recorded, and what not any more.
+    fn within_quota<'a>(&mut self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        let (kept, rest) = bytes.split_at(bytes.len().min(usize::try_from(self.quota).unwrap_or(usize::MAX)));
+        self.quota -= kept.len() as u64;
+        (kept, rest)
     }
 
     fn filter(&mut self, mut bytes: &[u8]) {
@@ -191,6 +188,8 @@ impl Recorder {
     pub fn mark(&mut self, label: &[u8]) {
         if self.is_on() {
             let (offset, time) = self.track.mark(label);
+            // What was found in the line as it was typed is nothing that the command printed.
+            self.take_found();
             self.chapter = Chapter { offset, time, left_out: 0 };
         }
     }

@@ -67,6 +67,8 @@ pub(super) struct Screen<'a> {
     reads: bool,
     front: Option<File>,
     command: Option<File>,
+    /// Whether a pipeline has the screen, be its terminal gone or not.
+    running: bool,
     prompt: bool,
     /// Whether the person knows that nothing is stopped here.
     told: bool,
@@ -131,6 +133,7 @@ impl<'a> Screen<'a> {
             reads: given.reads,
             front: given.front.map(File::from),
             command: None,
+            running: false,
             prompt: false,
             told: false,
             memory,
@@ -153,7 +156,7 @@ impl<'a> Screen<'a> {
 
     /// A pipeline begins, with this terminal; a prompt may follow, which wants a line of its own.
     pub fn begin(&mut self, command: OwnedFd, prompt: bool) {
-        (self.prompt, self.told) = (prompt, false);
+        (self.running, self.prompt, self.told) = (true, prompt, false);
         let (columns, rows) = self.memory.window;
         self.memory.command.filter = Filter::new(columns, rows);
         self.memory.command.raw.clear();
@@ -174,7 +177,7 @@ impl<'a> Screen<'a> {
             flags.set(PollFlags::POLLOUT, has_turn && !self.memory.keys.is_empty());
             flags
         };
-        let front = of_source(&self.memory.front.raw, self.command.is_none());
+        let front = of_source(&self.memory.front.raw, !self.running);
         let command = of_source(&self.memory.command.raw, true);
         // One that hung up shows that always: it is asked only when it can be read to its end.
         [
@@ -234,11 +237,13 @@ impl<'a> Screen<'a> {
 
     /// All of the pipeline was shown: the terminal is put in order.
     pub fn end_command(&mut self, recorder: &mut Recorder) {
-        if self.command.take().is_none() {
+        if !std::mem::take(&mut self.running) {
             return;
         }
+        self.command = None;
         self.memory.keys.clear();
         self.memory.command.raw.clear();
+        self.memory.clean.clear();
         while let Some(redactor) = &mut self.memory.redactor {
             let count = redactor.flush(self.memory.shown.free()).written;
             self.note_shown(count, recorder);
@@ -321,7 +326,7 @@ impl<'a> Screen<'a> {
     /// Gives keys to whoever has its turn; whether one of them would have stopped the command elsewhere.
     fn type_keys(&mut self) -> bool {
         let mut suspends = false;
-        let at = if self.command.is_some() { At::Command } else { At::Prompt };
+        let at = if self.running { At::Command } else { At::Prompt };
         let memory = &mut *self.memory;
         if self.waiting.is_some_and(|since| since.elapsed() >= PAUSE) {
             self.waiting = None;
@@ -340,7 +345,8 @@ impl<'a> Screen<'a> {
             }
         }
         while !memory.keys.is_empty() {
-            match self.command.as_mut().or(self.front.as_mut()).map(|target| memory.keys.drain(target)) {
+            let target = if self.running { &mut self.command } else { &mut self.front };
+            match target.as_mut().map(|target| memory.keys.drain(target)) {
                 Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => break,
                 Some(Ok(1..)) => {}
                 // Nobody reads them any more.

@@ -284,6 +284,10 @@ impl<'a> Text<'a> {
                 Err(why) => return why,
             }
         }
+        // Taken out already: what is redacted on the screen passes a second time on its way to the recording.
+        if self.from(from).starts_with(b"[redacted ") {
+            return Verdict::No;
+        }
         Verdict::Yes(Secret { id, from, to: to.unwrap_or(at), rest: rest.unwrap_or(last) })
     }
 }

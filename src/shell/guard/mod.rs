@@ -166,6 +166,10 @@ impl Guard {
         // Its thread has to be in the host's mounts, as that of the records.
         let recorded = Recorded::begin(&policy, &ledger, relayer.as_ref(), term.as_deref(), key);
         ledger.start(way, policy.policy().digest(), recorded.path().as_deref())?;
+        let is_required = policy.settings().record.is_some_and(|record| record.required);
+        if let Some(reason) = recorded.lost().filter(|_| !is_required) {
+            ledger.notify(format!("this session is not recorded: {}", Safe(reason.as_bytes())));
+        }
         let subject = person.subject(io::stdout().is_terminal());
         let confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), Rulesets::default());
         let mut guard = Guard {

@@ -47,6 +47,8 @@ impl Recorded {
     }
 
     fn open(&self, policy: &InForce, ledger: &Ledger, relayer: &Relayer, term: Option<&str>) -> std::io::Result<Recording> {
+        // What room a disk has left is for them first.
+        ledger.await_room();
         let session = ledger.session();
         let (columns, rows) = relayer.window();
         let title = format!("{}@{}", session.account, session.host);
