@@ -212,6 +212,7 @@ mod tests {
             bytes_out: None,
             bytes_err: None,
             recording: None,
+            unrecorded: None,
             screen: Vec::new(),
             redacted: Vec::new(),
             protections: &["one_exec"],
@@ -231,6 +232,7 @@ mod tests {
         let mut end = command(b"uptime | x", &["uptime"]);
         (end.duration_ms, end.bytes_out, end.reason) = (Some(12), Some(70), Some("timeout".to_owned()));
         end.recording = Some(Chapter { offset: 4711, ms: 1500, left_out: 0 });
+        end.unrecorded = Some("no room".to_owned());
         (end.screen, end.redacted) = (vec![("osc", 2), ("query", 1)], vec![("aws-access-key", 1)]);
         end.stages[0].pid = Some(811);
         end.stages[0].status = Some(StageStatus::Signal("KILL".to_owned()));
@@ -248,7 +250,7 @@ mod tests {
                 Event::CommandEnd(&end),
                 "command.end",
                 format!(
-                    r#""command":3,"line":"uptime | x","stages":[{{{stage},"pid":811,"status":{{"signal":"KILL"}}}}],"decision":"allow","reason":"timeout","cwd":"/","duration_ms":12,"bytes_out":70,"bytes_err":null,"recording":{{"offset":4711,"ms":1500,"left_out":0}},"screen":{{"osc":2,"query":1}},"redacted":{{"aws-access-key":1}},{tail}"#
+                    r#""command":3,"line":"uptime | x","stages":[{{{stage},"pid":811,"status":{{"signal":"KILL"}}}}],"decision":"allow","reason":"timeout","cwd":"/","duration_ms":12,"bytes_out":70,"bytes_err":null,"recording":{{"offset":4711,"ms":1500,"left_out":0}},"unrecorded":"no room","screen":{{"osc":2,"query":1}},"redacted":{{"aws-access-key":1}},{tail}"#
                 ),
             ),
             (
