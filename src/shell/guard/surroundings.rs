@@ -145,7 +145,7 @@ mod tests {
         let mut person = access::identify().unwrap();
         person.home = home.to_str().unwrap().to_owned();
         let (policy, _) = InForce::open(&Origin::Demo, &person).unwrap();
-        let ground = Ground { policy, person, account: None, inherited: Inherited::default(), relayer: None };
+        let ground = Ground { policy, person, account: None, inherited: Inherited::default(), relayer: None, index: None };
         Guard::open(ground, "command", None, false).unwrap()
     }
 
