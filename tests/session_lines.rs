@@ -421,3 +421,21 @@ fn the_demo_runs_a_line_and_says_nothing_else() {
     assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str(), output.status.code()), ("Linux\n", "", Some(0)));
     assert_eq!(std::fs::read_dir(house.directory().join("postern")).unwrap().count(), 1);
 }
+
+#[test]
+fn a_recording_that_breaks_off_is_said_aloud_and_on_record() {
+    let house = House::new();
+    let mut shell = Command::new("prlimit");
+    let inner = house.shell(&["-c", "ls -l /usr/bin"]);
+    // Room for the records, and for some of the recording.
+    shell
+        .arg("--fsize=8192")
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .env_remove("SSH_ORIGINAL_COMMAND")
+        .env_remove("SSH_CONNECTION");
+    let output = shell.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stderr), "posternsh: this session is not recorded any more: File too large (os error 27)\n");
+    assert_eq!(house.events("command.end")[0]["unrecorded"], "File too large (os error 27)");
+}

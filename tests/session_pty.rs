@@ -369,6 +369,17 @@ fn a_command_that_breaks_the_terminal_leaves_it_as_it_was() {
 }
 
 #[test]
+fn one_line_does_not_take_all_terminals_of_the_host() {
+    let house = House::new();
+    for (pipelines, shows) in [(64, "fine"), (65, "at most 64")] {
+        let line = vec!["true"; pipelines - 1].join(";") + ";echo fine";
+        let mut terminal = Terminal::start(house.shell(&["-c", &line]));
+        terminal.expect(shows);
+        terminal.end();
+    }
+}
+
+#[test]
 fn the_terminal_is_as_it_was_however_the_session_ends() {
     for (settings, keys) in [("idle: 1s", "echo half"), ("max: 1s", "x"), ("strikes: 1", "id\r"), ("idle: 1h", "exit 3\r")] {
         let house = House::with(settings);

@@ -30,6 +30,7 @@ use crate::sys::process::{Prepared, Spec};
 use crate::sys::pty::Pty;
 use crate::sys::start::Inherited;
 use crate::sys::{mount, rights, signal};
+use crate::words::limits::PIPELINES_ON_TERMINAL;
 
 /// What a plan depends on besides the line and its terms.
 pub struct PlanContext<'a> {
@@ -83,6 +84,8 @@ pub enum PlanError {
     Unconfined { program: String, lacking: Lacking },
     #[error("{program}: cannot give {}: {reason}", .capabilities.join(", "))]
     Capability { program: String, capabilities: Vec<String>, reason: &'static str },
+    #[error("{pipelines} pipelines in one line; on a terminal, a line has at most {PIPELINES_ON_TERMINAL}")]
+    TooMany { pipelines: usize },
     #[error("cannot run as {user}: {reason}")]
     RunAs { user: String, reason: String },
     #[error("{0}")]
@@ -267,6 +270,9 @@ impl<'a> Planner<'a> {
     }
 
     fn line(mut self, pipelines: Vec<PipelineTerms>) -> Result<LinePlan, PlanError> {
+        if self.streams.has_terminal() && pipelines.len() > PIPELINES_ON_TERMINAL {
+            return Err(PlanError::TooMany { pipelines: pipelines.len() });
+        }
         let pipelines = pipelines.into_iter().map(|pipeline| self.pipeline(pipeline)).collect::<Result<_, _>>()?;
         let signals = signal::Pipe::new().map_err(|error| system("a pipe", error))?;
         let apart = self.context.confiner.is_apart();

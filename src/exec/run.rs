@@ -14,6 +14,7 @@ use crate::screen::filter::Dropped;
 use crate::screen::redact::Found;
 use crate::syntax::Connector;
 use crate::sys::signal::Watch;
+use crate::words::limits;
 
 /// What ended a line before its commands ended by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +155,9 @@ pub fn run(plan: LinePlan, until: Option<Instant>, at_once: &mut dyn FnMut() -> 
     for pipeline in pipelines {
         line.take(pipeline, &mut around);
     }
-    around.notices.extend(around.streams.close().notices);
+    // Who ends a session waits for nobody.
+    let patience = if line.ended == Some(Ended::Killed) { limits::FAREWELL } else { limits::RELAY_DEADLINE };
+    around.notices.extend(around.streams.close(patience).notices);
     let ([bytes_out, bytes_err], report) = (streams.passed(), streams.report());
     LineOutcome {
         status: line.status,

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFlags, PollTimeout};
@@ -18,7 +18,6 @@ use super::relay::message::{Begin, Event, Order, Report};
 use crate::sys::descriptor::{self, StatusFlags};
 use crate::sys::half;
 use crate::sys::pty::{Held, Pty};
-use crate::words::limits;
 
 /// What a line's commands read and write by default.
 pub(super) struct Streams {
@@ -82,7 +81,7 @@ impl Streams {
             counted: passing.map(Passing::is_counted),
             flags: [StatusFlags::of(&input)?, StatusFlags::of(&output)?, StatusFlags::of(&error)?],
         };
-        let has_terminal = streams.terminal.contains(&true);
+        let has_terminal = streams.has_terminal();
         if has_terminal || passing.iter().any(|passing| passing.target().is_some()) {
             let relayer = relayer.filter(|relayer| !has_terminal || relayer.terminal().is_some());
             streams.relay(relayer.ok_or_else(|| io::Error::other("nothing passes them on"))?, passing)?;
@@ -109,9 +108,14 @@ impl Streams {
         Ok(())
     }
 
+    /// Whether each pipeline has a terminal.
+    pub fn has_terminal(&self) -> bool {
+        self.terminal.contains(&true)
+    }
+
     /// A terminal for a pipeline, where the person has one.
     pub fn open_pty(&self) -> io::Result<Option<Pty>> {
-        let held = self.relayed.as_ref().filter(|_| self.terminal.contains(&true)).and_then(|relayed| relayed.relayer.terminal());
+        let held = self.relayed.as_ref().filter(|_| self.has_terminal()).and_then(|relayed| relayed.relayer.terminal());
         held.map(Held::open_pty).transpose()
     }
 
@@ -140,9 +144,9 @@ impl Streams {
         self.relayed.as_mut().map(|relayed| relayed.ask(Order::Drain, Stage::Draining)).unwrap_or_default()
     }
 
-    /// The line is over. Waits for the relay, which waits for nobody.
-    pub fn close(&mut self) -> Served {
-        self.relayed.as_mut().map(Relayed::close).unwrap_or_default()
+    /// The line is over. Waits, at most so long, for the relay, which waits for nobody, but can be stopped by the account's other processes.
+    pub fn close(&mut self, patience: Duration) -> Served {
+        self.relayed.as_mut().map(|relayed| relayed.close(patience)).unwrap_or_default()
     }
 
     /// What to wait for.
@@ -226,8 +230,8 @@ impl Relayed {
         self.relayer.order(order, descriptors).map_or_else(|_| self.lose(ENDED), |()| Served::default())
     }
 
-    fn close(&mut self) -> Served {
-        let end = Instant::now() + limits::RELAY_DEADLINE;
+    fn close(&mut self, patience: Duration) -> Served {
+        let end = Instant::now() + patience;
         let mut all = self.ask(Order::Close, Stage::Draining);
         while self.is_there() {
             let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX);
@@ -255,10 +259,8 @@ impl Relayed {
             Event::Exceeded => served.exceeded = true,
             Event::Gone(stream) => self.gone.iter_mut().skip(stream).take(1).flatten().for_each(|gone| *gone = true),
             Event::Unrecorded(errno) => {
-                let reason = io::Error::from_raw_os_error(errno);
-                self.unrecorded = Some(reason.to_string());
+                self.unrecorded = Some(io::Error::from_raw_os_error(errno).to_string());
                 served.unrecorded = true;
-                served.notices.push(format!("this session is not recorded any more: {reason}"));
             }
             Event::Full(stream, errno) => {
                 let name = if stream == 0 { "output" } else { "error" };

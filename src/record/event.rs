@@ -102,6 +102,8 @@ pub struct CommandRecord<'a> {
     pub bytes_err: Option<u64>,
     /// At the end: where it is in the recording; `None` where it is in none.
     pub recording: Option<Chapter>,
+    /// At the end: why it is not recorded as the policy wants it.
+    pub unrecorded: Option<String>,
     /// At the end: what was not let through to the terminal, by class, and secrets that were replaced, by the pattern that found them.
     pub screen: Vec<(&'static str, u64)>,
     pub redacted: Vec<(&'static str, u64)>,
@@ -284,6 +286,7 @@ impl CommandRecord<'_> {
             fields.push(count("bytes_out", self.bytes_out));
             fields.push(count("bytes_err", self.bytes_err));
             fields.extend(self.recording.map(Chapter::field));
+            fields.extend(self.unrecorded.as_ref().map(|reason| Field::string("unrecorded", reason.as_bytes())));
             fields.extend(counts("screen", &self.screen));
             fields.extend(counts("redacted", &self.redacted));
         }

@@ -212,6 +212,7 @@ mod tests {
             bytes_out: None,
             bytes_err: None,
             recording: None,
+            unrecorded: None,
             screen: Vec::new(),
             redacted: Vec::new(),
             protections: &["one_exec"],
@@ -231,6 +232,7 @@ mod tests {
         let mut end = command(b"uptime | x", &["uptime"]);
         (end.duration_ms, end.bytes_out, end.reason) = (Some(12), Some(70), Some("timeout".to_owned()));
         end.recording = Some(Chapter { offset: 4711, ms: 1500, left_out: 0 });
+        end.unrecorded = Some("no room".to_owned());
         (end.screen, end.redacted) = (vec![("osc", 2), ("query", 1)], vec![("aws-access-key", 1)]);
         end.stages[0].pid = Some(811);
         end.stages[0].status = Some(StageStatus::Signal("KILL".to_owned()));
@@ -251,7 +253,7 @@ mod tests {
                 Event::CommandEnd(&end),
                 "command.end",
                 format!(
-                    r#""command":3,"line":"uptime | x","stages":[{{{stage},"pid":811,"status":{{"signal":"KILL"}},"files":[{{"path":"/srv/in/a\udbff\udfff","access":"write","size":9}},{{"path":"/srv/in/b","access":"remove","size":null}}],"files_left_out":3}}],"decision":"allow","reason":"timeout","cwd":"/","duration_ms":12,"bytes_out":70,"bytes_err":null,"recording":{{"offset":4711,"ms":1500,"left_out":0}},"screen":{{"osc":2,"query":1}},"redacted":{{"aws-access-key":1}},{tail}"#
+                    r#""command":3,"line":"uptime | x","stages":[{{{stage},"pid":811,"status":{{"signal":"KILL"}},"files":[{{"path":"/srv/in/a\udbff\udfff","access":"write","size":9}},{{"path":"/srv/in/b","access":"remove","size":null}}],"files_left_out":3}}],"decision":"allow","reason":"timeout","cwd":"/","duration_ms":12,"bytes_out":70,"bytes_err":null,"recording":{{"offset":4711,"ms":1500,"left_out":0}},"unrecorded":"no room","screen":{{"osc":2,"query":1}},"redacted":{{"aws-access-key":1}},{tail}"#
                 ),
             ),
             (

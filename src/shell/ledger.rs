@@ -186,6 +186,7 @@ pub fn record<'a>(command: u64, line: &'a [u8], decision: Decision, cwd: &'a str
         bytes_out: None,
         bytes_err: None,
         recording: None,
+        unrecorded: None,
         screen: Vec::new(),
         redacted: Vec::new(),
         protections: &[],

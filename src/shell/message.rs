@@ -19,7 +19,12 @@ const NAME: &str = "posternsh: ";
 /// Tells the person something on standard error. A reader that went away is no reason to stop.
 pub fn tell(text: &str) {
     let mut error = io::stderr().lock();
-    let _ = writeln!(error, "{NAME}{text}").and_then(|()| error.flush());
+    let _ = error.write_all(line(text).as_bytes()).and_then(|()| error.flush());
+}
+
+/// What the person is told, as it stands on standard error.
+pub fn line(text: &str) -> String {
+    format!("{NAME}{text}\n")
 }
 
 /// Puts a question to the person, the answer behind it.

@@ -89,6 +89,7 @@ impl Opening {
             guard.alert(reason);
             messages.extend(interactive.then(|| lines(reason)));
         }
+        messages.extend(guard.unrecorded());
         if !lasts {
             messages.extend(guard.notices());
         }

@@ -24,7 +24,7 @@
 //! what became of the words, the record has from the guard.
 
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::arguments::Origin;
 use super::channel::{Channel, ChannelError, Incoming};
@@ -32,7 +32,6 @@ use super::clock::Ending;
 use super::desk::{Call, Desk, Reply};
 use super::guard::recorded::Recorded;
 use super::guard::{Guard, Outcome};
-use super::message::tell;
 use super::opening::{self, Opening};
 use super::terminal::{self, Terminal};
 use super::{StartError, fail_closed};
@@ -41,7 +40,7 @@ use crate::sys::half::Half;
 use crate::sys::prompt::{self, Wake};
 use crate::sys::rights;
 use crate::sys::start::{Inherited, cleanse};
-use crate::words::limits::{FRONT_GRACE, START_DEADLINE};
+use crate::words::limits::{FAREWELL, FRONT_GRACE, RELAY_DEADLINE, START_DEADLINE};
 
 /// A front: what it does with its end of the channel, in a process of its own, until its end.
 pub type Front = fn(Desk) -> u8;
@@ -143,7 +142,7 @@ impl Served {
                 Next::Over(ending) => return self.end(ending),
                 Next::NotBegun => {
                     let status = self.front.wait().unwrap_or(Ending::Failed.status());
-                    self.put_back();
+                    self.put_back(RELAY_DEADLINE);
                     return status;
                 }
             }
@@ -216,18 +215,18 @@ impl Served {
         let _ = self.channel.receive(Instant::now().checked_add(FRONT_GRACE));
         self.front.kill();
         self.front.wait();
-        self.put_back();
+        self.put_back(RELAY_DEADLINE);
     }
 
-    /// Shows the person what the front has left, gives the terminal back, and ends the recording.
-    fn put_back(&mut self) {
+    /// Shows the person what the front has left, within so much time, gives the terminal back, and ends the recording.
+    fn put_back(&mut self, patience: Duration) {
         if let Some(relayer) = self.relayer.take() {
-            relayer.finish();
+            relayer.finish(patience);
         }
         terminal::put_back();
         let recorded = self.recorded.take().or_else(|| self.guard.take().map(|guard| guard.dissolve()));
         if let Some(failure) = recorded.and_then(|mut recorded| recorded.end()) {
-            tell(&failure);
+            terminal::tell_last(&failure);
         }
     }
 
@@ -241,8 +240,8 @@ impl Served {
         }
         let (ending, messages) = self.guard.as_mut().map_or((ending, Vec::new()), |guard| guard.end(ending));
         // Behind the last record: a terminal is the person's, and may hold up whoever touches it.
-        self.put_back();
-        lost.into_iter().chain(ending.message()).chain(messages).for_each(|message| tell(&message));
+        self.put_back(if ending == Ending::Killed { FAREWELL } else { RELAY_DEADLINE });
+        lost.into_iter().chain(ending.message()).chain(messages).for_each(|message| terminal::tell_last(&message));
         ending.status()
     }
 }

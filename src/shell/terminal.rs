@@ -5,8 +5,14 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
+use nix::poll::{PollFlags, PollTimeout};
+use nix::unistd::write;
+
+use super::message::line;
 use crate::exec;
+use crate::sys::descriptor;
 use crate::sys::pty::{Held, Pty};
+use crate::words::limits::FAREWELL;
 
 /// For whoever ends a session that does not end by itself.
 static HELD: Mutex<Option<Held>> = Mutex::new(None);
@@ -40,6 +46,20 @@ impl Terminal {
         self.held.make_raw()?;
         *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.held.try_clone()?);
         Ok(exec::Terminal { held: self.held, front: Some(self.front.master) })
+    }
+}
+
+/// Tells the person the last there is to say, as far as it is taken soon: who does not read keeps no session from its end.
+pub fn tell_last(text: &str) {
+    let error = io::stderr();
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    // Its descriptor does not wait, even where there is less room than the text takes.
+    let held = held.as_ref().filter(|_| error.is_terminal()).map(AsFd::as_fd);
+    let target = held.unwrap_or(error.as_fd());
+    let patience = PollTimeout::try_from(FAREWELL).unwrap_or(PollTimeout::ZERO);
+    let shown = descriptor::wait([Some((target, PollFlags::POLLOUT))], patience);
+    if shown.is_ok_and(|[shown]| shown.contains(PollFlags::POLLOUT)) {
+        let _ = write(target, line(text).as_bytes());
     }
 }
 

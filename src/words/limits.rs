@@ -64,6 +64,8 @@ pub const RELAY_BYTES: usize = 64 << 10;
 /// Processes and threads of a user at a time (RLIMIT_NPROC) that a confined command may come to where its rule has no bound of its own: an
 /// eighth of the numbers that a small host has (32768).
 pub const PROCESSES: u64 = 4096;
+/// Pipelines of one line that may have a terminal each: the host has 4096 for everybody (`kernel.pty.max` of proc_sys_kernel(5)).
+pub const PIPELINES_ON_TERMINAL: usize = 64;
 /// Times that a pipeline that stops itself is continued before it is killed.
 pub const CONTINUES: u32 = 1000;
 
@@ -75,6 +77,8 @@ pub const NAMES_BYTES: usize = 1 << 20;
 pub const ARGUMENT_BYTES: usize = 128 << 10;
 /// Bytes of what the front says for the records: why a line, or a session, is not to be.
 pub const REASON_BYTES: usize = 16 << 10;
+/// How long a session that ends at once waits for a person who does not read, and for its last words to be taken: less than [`KILL_GRACE`].
+pub const FAREWELL: Duration = Duration::from_millis(200);
 /// How long the front may take to read a reply.
 pub const REPLY_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the guard leaves the front to end a session whose time is over, and to end itself.

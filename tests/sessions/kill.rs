@@ -49,6 +49,64 @@ fn a_person_at_the_prompt_reads_who_ended_the_session_and_has_the_terminal_back(
 }
 
 #[test]
+fn a_person_who_does_not_read_keeps_no_session_from_its_end() {
+    let records = Records::new();
+    for command in [Some("sh -c 'while :; do echo much; done'"), None] {
+        let mut terminal = Terminal::start(records.0.shell(&[]));
+        terminal.expect("> ");
+        if let Some(command) = command {
+            terminal.line(command);
+            terminal.expect("much");
+            // Until all that is between them is full.
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        let start = Instant::now();
+        let done = records.run("kill", &["last", "--reason", "enough"]);
+        assert!(start.elapsed() < IN_TIME, "{:?}", start.elapsed());
+        assert_eq!(done.status, Some(0), "{command:?}: {}", done.err);
+        assert_eq!(terminal.modes(), terminal.initial, "{command:?}");
+        assert_eq!(terminal.end().0, 124, "{command:?}");
+        assert_eq!(records.list(&[]).pop().unwrap()["why"], "enough", "{command:?}");
+    }
+}
+
+#[test]
+fn a_relay_that_the_account_has_stopped_keeps_no_session_from_its_end() {
+    let records = Records::new();
+    let mut terminal = Terminal::start(records.0.shell(&[]));
+    terminal.expect("> ");
+    terminal.line("sleep 1000");
+    terminal.expect_program("sleep");
+    let shell = records.list(&[])[0]["pid"].as_i64().unwrap();
+    let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+    let relays = children.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap()));
+    // The front and the command have sessions of their own.
+    let relay = relays.into_iter().find(|pid| nix::unistd::getsid(Some(*pid)) == nix::unistd::getsid(Some(Pid::from_raw(shell as i32))));
+    kill(relay.unwrap(), Signal::SIGSTOP).unwrap();
+    let start = Instant::now();
+    let done = records.run("kill", &["last"]);
+    assert!(start.elapsed() < IN_TIME, "{:?}", start.elapsed());
+    assert_eq!(done.status, Some(0), "{}", done.err);
+    assert_eq!(terminal.modes(), terminal.initial);
+    assert_eq!(terminal.end().0, 124);
+}
+
+#[test]
+fn a_session_is_ended_where_no_order_can_be_written() {
+    let records = Records::new();
+    let mut open = records.open();
+    open.line("sleep 1000");
+    until("the command", || records.of(&open.id).len() > 3);
+    // What the disk says when it is full stops no more than this.
+    std::fs::create_dir(records.file(&format!("{}.kill", open.id))).unwrap();
+    let done = records.run("kill", &[&open.id]);
+    assert!(done.status == Some(1) && done.err.contains("will not say by whom"), "{done:?}");
+    let id = open.id.clone();
+    assert_eq!(open.end().0, Some(143));
+    assert_eq!(records.of(&id).pop().unwrap()["reason"], "terminated");
+}
+
+#[test]
 fn a_shell_that_does_not_end_is_killed_and_the_order_stays() {
     let records = Records::new();
     let mut open = records.open();

@@ -33,16 +33,20 @@ pub fn kill(arguments: &Arguments) -> Result<Status, Failure> {
     let process = shell(&entry)?;
     let records = store.records(&entry.id);
     let order = Order { by: operator.name, uid: operator.uid, reason };
-    order.write(&records).map_err(|error| Failure::Other(format!("{}.kill: {error}", entry.id)))?;
+    // A disk that is full, or what stands in its place, keeps nobody from ending a session.
+    let unsaid = order.write(&records).err();
+    if let Some(error) = &unsaid {
+        complain(format_args!("postern: {}.kill: {error}; the session will not say by whom it was ended", entry.id));
+    }
     let in_time = end(&process).map_err(|errno| {
         Order::remove(&records);
         Failure::Other(format!("session {} cannot be ended: {}", entry.id, errno.desc()))
     })?;
-    report(&store, &entry, in_time)
+    report(&store, &entry, in_time, unsaid.is_none())
 }
 
 /// Says how it went. An order that did not come to be on record stays: it says what became of the session.
-fn report(store: &Store, entry: &Entry, in_time: bool) -> Result<Status, Failure> {
+fn report(store: &Store, entry: &Entry, in_time: bool, said: bool) -> Result<Status, Failure> {
     let id = &entry.id;
     let recorded = Summary::read(BufReader::new(&entry.records)).ok().and_then(|summary| summary.end);
     if recorded.is_some() {
@@ -56,7 +60,7 @@ fn report(store: &Store, entry: &Entry, in_time: bool) -> Result<Status, Failure
         Some(_) => {}
         None => complain(format_args!("postern: the end of session {id} is not on record")),
     }
-    Ok(if in_time { Status::Done } else { Status::Findings })
+    Ok(if in_time && said { Status::Done } else { Status::Findings })
 }
 
 /// The process that writes the records, as the kernel names it.

@@ -30,7 +30,7 @@ use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFlags, PollTimeout};
 use nix::sys::signal::{SigSet, Signal};
@@ -149,13 +149,13 @@ impl Relayer {
         self.terminal().is_some() || self.0.recording.get()
     }
 
-    /// The session is over: shows the person what is on its way, and puts the recording to an end. Waits, at most
-    /// [`limits::RELAY_DEADLINE`], until that is done.
-    pub fn finish(&self) {
+    /// The session is over: shows the person what is on its way, and puts the recording to an end. Waits, at most so long, until that is
+    /// done: the person may not read.
+    pub fn finish(&self, patience: Duration) {
         if !self.is_needed_to_the_end() {
             return;
         }
-        let end = Instant::now() + limits::RELAY_DEADLINE;
+        let end = Instant::now() + patience;
         let mut finished = self.order(Order::Finish, &[]).is_err();
         while !finished {
             let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX);

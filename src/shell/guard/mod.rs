@@ -32,7 +32,7 @@ use crate::record::{self, CommandRecord, Decision, Event, StageRecord, StageStat
 use crate::syntax::{Request, Stage};
 use crate::sys::identity::Identity;
 use crate::sys::start::Inherited;
-use crate::words::Safe;
+use crate::words::{Safe, limits};
 use recorded::Recorded;
 
 /// How a line went.
@@ -376,11 +376,13 @@ impl Guard {
         record.redacted = done.found.iter().map(|(pattern, count)| (pattern, count.into())).collect();
         let written = [done.bytes_out.unwrap_or(0), done.bytes_err.unwrap_or(0), done.shown];
         self.output = written.into_iter().fold(self.output, u64::saturating_add);
-        if let Some(reason) = &done.unrecorded {
+        let loss = done.unrecorded.as_ref().and_then(|reason| {
             self.recorded.lose(reason.clone());
-        }
+            self.recorded.notice()
+        });
+        record.unrecorded = self.recorded.lost().map(str::to_owned);
         self.ledger.note(&Event::CommandEnd(&record));
-        done.notices.iter().map(|notice| Safe(notice.as_bytes()).to_string()).collect()
+        done.notices.iter().map(|notice| Safe(notice.as_bytes()).to_string()).chain(loss).collect()
     }
 
     /// What the person is told, once a session, of protections that this kernel lacks.
@@ -471,6 +473,11 @@ impl Guard {
         self.ledger.notices()
     }
 
+    /// What the person is told where a recording could not be begun.
+    pub fn unrecorded(&self) -> Option<String> {
+        self.recorded.notice()
+    }
+
     /// Leaves the session's mounts, when all is on record and nothing runs any more. What is left is the recording.
     pub fn dissolve(self) -> Recorded {
         self.confiner.dissolve();
@@ -498,7 +505,7 @@ impl Guard {
     /// Ends what passes output on, and with it the recording: nothing is shown any more. Returns what went wrong.
     pub fn close(&mut self) -> Option<String> {
         if let Some(relayer) = self.relayer.take() {
-            relayer.finish();
+            relayer.finish(limits::RELAY_DEADLINE);
         }
         self.recorded.end()
     }

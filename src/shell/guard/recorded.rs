@@ -70,6 +70,12 @@ impl Recorded {
         self.lost.as_deref()
     }
 
+    /// What the person is told of that.
+    pub fn notice(&self) -> Option<String> {
+        let more = if self.recording.is_some() { " any more" } else { "" };
+        self.lost().map(|reason| format!("this session is not recorded{more}: {}", Safe(reason.as_bytes())))
+    }
+
     /// It has ended before its time.
     pub fn lose(&mut self, reason: String) {
         let reason = self.recording.as_ref().and_then(Recording::failure).unwrap_or(reason);
