@@ -228,6 +228,8 @@ impl<'a> Screen<'a> {
             return;
         }
         self.memory.keys.clear();
+        // The editor may have to be told of what was typed before.
+        self.waiting = Some(Instant::now());
         self.memory.command.raw.clear();
         while let Some(redactor) = &mut self.memory.redactor {
             let count = redactor.flush(self.memory.shown.free()).written;
@@ -305,9 +307,9 @@ impl<'a> Screen<'a> {
         let at = if self.command.is_some() { At::Command } else { At::Prompt };
         let memory = &mut *self.memory;
         if self.waiting.is_some_and(|since| since.elapsed() >= PAUSE) {
-            self.waiting = None;
-            let count = memory.keyboard.pause(memory.keys.free());
+            let count = memory.keyboard.pause(memory.keys.free(), at);
             memory.keys.filled(count);
+            self.waiting = memory.keyboard.is_waiting().then(Instant::now);
         }
         if !memory.typed.is_empty() {
             if let Some(command) = &self.command {
