@@ -2,6 +2,9 @@
 //!
 //! Nothing is asserted, because times depend on the machine; what may be compared stands side by side and was run in turns. The second table
 //! is of the program as it was built here; the third of each install as packages make it: the static program with its owner and mode.
+//!
+//! Whatever is timed is started by this program started anew, as the account ([`start_and_time`]). To start it from here would flatter the shell: a fork
+//! copies the page tables of a process that holds ten thousand rules, and that would be part of both times.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a benchmark ends by panicking")]
 
 use std::collections::BTreeMap;
@@ -31,10 +34,16 @@ const NOBODY: u32 = 65_534;
 /// What `packaging/build` makes.
 const STATIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/static/posternsh");
 const AUDIT: &str = "/var/log/postern";
+/// The argument that makes this program the one that starts what is timed.
+const STARTER: &str = "--start-and-time";
 /// Lines that are given to one session behind the first.
 const LINES: usize = 20;
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some((STARTER, arguments)) = arguments.get(1..).and_then(|rest| rest.split_first()).map(|(first, rest)| (first.as_str(), rest)) {
+        return start_and_time(arguments);
+    }
     say("One decision, in microseconds\n");
     say(&format!("{:>8} rules {:>10} {:>14}   line", "", "median", "a second"));
     RULES.into_iter().for_each(decisions);
@@ -114,6 +123,12 @@ fn prepare_host() {
         fs::set_permissions(directory, fs::Permissions::from_mode(mode)).unwrap();
     }
     fs::copy(env!("CARGO_BIN_EXE_posternsh"), shell()).unwrap();
+    // Where the account may run it.
+    fs::copy(std::env::current_exe().unwrap(), starter()).unwrap();
+}
+
+fn starter() -> String {
+    format!("{SANDBOX}/starter")
 }
 
 fn shell() -> String {
@@ -135,13 +150,7 @@ fn processes(rules: usize) {
     let shell = shell();
     // By path for the others, whose own builtin would start no process.
     let commands = [["bash", "-c", "/bin/true"], ["dash", "-c", "/bin/true"], [&shell, "-c", "true"]];
-    let mut times = [const { Vec::new() }; 3];
-    for _ in 0..RUNS {
-        for (command, times) in commands.iter().zip(&mut times) {
-            times.push(time(command, &Way { group: NOBODY, output: Output::Null, lines: 0 }));
-        }
-    }
-    let times = times.map(Times::of);
+    let times = times(&commands, &Way { group: NOBODY, output: Output::Null, lines: 0 });
     for (command, of) in commands.iter().zip(&times) {
         let name = command[0].rsplit('/').next().unwrap_or("");
         let ratio = of.median.as_secs_f64() / times[0].median.as_secs_f64();
@@ -191,15 +200,8 @@ fn of_install(install: &Install, group: u32) {
     chown(AUDIT, Some(install.owner), None).unwrap();
     fs::set_permissions(AUDIT, fs::Permissions::from_mode(install.records)).unwrap();
     let ways = [(Output::Null, 0), (Output::Pipe, 0), (Output::Null, 1), (Output::Null, 1 + LINES)];
-    let mut times = [const { [const { Vec::new() }; 2] }; 4];
-    for _ in 0..RUNS {
-        for ((output, lines), [bash, own]) in ways.iter().zip(&mut times) {
-            let way = Way { group, output: *output, lines: *lines };
-            bash.push(time(&["bash", "-c", "/bin/true"], &way));
-            own.push(time(&[&shell, "-c", "true"], &way));
-        }
-    }
-    let [null, pipe, one, many] = times.map(|both| both.map(Times::of));
+    let commands = [["bash", "-c", "/bin/true"], [&shell, "-c", "true"]];
+    let [null, pipe, one, many] = ways.map(|(output, lines)| times(&commands, &Way { group, output, lines }));
     // A command of a long session alone.
     let rest = [0, 1].map(|which| Times {
         median: many[which].median.saturating_sub(one[which].median) / LINES as u32,
@@ -220,11 +222,11 @@ fn of_install(install: &Install, group: u32) {
     }
 }
 
-/// How a command is run.
+/// How commands are run.
 struct Way {
     group: u32,
     output: Output,
-    /// How many lines it is given, in place of `-c`; 0 for none.
+    /// How many lines each is given, in place of `-c`; 0 for none.
     lines: usize,
 }
 
@@ -235,17 +237,36 @@ enum Output {
     Pipe,
 }
 
-/// One run from start to end, as an account without privilege.
-fn time(command: &[&str; 3], way: &Way) -> Duration {
-    let arguments = if way.lines == 0 { &command[1..] } else { &[] };
-    let output = if matches!(way.output, Output::Pipe) { Stdio::piped() } else { Stdio::null() };
-    let input = if way.lines == 0 { Stdio::null() } else { Stdio::piped() };
+/// Times commands in turns, as an account without privilege.
+fn times<const COMMANDS: usize>(commands: &[[&str; 3]; COMMANDS], way: &Way) -> [Times; COMMANDS] {
+    let output = if matches!(way.output, Output::Pipe) { "pipe" } else { "null" };
+    let mut starter = Command::new(starter());
+    starter.args([STARTER, output, &way.lines.to_string()]).args(commands.iter().flatten());
+    let output = starter.uid(NOBODY).gid(way.group).current_dir("/").stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{starter:?}: {}", output.status);
+    let all: Vec<u64> = String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+    let of = |which: usize| all.iter().skip(which).step_by(COMMANDS).map(|nanoseconds| Duration::from_nanos(*nanoseconds)).collect();
+    std::array::from_fn(|which| Times::of(of(which)))
+}
+
+/// The other process: what [`times`] asks for, in nanoseconds, a line for each run.
+fn start_and_time(arguments: &[String]) {
+    let [output, lines, commands @ ..] = arguments else { panic!("{arguments:?}") };
+    let (piped, lines) = (output == "pipe", lines.parse().unwrap());
+    let commands = commands.as_chunks().0;
+    let all: Vec<Duration> = (0..RUNS).flat_map(|_| commands).map(|command| time(command, piped, lines)).collect();
+    all.iter().for_each(|time| say(&time.as_nanos().to_string()));
+}
+
+/// One run from start to end. The child has this process's ids, so that the C library starts it without a copy of anything.
+fn time(command: &[String; 3], piped: bool, lines: usize) -> Duration {
+    let arguments = if lines == 0 { &command[1..] } else { &[] };
+    let output = if piped { Stdio::piped() } else { Stdio::null() };
+    let input = if lines == 0 { Stdio::null() } else { Stdio::piped() };
     let start = Instant::now();
-    let mut child = Command::new(command[0]);
-    child.args(arguments).uid(NOBODY).gid(way.group).stdin(input).stdout(output).stderr(Stdio::null()).current_dir("/");
-    let mut child = child.spawn().unwrap();
+    let mut child = Command::new(&command[0]).args(arguments).stdin(input).stdout(output).stderr(Stdio::null()).spawn().unwrap();
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(format!("{}\n", command[2]).repeat(way.lines).as_bytes()).unwrap();
+        input.write_all(format!("{}\n", command[2]).repeat(lines).as_bytes()).unwrap();
     }
     let output = child.wait_with_output().unwrap();
     let elapsed = start.elapsed();

@@ -45,6 +45,6 @@ fn pass(filter: &mut Filter, output: &[u8], piece: usize, room: usize) -> Vec<u8
 
 fn finish(filter: &mut Filter) -> Vec<u8> {
     let mut end = [0; 128];
-    let written = filter.finish(&mut end);
+    let written = filter.finish(&mut end, true);
     end[..written].to_vec()
 }

@@ -13,6 +13,7 @@ mod explain;
 mod help;
 mod install;
 mod output;
+mod sessions;
 mod state;
 
 use std::process::ExitCode;
@@ -106,6 +107,35 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: help::help,
     },
     Subcommand {
+        name: "kill",
+        operands: "SESSION",
+        most: 1,
+        about: "end a session and all that it started, within a second",
+        details: "SESSION is an id, its beginning or end if that is one session's alone, or `last`, the newest open one. What runs is killed at \
+                  once, the end is on record with your name and the reason, and the person reads both. A shell that has not ended after a \
+                  second is killed itself. Exit status 0 if it ended in time, 1 if it had to be killed, 3 if it could not be ended.",
+        flags: &[Flag { name: "reason", value: Some("TEXT"), about: "why, for the person and the record", many: false }, sessions::DIR],
+        run: sessions::kill::kill,
+    },
+    Subcommand {
+        name: "replay",
+        operands: "SESSION",
+        most: 1,
+        about: "show the recording of a session",
+        details: "On a terminal it is played: space pauses, . goes one step, [ and ] go to the command before and after, the arrows 5 seconds \
+                  back and on, - and + change the speed, q quits. Elsewhere it is written at once. It passes the filter of screens again. \
+                  `last` is the newest session with a recording. Exit status 1 if it is damaged: what is whole is shown.",
+        flags: &[
+            Flag { name: "speed", value: Some("N"), about: "so many times as fast", many: false },
+            Flag { name: "idle", value: Some("SECONDS"), about: "make no pause longer than this", many: false },
+            Flag { name: "command", value: Some("N"), about: "begin with command N; without a terminal, show that alone", many: false },
+            Flag { name: "at", value: Some("SECONDS"), about: "begin so many seconds after the start", many: false },
+            Flag { name: "plain", value: None, about: "write all at once on a terminal too", many: false },
+            sessions::DIR,
+        ],
+        run: sessions::replay::replay,
+    },
+    Subcommand {
         name: "rollback",
         operands: "",
         most: 0,
@@ -113,6 +143,51 @@ const SUBCOMMANDS: &[Subcommand] = &[
         details: "Exchanges the policy in force and the one before it, in one step. A second rollback undoes the first.",
         flags: &[STATE],
         run: apply::rollback,
+    },
+    Subcommand {
+        name: "search",
+        operands: "[TEXT]",
+        most: 1,
+        about: "find lines, refusals and output in all sessions",
+        details: "TEXT is looked for in the lines that were given, in their words, and in what commands printed. What is found is shown with \
+                  the session, the time, the command's number, and the `postern replay` that shows the moment. With --rule or --denied too, \
+                  all of it has to hold, and output is not searched. Exit status 1 if nothing was found.",
+        flags: &[
+            Flag { name: "rule", value: Some("RULE"), about: "only lines that this rule allowed: file:line, or its file", many: false },
+            Flag { name: "denied", value: None, about: "only lines that were refused", many: false },
+            sessions::SINCE,
+            sessions::ACCOUNT,
+            Flag { name: "json", value: None, about: "print a JSON object for each", many: false },
+            sessions::DIR,
+        ],
+        run: sessions::search::search,
+    },
+    Subcommand {
+        name: "sessions",
+        operands: "",
+        most: 0,
+        about: "list sessions, open and past",
+        details: "For each: its id (which begins with its start, in UTC), account and address; for how long, how many lines were given and how \
+                  many of them refused; and how it ended. `open` it is if the kernel says so; `lost` one that ended without a record of that; \
+                  (watch) is somebody who watched another.",
+        flags: &[
+            Flag { name: "open", value: None, about: "only those that are open", many: false },
+            sessions::SINCE,
+            sessions::ACCOUNT,
+            Flag { name: "json", value: None, about: "print one JSON list", many: false },
+            sessions::DIR,
+        ],
+        run: sessions::sessions,
+    },
+    Subcommand {
+        name: "watch",
+        operands: "SESSION",
+        most: 1,
+        about: "watch an open session as it happens",
+        details: "Begins with the last command and ends with the session; q or Ctrl-C leaves it. It passes the filter of screens again. That \
+                  you watch is on record, as a session of its own; without that record nothing is shown. `last` is the newest open session.",
+        flags: &[sessions::DIR],
+        run: sessions::watch::watch,
     },
 ];
 

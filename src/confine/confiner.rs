@@ -86,6 +86,12 @@ impl Confiner {
         self.namespace.as_mut().map_or(Ok(()), Namespace::mend)
     }
 
+    /// Leaves the namespace, of which nothing is left then if nothing else is in it.
+    pub fn dissolve(self) {
+        // Where that fails, it ends with this process.
+        self.namespace.into_iter().for_each(|namespace| drop(namespace.quit()));
+    }
+
     /// Does something in the host's namespace.
     pub fn outside<T>(&self, work: impl FnOnce() -> T) -> Result<T, NamespaceError> {
         match &self.namespace {

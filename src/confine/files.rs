@@ -28,6 +28,7 @@ use super::holes::{Walk, Who};
 use super::index::{self, Index};
 use super::links::OtherNames;
 use super::mounts::Mounts;
+use super::namespace::TABLE_BYTES;
 use super::patterns::Patterns;
 use super::places::{self, Place, READ, places, resolve};
 use super::plan::Plan;
@@ -202,7 +203,7 @@ impl Rulesets {
 fn mounts() -> Result<(File, Mounts), String> {
     let failed = |error: io::Error| format!("{MOUNTS}: {error}");
     let mut table = File::open(MOUNTS).map_err(failed)?;
-    let mut text = Vec::new();
+    let mut text = Vec::with_capacity(TABLE_BYTES);
     table.read_to_end(&mut text).map_err(failed)?;
     Ok((table, Mounts::parse(&text)))
 }

@@ -22,11 +22,11 @@ use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{AccessFlags, faccessat};
 
-use super::index::Item;
+use super::index::{Item, TOP};
 use super::mounts::Mounts;
 use super::patterns::{Ahead, Patterns};
 use super::places::Place;
-use super::scout::{Directory, Scout};
+use super::scout::{Directory, Found, Scout};
 use crate::sys::directory::{Entry, Kind};
 use crate::sys::landlock::{Rights, Ruleset};
 use crate::words::limits;
@@ -103,6 +103,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         self.mounted = self.mounts.any_below(&place.path);
         self.rights = place.rights;
         let verdict = match (place.directory, ahead.is_hidden()) {
+            (true, _) if self.is_known_whole(place, &ahead)? => Verdict::Whole,
             (true, _) => self.directory(&Directory::Place(place.handle.as_fd()), c".", &ahead)?,
             (false, true) => self.hole(),
             (false, false) => {
@@ -117,6 +118,31 @@ impl<'a, 'b> Walk<'a, 'b> {
             Verdict::Whole => self.allow(place.handle.as_fd(), place.directory),
             _ => Ok(()),
         }
+    }
+
+    /// Whether nothing is a hole of what the index of /etc says is to be looked at. Where something is, all of it is walked: its neighbours
+    /// have to be granted.
+    fn is_known_whole(&mut self, place: &'a Place, ahead: &Ahead) -> Result<bool, String> {
+        if self.path != TOP.as_bytes() || self.mounted || !self.patterns.hides_by_list(ahead) {
+            return Ok(false);
+        }
+        let Some(found) = self.scout.looks(place.handle.as_fd(), self.start) else { return Ok(false) };
+        let (top, holes) = (self.path.clone(), self.holes.len());
+        let mut whole = true;
+        for Found { path, directory, items } in found {
+            let ahead = self.patterns.below(ahead.clone(), path.get(top.len()..).unwrap_or_default());
+            self.path = path.to_vec();
+            for item in &items {
+                let next = self.next(&ahead, item);
+                whole &= self.below(item, |walk| walk.item(&directory, item, &next))? != Verdict::Hole;
+            }
+            if !whole {
+                self.holes.truncate(holes);
+                break;
+            }
+        }
+        self.path = top;
+        Ok(whole)
     }
 
     /// Judges a directory, and grants its children if not all of it can be granted.
@@ -141,10 +167,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         let mut complete = !ahead.is_hidden();
         // Links, half of /etc, need nothing: see the top.
         for item in items.into_iter().filter(|item| item.kind != Kind::Link) {
-            let next = match item.kind {
-                Kind::Directory => self.patterns.step(ahead, item.name.to_bytes()),
-                _ => self.patterns.end(ahead, item.name.to_bytes()),
-            };
+            let next = self.next(ahead, &item);
             let verdict = self.below(&item, |walk| walk.item(directory, &item, &next))?;
             complete &= verdict != Verdict::Hole;
             if verdict == Verdict::Whole && !next.is_hidden() {
@@ -158,6 +181,13 @@ impl<'a, 'b> Walk<'a, 'b> {
             whole.iter().try_for_each(|(name, is_directory)| self.allow_child(directory, name, *is_directory))?;
         }
         Ok(Verdict::Hole)
+    }
+
+    fn next(&self, ahead: &Ahead, item: &Item<'_>) -> Ahead {
+        match item.kind {
+            Kind::Directory => self.patterns.step(ahead, item.name.to_bytes()),
+            _ => self.patterns.end(ahead, item.name.to_bytes()),
+        }
     }
 
     fn item(&mut self, parent: &Directory<'_>, item: &Item<'_>, ahead: &Ahead) -> Result<Verdict, String> {

@@ -1,9 +1,11 @@
-//! What there is in /etc, written down by `postern apply`, so that the first ruleset of a session need not list it all again.
+//! What there is in /etc, written down by `postern apply`, so that the masks and the first ruleset of a session need not list it all again.
 //!
-//! The index only says what a directory holds, for any policy and any account. An entry is used where stat(2) shows the directory just as it
+//! The index says what a directory holds, for any policy and any account, and of that what is to be looked at in any case: what the
+//! built-in list hides, devices, files with several names, and directories of which the index says nothing. Where no rule hides more, a
+//! walk asks whether each directory is as it was, and looks at these alone ([`Index::looks`]). An entry is used where stat(2) shows the directory just as it
 //! was: device, inode, time of modification and of change, compared for equality, never for order. A directory that differs, or is not in
-//! the index, is read as it is now. Without an index, or with one that is damaged, of another version, too long, or not root's alone, all
-//! of them are. What a stat does not show:
+//! the index, is read as it is now. Without an index, or with one that is damaged, of another version, made with another built-in
+//! list, too long, or not root's alone, all of them are. What a stat does not show:
 //!
 //! - Rights. Those of a directory are part of its time of change; those of a file are not, so whether somebody may read what is hidden is
 //!   asked anew for each file (`holes`). An index everybody may read must not name what not everybody may list: such a directory is left
@@ -35,14 +37,16 @@ use sha2::{Digest, Sha256};
 
 use super::holes::kind_of;
 use super::mounts::Mounts;
+use super::patterns::{Ahead, Patterns};
 use super::places::resolve;
+use crate::policy::hidden::HIDDEN;
 use crate::sys::directory::{Kind, Lister};
 use crate::sys::file::{Directory, FileError, Owner};
 use crate::words::{limits, paths};
 
 /// Names the format and its version.
-const MAGIC: &[u8; 16] = b"postern-index-01";
-/// Bytes of the check (SHA-256) of what is behind it, which follows the magic.
+const MAGIC: &[u8; 16] = b"postern-index-02";
+/// Bytes of the [`check`] of what is behind it, which follows the magic.
 const CHECK: usize = 32;
 /// What is written down.
 pub(super) const TOP: &str = "/etc";
@@ -103,9 +107,19 @@ pub struct Index {
 /// A directory in an index.
 #[derive(Debug)]
 struct Known {
+    /// Followed by a NUL.
     path: Range<usize>,
     stamp: Stamp,
+    /// What is to be looked at in any case.
+    looks: Range<usize>,
     items: Range<usize>,
+}
+
+/// Something to be looked at in a directory that is as it was.
+pub(super) struct Look<'a> {
+    pub directory: &'a [u8],
+    pub stamp: Stamp,
+    pub items: Vec<Item<'a>>,
 }
 
 impl Index {
@@ -121,18 +135,19 @@ impl Index {
 
     fn decode(bytes: Vec<u8>, native: Option<i64>) -> Option<Index> {
         let (check, body) = bytes.strip_prefix(MAGIC)?.split_at_checked(CHECK)?;
-        if bytes.len() > limits::INDEX_BYTES || Sha256::digest(body)[..] != *check {
+        if bytes.len() > limits::INDEX_BYTES || self::check(body)[..] != *check {
             return None;
         }
         let mut directories: Vec<Known> = Vec::new();
         let mut reader = Reader { bytes: &bytes, at: MAGIC.len() + CHECK };
         while reader.at < bytes.len() {
             let path = reader.counted()?;
+            let [0] = reader.array()? else { return None };
             let mut stamp = [0; 6];
             for number in &mut stamp {
                 *number = i64::from_le_bytes(reader.array()?);
             }
-            directories.push(Known { path, stamp: Stamp(stamp), items: reader.counted()? });
+            directories.push(Known { path, stamp: Stamp(stamp), looks: reader.counted()?, items: reader.counted()? });
         }
         let sorted = directories.is_sorted_by(|one, other| bytes.get(one.path.clone()) < bytes.get(other.path.clone()));
         sorted.then_some(Index { bytes, native, directories })
@@ -140,17 +155,48 @@ impl Index {
 
     /// What a directory holds, if it is known and `stat` says that it is as it was.
     pub(super) fn held(&self, path: &[u8], stat: impl FnOnce() -> nix::Result<FileStat>) -> Option<(Stamp, Vec<Item<'_>>)> {
-        let at = self.directories.binary_search_by(|known| self.bytes.get(known.path.clone()).cmp(&Some(path)));
-        let known = self.directories.get(at.ok()?)?;
-        let believed = known.stamp.is_exact() || self.native == Some(known.stamp.device());
-        if !believed || known.stamp != Stamp::from(&stat().ok()?) {
-            return None;
-        }
-        Some((known.stamp, self.items(known)?))
+        let known = self.find(path)?;
+        if self.is_as_it_was(known, stat) { Some((known.stamp, self.items(&known.items)?)) } else { None }
     }
 
-    fn items(&self, known: &Known) -> Option<Vec<Item<'_>>> {
-        let mut rest = self.bytes.get(known.items.clone())?;
+    /// What is to be looked at, where nothing is hidden but by the built-in list: a directory that is not as it was among it, by its name in the
+    /// one above. `None` where that is all of /etc. `stat` is of a path without links.
+    pub(super) fn looks(&self, stat: impl Fn(&CStr) -> nix::Result<FileStat>) -> Option<Vec<Look<'_>>> {
+        self.find(TOP.as_bytes())?;
+        // Directories that a walk looks into, with all that is below them.
+        let (mut looks, mut walked) = (Vec::new(), Vec::<Vec<u8>>::new());
+        for known in &self.directories {
+            let name = CStr::from_bytes_until_nul(self.bytes.get(known.path.start..)?).ok()?;
+            let path = name.to_bytes();
+            if walked.iter().any(|above| path.strip_prefix(&above[..]).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))) {
+                continue;
+            }
+            let (of, items) = if self.is_as_it_was(known, || stat(name)) {
+                (known, self.items(&known.looks)?)
+            } else {
+                let (above, name) = above(name)?;
+                (self.find(above)?, vec![Item { name: Cow::Borrowed(name), kind: Kind::Directory, single: false }])
+            };
+            let directory = self.bytes.get(of.path.clone())?;
+            let directories = items.iter().filter(|item| item.kind == Kind::Directory);
+            walked.extend(directories.map(|item| [directory, b"/", item.name.to_bytes()].concat()));
+            looks.extend((!items.is_empty()).then_some(Look { directory, stamp: of.stamp, items }));
+        }
+        Some(looks)
+    }
+
+    fn find(&self, path: &[u8]) -> Option<&Known> {
+        let at = self.directories.binary_search_by(|known| self.bytes.get(known.path.clone()).cmp(&Some(path)));
+        self.directories.get(at.ok()?)
+    }
+
+    fn is_as_it_was(&self, known: &Known, stat: impl FnOnce() -> nix::Result<FileStat>) -> bool {
+        let believed = known.stamp.is_exact() || self.native == Some(known.stamp.device());
+        believed && stat().is_ok_and(|stat| known.stamp == Stamp::from(&stat))
+    }
+
+    fn items(&self, range: &Range<usize>) -> Option<Vec<Item<'_>>> {
+        let mut rest = self.bytes.get(range.clone())?;
         let mut items = Vec::with_capacity(rest.len() / 16);
         while let [letter, behind @ ..] = rest {
             let name = CStr::from_bytes_until_nul(behind).ok()?;
@@ -172,6 +218,13 @@ const LETTERS: [(u8, (Kind, bool)); 6] = [
     (b'o', (Kind::Other, false)),
 ];
 
+/// The directory that a path is in, and its name there.
+fn above(path: &CStr) -> Option<(&[u8], &CStr)> {
+    let slash = path.to_bytes().iter().rposition(|byte| *byte == b'/')?;
+    let (above, name) = path.to_bytes_with_nul().split_at_checked(slash)?;
+    Some((above, CStr::from_bytes_with_nul(name.get(1..)?).ok()?))
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -192,6 +245,13 @@ impl Reader<'_> {
         self.at = range.end;
         Some(range)
     }
+}
+
+/// What an index has to begin with: SHA-256 of the built-in list, which it was made with, and of what it says.
+pub fn check(body: &[u8]) -> [u8; CHECK] {
+    let mut check = Sha256::new();
+    HIDDEN.iter().flat_map(|group| group.paths).for_each(|path| check.update(path));
+    check.chain_update(body).finalize().into()
 }
 
 /// Why there is no index. In words.
@@ -217,16 +277,20 @@ impl From<nix::Error> for IndexError {
 /// /etc cannot be read, or holds more than [`limits::HIDDEN_ENTRIES`] entries or an index of more than [`limits::INDEX_BYTES`].
 pub fn make() -> Result<Vec<u8>, IndexError> {
     let mounts = Mounts::parse(&std::fs::read("/proc/self/mountinfo")?);
-    let mut survey = Survey { mounts, now: SystemTime::now(), lister: Lister::default(), left: limits::HIDDEN_ENTRIES, found: Vec::new() };
-    survey.directory(resolve(Path::new(TOP))?.1, 0)?;
+    let (patterns, lister) = (Patterns::built_in(), Lister::default());
+    let mut survey = Survey { mounts, patterns, now: SystemTime::now(), lister, left: limits::HIDDEN_ENTRIES, found: Vec::new() };
+    let top = resolve(Path::new(TOP))?.1;
+    let ahead = survey.patterns.at(top.as_os_str().as_bytes());
+    survey.directory(top, &ahead, 0)?;
     survey.found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     let body: Vec<u8> = survey.found.into_iter().flat_map(|(_, bytes)| bytes).collect();
-    let bytes = [&MAGIC[..], &Sha256::digest(&body), &body].concat();
+    let bytes = [&MAGIC[..], &check(&body), &body].concat();
     if bytes.len() > limits::INDEX_BYTES { Err(IndexError::TooMuch) } else { Ok(bytes) }
 }
 
 struct Survey {
     mounts: Mounts,
+    patterns: Patterns,
     now: SystemTime,
     lister: Lister,
     /// Entries that may still be looked at.
@@ -236,39 +300,53 @@ struct Survey {
 }
 
 impl Survey {
-    fn directory(&mut self, path: PathBuf, depth: usize) -> Result<(), IndexError> {
+    /// Writes down a directory, and says whether it has.
+    fn directory(&mut self, path: PathBuf, ahead: &Ahead, depth: usize) -> Result<bool, IndexError> {
         // What is gone meanwhile, or a file system that does not answer, is not in the index.
-        let Ok(directory) = open(&path) else { return Ok(()) };
+        let Ok(directory) = open(&path) else { return Ok(false) };
         // Before it is listed: what changes from here on shows.
         let stat = fstat(&directory)?;
         if stat.st_mode & LISTED != LISTED {
-            return Ok(());
+            return Ok(false);
         }
-        let Ok(entries) = self.lister.list(directory.as_fd(), self.left) else { return Ok(()) };
+        let Ok(entries) = self.lister.list(directory.as_fd(), self.left) else { return Ok(false) };
         self.left = self.left.checked_sub(entries.len()).ok_or(IndexError::TooMuch)?;
-        let mut items = Some(Vec::new());
+        let (mut items, mut looks, mut told) = (Vec::new(), Vec::new(), true);
         for entry in entries {
             let kind = kind_of(&directory, &entry);
-            let letter = LETTERS.iter().find(|(_, known)| *known == (kind, kind == Kind::File && has_one_name(&directory, &entry.name)));
-            // A kind that the file system does not tell.
-            items = items.zip(letter).map(|(mut items, (letter, _)): (Vec<u8>, _)| {
-                items.push(*letter);
-                items.extend_from_slice(entry.name.to_bytes_with_nul());
-                items
-            });
-            let below = path.join(OsStr::from_bytes(entry.name.to_bytes()));
-            if kind == Kind::Directory && depth < limits::HIDDEN_DEPTH && !self.mounts.has_point(&below) {
-                self.directory(below, depth + 1)?;
+            let single = kind == Kind::File && has_one_name(&directory, &entry.name);
+            let name = entry.name.to_bytes();
+            let next = if kind == Kind::Directory { self.patterns.step(ahead, name) } else { self.patterns.end(ahead, name) };
+            let below = path.join(OsStr::from_bytes(name));
+            let descends = kind == Kind::Directory && depth < limits::HIDDEN_DEPTH && !self.mounts.has_point(&below);
+            let known = descends && self.directory(below, &next, depth + 1)?;
+            let plain = match kind {
+                Kind::Link => true,
+                Kind::File => single && !next.is_hidden(),
+                Kind::Directory => known && !next.is_hidden(),
+                Kind::Device | Kind::Unknown => false,
+                Kind::Other => !next.is_hidden(),
+            };
+            // A kind that the file system does not tell has no letter.
+            match LETTERS.iter().find(|(_, letter)| *letter == (kind, single)) {
+                Some((letter, _)) => {
+                    let item = [&[*letter], entry.name.to_bytes_with_nul()].concat();
+                    looks.extend_from_slice(if plain { &[] } else { &item });
+                    items.extend(item);
+                }
+                None => told = false,
             }
         }
         let stamp = Stamp::from(&stat);
-        if let Some(items) = items.filter(|_| stamp.settled(self.now) && !self.mounts.any_directly_in(&path)) {
+        let known = told && stamp.settled(self.now) && !self.mounts.any_directly_in(&path);
+        if known {
             let path = path.as_os_str().as_bytes();
             let count = |bytes: &[u8]| u32::try_from(bytes.len()).map(u32::to_le_bytes).map_err(|_| IndexError::TooMuch);
             let stamp: Vec<u8> = stamp.0.iter().flat_map(|number| number.to_le_bytes()).collect();
-            self.found.push((path.to_vec(), [&count(path)?, path, &stamp, &count(&items)?, &items].concat()));
+            self.found
+                .push((path.to_vec(), [&count(path)?, path, &[0], &stamp, &count(&looks)?, &looks, &count(&items)?, &items].concat()));
         }
-        Ok(())
+        Ok(known)
     }
 }
 
@@ -292,9 +370,10 @@ mod tests {
     fn index(directories: &[(&str, [i64; 6])], native: Option<i64>) -> Option<Index> {
         let counted = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_le_bytes()[..], bytes].concat();
         let stamp = |stamp: &[i64; 6]| stamp.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>();
-        let write = |(path, of): &(&str, [i64; 6])| [counted(path.as_bytes()), stamp(of), counted(b"ffile\0")].concat();
+        let write =
+            |(path, of): &(&str, [i64; 6])| [&counted(path.as_bytes())[..], &[0], &stamp(of), &counted(b""), &counted(b"ffile\0")].concat();
         let body: Vec<u8> = directories.iter().flat_map(write).collect();
-        Index::decode([&MAGIC[..], &Sha256::digest(&body), &body].concat(), native)
+        Index::decode([&MAGIC[..], &check(&body), &body].concat(), native)
     }
 
     fn stat(stamp: [i64; 6]) -> FileStat {
@@ -318,6 +397,27 @@ mod tests {
             }
         }
         assert!(index(&[("/etc/x", STAMP), ("/etc", STAMP)], None).is_none(), "out of order");
+    }
+
+    #[test]
+    fn a_directory_that_differs_is_looked_at_by_its_name_in_the_one_above() {
+        let known =
+            index(&[("/etc", STAMP), ("/etc/a", STAMP), ("/etc/a-b", STAMP), ("/etc/a/x", STAMP), ("/etc/b", STAMP)], None).unwrap();
+        for (changed, expected) in [
+            (&[][..], Some("")),
+            (&["/etc/a"], Some("/etc a")),
+            (&["/etc/a/x"], Some("/etc/a x")),
+            (&["/etc/a", "/etc/a/x"], Some("/etc a")),
+            (&["/etc/a-b", "/etc/b"], Some("/etc a-b, /etc b")),
+            (&["/etc"], None),
+        ] {
+            let is_changed = |path: &CStr| changed.iter().any(|changed| changed.as_bytes() == path.to_bytes());
+            let looks = known.looks(|path| Ok(stat(if is_changed(path) { [0; 6] } else { STAMP })));
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let shown = |look: &Look<'_>| format!("{} {}", text(look.directory), text(look.items[0].name.to_bytes()));
+            let looks = looks.map(|looks| looks.iter().map(shown).collect::<Vec<_>>().join(", "));
+            assert_eq!(looks.as_deref(), expected, "{changed:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Finds what a session masks: the paths of the hidden list that exist, for everybody, by root's rights.
 //!
-//! Directories in which only names without wildcards matter are not listed but asked for these; /etc comes from its index where that still
-//! holds. Symbolic links are not followed: what they lead to is judged by its own path, as for Landlock.
+//! Directories in which only names without wildcards matter are not listed but asked for these; of /etc, where its index still holds, only
+//! that is looked at which the index says is to be. Symbolic links are not followed: what they lead to is judged by its own path, as for Landlock.
 //!
 //! Nothing is looked for where a file system may hang (network file systems, FUSE, automount points): a dead server must not keep the
 //! shell from starting. What is hidden there is Landlock's alone ([`Search::left`] names the places).
@@ -16,11 +16,11 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
-use super::index::Item;
+use super::index::{Item, TOP};
 use super::mounts::Mounts;
 use super::namespace::NamespaceError;
 use super::patterns::{Ahead, Patterns};
-use super::scout::{Directory, Scout};
+use super::scout::{Directory, Found, Scout};
 use crate::sys::directory::Kind;
 use crate::words::limits;
 
@@ -51,10 +51,32 @@ impl<'a, 'b, F: FnMut(&Path, BorrowedFd<'_>) -> Result<(), NamespaceError>> Sear
     }
 
     fn directory(&mut self, parent: &Directory<'_>, name: &CStr, ahead: &Ahead) -> Result<(), NamespaceError> {
+        if self.path == TOP.as_bytes()
+            && let Some(found) = self.found(ahead)
+        {
+            return self.look_at(found, ahead);
+        }
         match self.patterns.names(ahead).filter(|_| !ahead.is_hidden()) {
             Some(names) => self.named(parent, name, &names, ahead),
             None => self.listed(parent, name, ahead),
         }
+    }
+
+    /// What is to be looked at in /etc, where the index tells and nothing is mounted.
+    fn found(&mut self, ahead: &Ahead) -> Option<Vec<Found<'a, 'b>>> {
+        let told = self.patterns.hides_by_list(ahead) && !self.mounts.any_below(Path::new(TOP));
+        told.then(|| self.scout.looks(self.root, 0)).flatten()
+    }
+
+    fn look_at(&mut self, found: Vec<Found<'a, 'b>>, ahead: &Ahead) -> Result<(), NamespaceError> {
+        let top = self.path.clone();
+        for Found { path, directory, items } in found {
+            let ahead = self.patterns.below(ahead.clone(), path.get(top.len()..).unwrap_or_default());
+            self.path = path.to_vec();
+            items.iter().try_for_each(|item| self.below(item, |search| search.item(&directory, item, &ahead)))?;
+        }
+        self.path = top;
+        Ok(())
     }
 
     /// Asks for some names in a directory.

@@ -124,7 +124,9 @@ impl Mount {
         let mut file_system = fields.skip_while(|field| *field != b"-").skip(1);
         let (kind, source) = (file_system.next()?, file_system.next()?);
         let remote = kind.starts_with(b"fuse.") || REMOTE.iter().any(|remote| remote.as_bytes() == kind);
-        (source != COVERS.as_bytes()).then_some(Mount { device, root, point, writable: has("rw"), held, remote })
+        // The source of a file system of their own (FUSE) people choose as they like.
+        let is_cover = kind == b"tmpfs" && source == COVERS.as_bytes();
+        (!is_cover).then_some(Mount { device, root, point, writable: has("rw"), held, remote })
     }
 
     /// What this mount shows of another: the path here, and the path there.
@@ -192,7 +194,8 @@ mod tests {
     fn a_path_shows_wherever_its_file_system_is_mounted() {
         let table =
             "1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 8:1 /srv/data /mnt rw - ext4 /dev/a rw\n3 1 8:1 /srv/data/key /run/k ro - ext4 /dev/a rw
-4 1 8:2 / /home rw,nodev,noexec - nfs4 server:/ rw\n5 1 0:9 /file /srv/data/key rw - tmpfs postern-covers rw\n";
+4 1 8:2 / /home rw,nodev,noexec - nfs4 server:/ rw\n5 1 0:9 /file /srv/data/key rw - tmpfs postern-covers rw
+6 1 0:10 / /home/x rw - fuse.sshfs postern-covers rw\n";
         let mounts = Mounts::parse(table.as_bytes());
         let views =
             |path: &str| mounts.other_views(Path::new(path)).iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
@@ -208,7 +211,8 @@ mod tests {
             assert_eq!(views(path), expected, "{path}");
         }
         assert!(!mounts.has_point(Path::new("/srv/data/key")), "covers are no mounts of the host's");
-        let home = mounts.of(Path::new("/home/x/y")).unwrap();
+        assert!(mounts.at(Path::new("/home/x")).is_some_and(|mount| mount.remote), "whatever it calls itself");
+        let home = mounts.of(Path::new("/home/z/y")).unwrap();
         assert_eq!((home.remote, home.writable, home.held), (true, true, Held { nodev: true, noexec: true, nosymfollow: false }));
         assert_eq!(mounts.at(Path::new("/run/k")).map(|mount| mount.writable), Some(false));
     }

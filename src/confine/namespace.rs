@@ -20,10 +20,12 @@
 //! - What sssd(8) keeps in /var/lib/sss: the shell itself looks users up there. Landlock and file modes keep that.
 //! - Patterns that could match anywhere (`/**/.ssh`) are masked in /etc and in two home directories only; a rule that reads more has
 //!   Landlock look through it.
+//! - Of what one user owns, more than so many ([`limits::MASKS_OF_USER`]): whoever floods /tmp with what is hidden there leaves the own files
+//!   without masks, and locks nobody out.
 //! - What is mounted outside and has a mask or a writable place of a session in it stays in use by that session when it is unmounted there.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -48,6 +50,8 @@ use crate::words::{limits, paths};
 
 /// Of the calling thread: other threads may be in other namespaces.
 const TABLE: &str = "/proc/thread-self/mountinfo";
+/// Room for most tables, which grow in small steps otherwise.
+pub(super) const TABLE_BYTES: usize = 16 << 10;
 /// In the covers, besides [`paths::EMPTY_HOME`].
 const COVER_FILE: &str = "file";
 const COVER_DIRECTORY: &str = "directory";
@@ -81,6 +85,8 @@ pub struct Namespace {
     covers: Option<Covers>,
     /// Devices of all covers there have been.
     devices: HashSet<u64>,
+    /// How many masks there are, or were, over what each user owns.
+    masked: HashMap<u32, usize>,
     /// Where what is mounted was made read-only here; `None` before that was done for the first time.
     closed: Option<HashSet<PathBuf>>,
     unmasked: Vec<PathBuf>,
@@ -142,7 +148,7 @@ impl Namespace {
     /// What this process has open by now still leads outside, directories above all: what a command is given must be opened afterwards.
     ///
     /// # Errors
-    /// Whatever is not as it should be; the thread is then where nothing must run.
+    /// Whatever is not as it should be; the thread is then on the host again, where no command must run. `Return`: not even that.
     pub fn enter(shape: Shape) -> Result<Namespace, NamespaceError> {
         let current = || mount::current().map_err(|error| NamespaceError::Enter(errno(&error)));
         let host = current()?;
@@ -151,19 +157,27 @@ impl Namespace {
         patterns.hide(&shape.records);
         resolve(&shape.records).iter().for_each(|(_, records)| patterns.hide(records));
         let watch = if shape.lasts { Watch::new().ok().map(Rc::new) } else { None };
-        let mut namespace = Namespace {
-            changes: Changes { table: table()?, watch, complete: true },
-            shape,
-            patterns,
-            host,
-            own: current()?,
-            inside: Cell::new(true),
-            covers: None,
-            devices: HashSet::new(),
-            closed: None,
-            unmasked: Vec::new(),
+        let made = || {
+            Ok(Namespace {
+                changes: Changes { table: table()?, watch, complete: true },
+                shape,
+                patterns,
+                host: host.try_clone().map_err(|error| NamespaceError::Enter(errno(&error)))?,
+                own: current()?,
+                inside: Cell::new(true),
+                covers: None,
+                devices: HashSet::new(),
+                masked: HashMap::new(),
+                closed: None,
+                unmasked: Vec::new(),
+            })
         };
-        namespace.arrange()?;
+        let arranged = made().and_then(|mut namespace: Namespace| namespace.arrange().map(|()| namespace));
+        if arranged.is_err() {
+            // From a namespace that is half made, the next one would be taken for the host's.
+            mount::join(host.as_fd()).map_err(NamespaceError::Return)?;
+        }
+        let namespace = arranged?;
         if !namespace.shape.lasts {
             // All that has changed is its own doing. A session that lasts looks once more: it may not be all.
             let _ = namespace.changes.any();
@@ -228,7 +242,7 @@ impl Namespace {
         let (watch, index) = (self.changes.watch.clone(), self.shape.index.clone());
         // Before anything is looked at: what changes from here on is heard of.
         watch.iter().for_each(|watch| watch.drain());
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(TABLE_BYTES);
         self.changes.table.read_to_end(&mut text).map_err(NamespaceError::Table)?;
         let mounts = Mounts::parse(&text);
         let mut scout = Scout::new(watch.as_deref());
@@ -290,11 +304,20 @@ impl Namespace {
     fn mask(&mut self, mounts: &Mounts, scout: &mut Scout<'_>) -> Result<(), NamespaceError> {
         let root = handle(Path::new("/")).map_err(|reason| NamespaceError::Mask { path: PathBuf::from("/"), reason })?;
         let (Some(covers), devices, patterns) = (&self.covers, &self.devices, &self.patterns) else { return Ok(()) };
-        let (mut masks, mut left) = (0, Vec::new());
+        let (masked, mut left) = (&mut self.masked, Vec::new());
+        // Root's are counted anew each time, or a file that root often replaces would end a long session.
+        masked.remove(&0);
         let cover = |path: &Path, fd: BorrowedFd<'_>| {
-            masks += 1;
-            if masks > limits::MASKS {
-                return Err(NamespaceError::Search(format!("more than {} paths to mask", limits::MASKS)));
+            let stat = fstat(fd).map_err(|reason| NamespaceError::Mask { path: path.to_owned(), reason })?;
+            let of_owner = masked.entry(stat.st_uid).or_insert(0);
+            // What is masked already belongs to root, as every cover does.
+            *of_owner += usize::from(!devices.contains(&stat.st_dev));
+            match (stat.st_uid, *of_owner) {
+                (0, count) if count > limits::MASKS => {
+                    return Err(NamespaceError::Search(format!("more than {} paths to mask", limits::MASKS)));
+                }
+                (1.., count) if count > limits::MASKS_OF_USER => return Ok(()),
+                _ => {}
             }
             let failed = |path: &Path, reason| NamespaceError::Mask { path: path.to_owned(), reason };
             covers.put_over(fd, devices).map_err(|reason| failed(path, reason))?;
@@ -317,22 +340,26 @@ impl Namespace {
         Ok(())
     }
 
-    /// Makes everything read-only, but for the places that are written.
+    /// Makes everything read-only, but for the places that are written. What cannot be made so by its path is by the call that takes none: a
+    /// mount of somebody's own (FUSE) may be where no path leads any more, and is not to stop everybody's commands.
     fn close(&mut self, mounts: &Mounts, written: &[Place]) -> Result<(), NamespaceError> {
         let in_a_place = |mount: &&Mount| written.iter().any(|place| mount.point.starts_with(&place.path));
         let failed = |path: &Path, reason| NamespaceError::ReadOnly { path: path.to_owned(), reason };
-        let at_once = self.closed.is_none() && mount::make_all_read_only().map_err(|reason| failed(Path::new("/"), reason))?;
-        let closed = self.closed.get_or_insert_default();
-        for mount in mounts.iter().filter(|mount| mount.writable && !in_a_place(mount)) {
+        let all = || mount::make_all_read_only().map_err(|reason| failed(Path::new("/"), reason));
+        let to_close = || mounts.iter().filter(|mount| mount.writable && !in_a_place(mount));
+        let mut at_once = self.closed.is_none() && all()?;
+        self.closed.get_or_insert_default().extend(to_close().map(|mount| mount.point.clone()));
+        let one_by_one = || to_close().find_map(|mount| make_read_only(mount).err().map(|reason| failed(&mount.point, reason)));
+        if !at_once && let Some(error) = one_by_one() {
+            at_once = all()?;
             if !at_once {
-                make_read_only(mount).map_err(|reason| failed(&mount.point, reason))?;
+                return Err(error);
             }
-            closed.insert(mount.point.clone());
         }
         let is_place = |mount: &&Mount| written.iter().any(|place| mount.point == place.path);
         let below = mounts.iter().filter(|mount| at_once && mount.writable && in_a_place(mount) && !is_place(mount));
         let below = below.map(|mount| (&mount.point, mount.held));
-        let places = written.iter().filter(|place| place.writable && !place.settled).map(|place| (&place.path, place.held));
+        let places = written.iter().filter(|place| place.writable && (at_once || !place.settled)).map(|place| (&place.path, place.held));
         for (path, held) in places.chain(below) {
             mount::set_writable(path, held, true).map_err(|reason| NamespaceError::Writable { path: path.clone(), reason })?;
         }
@@ -371,13 +398,15 @@ impl Covers {
     /// Covers a file or directory, unless it is covered.
     fn put_over(&self, what: BorrowedFd<'_>, devices: &HashSet<u64>) -> nix::Result<()> {
         let stat = fstat(what)?;
-        match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
+        let done = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
             _ if devices.contains(&stat.st_dev) => Ok(()),
             // It leads to what is judged by its own path.
             SFlag::S_IFLNK => Ok(()),
             SFlag::S_IFDIR => mount::bind(self.directory.as_fd(), what, false),
             _ => mount::bind(self.file.as_fd(), what, false),
-        }
+        };
+        // Removed meanwhile: it has no name any more.
+        if done == Err(Errno::ENOENT) { Ok(()) } else { done }
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Patterns(Vec<Pattern>);
 struct Pattern {
     names: Vec<Name>,
     shows: bool,
+    /// Whether it is of the built-in list.
+    built_in: bool,
 }
 
 /// One name of a pattern.
@@ -77,10 +79,18 @@ impl Patterns {
         if let Some(pattern) = own().find(|pattern| below_proc(pattern) && built_in().all(|known| known != *pattern)) {
             return Err(format!("hide: {pattern} cannot be held: /proc is shown as a whole, but for what is private to other processes"));
         }
-        let mut patterns = Patterns::default();
-        built_in().chain(own()).filter(|pattern| !below_proc(pattern)).for_each(|pattern| patterns.push(pattern, home, false));
+        let mut patterns = Patterns::built_in();
+        own().filter(|pattern| !below_proc(pattern)).for_each(|pattern| patterns.push(pattern, home, false));
         confinement.unhide.iter().for_each(|pattern| patterns.push(pattern, home, true));
         Ok(patterns)
+    }
+
+    /// The built-in list, but for what is below /proc.
+    pub fn built_in() -> Patterns {
+        let mut patterns = Patterns::default();
+        let all = HIDDEN.iter().flat_map(|group| group.paths).filter(|pattern| !pattern.starts_with("/proc/"));
+        all.for_each(|pattern| patterns.push_built_in(pattern, ""));
+        patterns
     }
 
     /// What is masked in a whole session: the built-in list, but for what some rule unhides. Below /proc, only what has one name for all
@@ -90,11 +100,11 @@ impl Patterns {
         for pattern in HIDDEN.iter().flat_map(|group| group.paths) {
             match pattern.strip_prefix("/**/") {
                 Some(name) => {
-                    patterns.push(&format!("/etc/**/{name}"), home, false);
-                    ["/root", home].iter().for_each(|home| patterns.push(&format!("~/{name}"), home, false));
+                    patterns.push_built_in(&format!("/etc/**/{name}"), home);
+                    ["/root", home].iter().for_each(|home| patterns.push_built_in(&format!("~/{name}"), home));
                 }
                 None if pattern.starts_with("/proc/") && pattern.contains('*') => {}
-                None => patterns.push(pattern, home, false),
+                None => patterns.push_built_in(pattern, home),
             }
         }
         unhide.iter().for_each(|pattern| patterns.push(pattern, home, true));
@@ -110,16 +120,21 @@ impl Patterns {
 
     fn push(&mut self, pattern: &str, home: &str, shows: bool) {
         let (home, rest) = pattern.strip_prefix('~').map_or(("", pattern), |rest| (home, rest));
-        let names = |path: &str, name: fn(&str) -> Name| path.split('/').filter(|name| !name.is_empty()).map(name).collect::<Vec<_>>();
+        let names = |path| str::split(path, '/').filter(|name| !name.is_empty());
         // The home directory is a path, not a pattern.
-        let names = [names(home, |name| Name::Exact(name.as_bytes().to_vec())), names(rest, Name::of)].concat();
-        self.0.push(Pattern { names, shows });
+        let names = names(home).map(|name| Name::Exact(name.as_bytes().to_vec())).chain(names(rest).map(Name::of)).collect();
+        self.0.push(Pattern { names, shows, built_in: false });
+    }
+
+    fn push_built_in(&mut self, pattern: &str, home: &str) {
+        self.push(pattern, home, false);
+        self.0.iter_mut().next_back().into_iter().for_each(|pattern| pattern.built_in = true);
     }
 
     /// Hides one path as well.
     pub fn hide(&mut self, path: &Path) {
         let names = path.as_os_str().as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty());
-        self.0.push(Pattern { names: names.map(|name| Name::Exact(name.to_vec())).collect(), shows: false });
+        self.0.push(Pattern { names: names.map(|name| Name::Exact(name.to_vec())).collect(), shows: false, built_in: false });
     }
 
     /// At `/`.
@@ -131,8 +146,13 @@ impl Patterns {
 
     /// At an absolute path without links.
     pub fn at(&self, path: &[u8]) -> Ahead {
+        self.below(self.root(), path)
+    }
+
+    /// So many names further down.
+    pub fn below(&self, here: Ahead, path: &[u8]) -> Ahead {
         let names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
-        names.fold(self.root(), |ahead, name| self.step(&ahead, name))
+        names.fold(here, |ahead, name| self.step(&ahead, name))
     }
 
     /// One name further down.
@@ -255,6 +275,12 @@ impl Patterns {
     /// Whether something below can be hidden.
     pub fn hides_below(&self, ahead: &Ahead) -> bool {
         !self.shows_all_below(ahead) && ahead.states.iter().any(|(index, _)| !self.shows(*index))
+    }
+
+    /// Whether what is hidden below is hidden by the built-in list.
+    pub fn hides_by_list(&self, ahead: &Ahead) -> bool {
+        let by_list = |index: usize| self.0.get(index).is_some_and(|pattern| pattern.shows || pattern.built_in);
+        !ahead.is_hidden() && ahead.states.iter().all(|(index, _)| by_list(*index))
     }
 
     /// Whether something below can be taken from what is hidden.

@@ -13,7 +13,7 @@ use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{fstat, fstatat};
 
 use super::holes::kind_of;
-use super::index::{Index, Item, Stamp};
+use super::index::{Index, Item, Look, Stamp};
 use crate::sys::directory::{Entry, Lister};
 use crate::sys::watch::Watch;
 use crate::words::limits;
@@ -79,6 +79,18 @@ impl<'a> Scout<'a> {
         Some(self.spend(items).map(|items| (directory, items)))
     }
 
+    /// What is to be looked at in /etc, each with where its directory is; `None` where that is all of it. `place` is at the first `start` bytes of /etc.
+    pub fn looks<'p>(&self, place: BorrowedFd<'p>, start: usize) -> Option<Vec<Found<'p, 'a>>> {
+        let index = self.index.filter(|_| !self.watches())?;
+        let stat = |path: &CStr| fstatat(place, in_place(path, start), AtFlags::AT_SYMLINK_NOFOLLOW);
+        let found = |Look { directory, stamp, items }| {
+            let name = CString::new(directory).ok()?;
+            let unopened = Unopened { place, name: in_place(&name, start).to_owned(), stamp, opened: OnceCell::new() };
+            Some(Found { path: directory, directory: Directory::Known(unopened), items })
+        };
+        index.looks(stat)?.into_iter().map(found).collect()
+    }
+
     fn read(&mut self, directory: &OwnedFd) -> nix::Result<Result<Vec<Entry>, Spent>> {
         let entries = self.lister.list(directory.as_fd(), self.left);
         let entries = entries.map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
@@ -90,6 +102,20 @@ impl<'a> Scout<'a> {
         self.left = left.unwrap_or(0);
         left.map(|_| entries).ok_or(Spent)
     }
+}
+
+/// A path relative to the place that its first bytes lead to.
+fn in_place(path: &CStr, start: usize) -> &CStr {
+    let name = path.to_bytes_with_nul().get(start..).unwrap_or_default();
+    let name = name.strip_prefix(b"/").unwrap_or(name);
+    CStr::from_bytes_with_nul(name).ok().filter(|name| !name.is_empty()).unwrap_or(c".")
+}
+
+/// What is to be looked at in a directory.
+pub(super) struct Found<'p, 'a> {
+    pub path: &'a [u8],
+    pub directory: Directory<'p>,
+    pub items: Vec<Item<'a>>,
 }
 
 /// A directory on a walk.

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, ftruncate};
 
 use super::limit::{self, Meter, Reached};
-use super::plan::{PipelinePlan, PipelineTerminal, StagePlan};
+use super::plan::{Chapter, PipelinePlan, PipelineTerminal, StagePlan};
 use super::relay::message::Begin;
 use super::run::{Ended, StageEnd, StageOutcome};
 use super::streams::{Served, Streams};
@@ -29,18 +29,19 @@ use crate::words::limits;
 pub(super) struct Surroundings<'a> {
     pub streams: &'a mut Streams,
     pub signals: &'a Watch,
-    /// How much of each pipeline's output is recorded, in bytes; whether it ends where nothing is.
-    pub recorded: u64,
+    /// How it is recorded, if it is.
+    pub chapter: Option<&'a Chapter>,
+    /// Whether a prompt follows.
+    pub is_prompt_next: bool,
     /// What the session may still show and write out, in bytes.
     pub output_left: Option<u64>,
-    pub is_record_required: bool,
     pub sweeper: &'a Sweeper,
     pub notices: &'a mut Vec<String>,
     /// When the whole line is to be over.
     pub until: Option<Instant>,
+    /// Whether commands are to die at once now that SIGTERM has come.
+    pub at_once: &'a mut dyn FnMut() -> bool,
 }
-
-const NO_JOBS: &str = "no job control: continued";
 
 /// How a pipeline went.
 pub(super) struct JobOutcome {
@@ -170,7 +171,9 @@ impl Job {
         let left = around.output_left.map(|left| left.saturating_sub(around.streams.total()));
         let allowance = [plan.output, left].into_iter().flatten().min();
         job.over = if allowance == plan.output { plan.output.map(Ended::Output) } else { Some(Ended::SessionOutput) };
-        let begin = Begin { allowance, recorded: around.recorded, terminal: job.terminal.is_some() };
+        let terminal = job.terminal.is_some();
+        let recorded = around.chapter.map_or(0, |chapter| if terminal { chapter.limit_on_terminal } else { chapter.limit });
+        let begin = Begin { allowance, recorded, terminal, prompt: around.is_prompt_next };
         let served = around.streams.begin(begin, job.terminal.as_ref().map(|terminal| &terminal.master));
         job.note_served(served, around);
         let leader = job.terminal.as_ref().map(|terminal| lead(terminal.slave.as_fd())).transpose();
@@ -315,11 +318,7 @@ impl Job {
 
     fn note_served(&mut self, served: Served, around: &mut Surroundings<'_>) {
         around.notices.extend(served.notices);
-        if served.suspended && self.continued == 0 {
-            self.continued = 1;
-            around.notices.push(NO_JOBS.to_owned());
-        }
-        if served.unrecorded && around.is_record_required {
+        if served.unrecorded && around.chapter.is_some_and(|chapter| chapter.required) {
             self.end(Ended::Unrecorded);
         }
         if let Some(over) = self.over.filter(|_| served.exceeded) {
@@ -331,6 +330,7 @@ impl Job {
         for signal in around.signals.take() {
             match signal {
                 Signal::SIGCHLD => self.reap(around),
+                Signal::SIGTERM if (around.at_once)() => self.kill_all(),
                 Signal::SIGTERM => self.end(Ended::Terminated),
                 Signal::SIGHUP => self.end(Ended::Hangup),
                 Signal::SIGINT | Signal::SIGQUIT => self.signal(signal),
@@ -377,7 +377,7 @@ impl Job {
             return;
         }
         if self.continued == 1 {
-            around.notices.push(NO_JOBS.to_owned());
+            around.notices.push("no job control: continued".to_owned());
         }
         self.signal(Signal::SIGCONT);
         let _ = kill(pid, Signal::SIGCONT);
@@ -390,9 +390,13 @@ impl Job {
         }
         self.ended = Some(reason);
         let signal = match reason {
-            Ended::Timeout(_) | Ended::Output(_) | Ended::SessionOutput | Ended::Limit(_) | Ended::Until | Ended::Unrecorded => {
-                return self.kill();
-            }
+            Ended::Timeout(_)
+            | Ended::Output(_)
+            | Ended::SessionOutput
+            | Ended::Limit(_)
+            | Ended::Until
+            | Ended::Killed
+            | Ended::Unrecorded => return self.kill(),
             Ended::Hangup => Signal::SIGHUP,
             Ended::Terminated => Signal::SIGTERM,
             Ended::Interrupted => Signal::SIGINT,
@@ -400,6 +404,13 @@ impl Job {
         self.signal(signal);
         self.signal(Signal::SIGCONT);
         self.kill_at = Some(Instant::now() + limits::GRACE);
+    }
+
+    /// Ends the pipeline at once, whatever it was told before.
+    fn kill_all(&mut self) {
+        self.ended = Some(Ended::Killed);
+        self.kill_at = None;
+        self.kill();
     }
 
     fn kill(&mut self) {

@@ -51,14 +51,17 @@ pub struct PlanContext<'a> {
     pub chapter: Option<Chapter>,
     /// Bytes that the session may still show and write out.
     pub output_left: Option<u64>,
+    /// Whether a prompt follows.
+    pub is_prompt_next: bool,
 }
 
 /// A line as a chapter of the recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chapter {
     pub label: String,
-    /// How much of each pipeline's output is recorded, in bytes.
+    /// How much of each pipeline's output is recorded, in bytes: of one without a terminal, and of one with one.
     pub limit: u64,
+    pub limit_on_terminal: u64,
     /// Whether nothing runs that is not recorded.
     pub required: bool,
 }
@@ -102,6 +105,7 @@ pub struct LinePlan {
     pub(super) signals: signal::Pipe,
     pub(super) chapter: Option<Chapter>,
     pub(super) output_left: Option<u64>,
+    pub(super) is_prompt_next: bool,
     /// Whether a signal to all reaches nothing but what this process started.
     pub(super) apart: bool,
 }
@@ -272,6 +276,7 @@ impl<'a> Planner<'a> {
             signals,
             chapter: self.context.chapter.clone(),
             output_left: self.context.output_left,
+            is_prompt_next: self.context.is_prompt_next,
             apart,
         })
     }
@@ -485,6 +490,7 @@ mod tests {
             relayer: relayer.as_ref(),
             chapter: None,
             output_left: None,
+            is_prompt_next: false,
         };
         plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context)
     }

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sys::stat::{FileStat, SFlag};
+use nix::sys::stat::{FileStat, SFlag, fstat};
 
 use super::walk::{self, WalkError, walk};
 use crate::confine::is_loader;
@@ -94,7 +94,7 @@ fn check(path: &Path) -> Result<bool, ProgramError> {
     if !path.is_absolute() {
         return Err(ProgramError::Unsafe("its path is not absolute".to_owned()));
     }
-    let found = match walk(path, &|path, stat| only_root_writes(path, stat)) {
+    let found = match walk(path, &|path, directory| only_root_writes(path, &fstat(directory)?)) {
         Ok(found) if found.missing.is_empty() => found,
         Ok(_) | Err(WalkError::System(Errno::ENOTDIR)) => return Ok(false),
         Err(error) => return Err(error.into()),

@@ -33,6 +33,8 @@ pub enum Ended {
     Hangup,
     /// The shell itself was told to end: SIGTERM.
     Terminated,
+    /// The same, and at once: see [`run`].
+    Killed,
     /// SIGINT while no command ran that it could be for: before the first, or between two.
     Interrupted,
 }
@@ -122,24 +124,27 @@ pub(super) static ONE_LINE: Mutex<()> = Mutex::new(());
 /// Runs the line to its end, at the latest `until`; nothing that it started is left when this returns. Nothing is started if a signal that
 /// ends it has come already.
 ///
+/// `at_once` is asked when SIGTERM has come: whether the commands are to die at once, and not after they had time to clean up.
+///
 /// The commands die with the thread that calls this. Children that the process has from before are left alone; others must not be made
 /// while it runs.
-pub fn run(plan: LinePlan, until: Option<Instant>) -> LineOutcome {
+pub fn run(plan: LinePlan, until: Option<Instant>, at_once: &mut dyn FnMut() -> bool) -> LineOutcome {
     let _one = ONE_LINE.lock().unwrap_or_else(PoisonError::into_inner);
     let start = Instant::now();
     let mut notices = Vec::new();
-    let LinePlan { pipelines, mut streams, signals, chapter, output_left, apart } = plan;
+    let LinePlan { pipelines, mut streams, signals, chapter, output_left, is_prompt_next, apart } = plan;
     let signals = Watch::new(signals);
     let sweeper = Sweeper::new(apart);
     let mut around = Surroundings {
         streams: &mut streams,
         signals: &signals,
-        recorded: chapter.as_ref().map_or(0, |chapter| chapter.limit),
+        chapter: chapter.as_ref(),
+        is_prompt_next,
         output_left,
-        is_record_required: chapter.as_ref().is_some_and(|chapter| chapter.required),
         sweeper: &sweeper,
         notices: &mut notices,
         until,
+        at_once,
     };
     around.notices.extend(around.streams.open(chapter.as_ref().map(|chapter| chapter.label.as_str())).notices);
     let mut line = Line::default();
@@ -154,7 +159,7 @@ pub fn run(plan: LinePlan, until: Option<Instant>) -> LineOutcome {
         bytes_out,
         bytes_err,
         shown: report.shown,
-        recorded: chapter.map(|_| Recorded { offset: report.offset, time: report.time, left_out: report.left_out }),
+        recorded: chapter.as_ref().map(|_| Recorded { offset: report.offset, time: report.time, left_out: report.left_out }),
         unrecorded: streams.take_unrecorded(),
         dropped: report.dropped,
         found: report.found,
@@ -202,10 +207,13 @@ impl Line {
     }
 
     /// Whether the rest of the line is not to run. Before and between its pipelines signals come to the shell.
-    fn is_over(&mut self, around: &Surroundings<'_>) -> bool {
+    fn is_over(&mut self, around: &mut Surroundings<'_>) -> bool {
         if self.ended.is_none() && !self.interrupted {
             let abandoned = around.streams.is_abandoned().then_some(Ended::Hangup);
             self.ended = around.signals.take().into_iter().find_map(meaning).or(abandoned);
+            if self.ended == Some(Ended::Terminated) && (around.at_once)() {
+                self.ended = Some(Ended::Killed);
+            }
             self.status = self.ended.map_or(self.status, ended_status);
         }
         self.ended.is_some() || self.interrupted
@@ -224,7 +232,7 @@ fn meaning(signal: Signal) -> Option<Ended> {
 
 fn ended_status(ended: Ended) -> u8 {
     match ended {
-        Ended::Timeout(_) | Ended::Output(_) | Ended::SessionOutput | Ended::Limit(_) | Ended::Until => LIMIT,
+        Ended::Timeout(_) | Ended::Output(_) | Ended::SessionOutput | Ended::Limit(_) | Ended::Until | Ended::Killed => LIMIT,
         Ended::Unrecorded => BROKEN,
         Ended::Hangup => signal_status(Signal::SIGHUP as i32),
         Ended::Terminated => signal_status(Signal::SIGTERM as i32),

@@ -60,8 +60,6 @@ enum Stage {
 pub(super) struct Served {
     /// There was more than the allowance.
     pub exceeded: bool,
-    /// A key was pressed that would stop a command.
-    pub suspended: bool,
     /// Nothing is recorded any more.
     pub unrecorded: bool,
     /// What the person should be told.
@@ -256,7 +254,6 @@ impl Relayed {
         match event {
             Event::Exceeded => served.exceeded = true,
             Event::Gone(stream) => self.gone.iter_mut().skip(stream).take(1).flatten().for_each(|gone| *gone = true),
-            Event::Suspended => served.suspended = true,
             Event::Unrecorded(errno) => {
                 let reason = io::Error::from_raw_os_error(errno);
                 self.unrecorded = Some(reason.to_string());

@@ -76,13 +76,13 @@ pub fn kind(stat: &FileStat) -> SFlag {
 }
 
 /// Judges what stands on the way: a directory before a name is looked up in it.
-pub type Judge<'a> = &'a dyn Fn(&Path, &FileStat) -> Result<(), WalkError>;
+pub type Judge<'a> = &'a dyn Fn(&Path, &OwnedFd) -> Result<(), WalkError>;
 
 /// Walks an absolute path to its end, or to the last part of it that exists.
 pub fn walk(path: &Path, judge: Judge<'_>) -> Result<Walked, WalkError> {
     let mut walker = Walker { here: root()?, above: Vec::new(), path: PathBuf::from("/"), ahead: names(path.as_os_str()), links: 0 };
     while let Some(name) = walker.ahead.pop() {
-        judge(&walker.path, &fstat(&walker.here)?)?;
+        judge(&walker.path, &walker.here)?;
         if !walker.step(&name)? {
             walker.ahead.push(name);
             break;
@@ -193,7 +193,7 @@ mod tests {
             fs::create_dir_all(base.join(directory)).unwrap();
         }
         let (inner, outer) = (base.join("a/b/c/y"), base.join("y"));
-        let moving = |path: &Path, _: &FileStat| {
+        let moving = |path: &Path, _: &OwnedFd| {
             if path == inner {
                 fs::rename(&inner, &outer).unwrap();
             }

@@ -37,8 +37,10 @@ pub struct Audit {
 /// What is in recordings, and what becomes of a session that cannot be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Bytes of a command's output, where it goes to no terminal, that are recorded; of what goes to one, all are.
+    /// Bytes of a command's output that are recorded, where it goes to no terminal.
     pub max: u64,
+    /// The same, where it has a terminal.
+    pub terminal: u64,
     /// Whether no command runs, or goes on, without a recording.
     pub required: bool,
 }
@@ -142,7 +144,7 @@ impl Default for Settings {
 
 impl Default for Record {
     fn default() -> Self {
-        Record { max: 1 << 20, required: false }
+        Record { max: 1 << 20, terminal: 64 << 20, required: false }
     }
 }
 

@@ -52,6 +52,17 @@ pub enum Event<'a> {
         denied: u64,
         duration_ms: u64,
     },
+    /// Somebody watches a session. A session of its own, with a record at its start and one at its end.
+    SessionWatch {
+        /// The id of the session that is watched.
+        watched: &'a str,
+        /// Who watches, by name.
+        by: &'a str,
+        /// The login's uid.
+        auid: Option<u32>,
+        /// At the end: milliseconds.
+        duration_ms: Option<u64>,
+    },
 }
 
 /// Who ended a session from outside, and why.
@@ -158,6 +169,7 @@ impl Event<'_> {
             Event::PolicyChange { .. } => "policy.change",
             Event::PolicyDamage { .. } => "policy.damage",
             Event::SessionEnd { .. } => "session.end",
+            Event::SessionWatch { .. } => "session.watch",
         }
     }
 
@@ -174,7 +186,7 @@ impl Event<'_> {
     /// file is the only place that has it, it is on the disk itself.
     pub(super) fn need(&self, elsewhere: bool) -> Need {
         match self {
-            Event::SessionEnd { .. } | Event::SessionDeny { .. } => Need::Last,
+            Event::SessionEnd { .. } | Event::SessionDeny { .. } | Event::SessionWatch { duration_ms: Some(_), .. } => Need::Last,
             _ if elsewhere => Need::Later,
             Event::CommandStart(_) => Need::Durable,
             _ => Need::Now,
@@ -206,6 +218,11 @@ impl Event<'_> {
                 let killed = killed.iter().flat_map(|Killed { by, why }| [text("by", by), text("why", why)]);
                 let counts = counts.map(|(name, count)| Field::number(name, count));
                 std::iter::once(text("reason", reason)).chain(killed).chain(counts).collect()
+            }
+            Event::SessionWatch { watched, by, auid, duration_ms } => {
+                let mut fields = vec![text("watched", watched), text("by", by), id("auid", *auid)];
+                fields.extend(duration_ms.map(|time| Field::number("duration_ms", time)));
+                fields
             }
         }
     }

@@ -10,6 +10,10 @@
 //! its owner there, and is not to read them. The descriptor that it was created with keeps its access, root reads it anyway, and what the
 //! session runs cannot change its mode while it can write nothing. That lets /var/log be readable as a whole (`confine::holes`).
 //!
+//! The file is locked by this process as long as it writes to it: whoever lists sessions asks the kernel which are open, and whose (`sys::holder`).
+//! It is never opened a second time here, for the lock would go when that was closed. The same thread looks whether an operator has ended the
+//! session ([`super::order`]): it alone has the rights and the mounts that the directory can be read with.
+//!
 //! A full disk must not stop a running session either: space is preallocated ahead of what is written. Only whole records are in the
 //! file: what was cut short is taken back.
 
@@ -25,7 +29,8 @@ use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::unistd::{getegid, geteuid};
 
-use crate::sys::rights;
+use super::order::Order;
+use crate::sys::{holder, rights};
 use crate::words::limits;
 
 /// How much the shell needs a record to be in the file before it goes on.
@@ -41,10 +46,12 @@ pub(super) enum Need {
     Last,
 }
 
-/// What the thread is asked to append: whole lines.
-struct Job {
-    lines: String,
-    need: Need,
+/// What the thread is asked.
+enum Job {
+    /// To append whole lines.
+    Append { lines: String, need: Need },
+    /// Whether an operator has ended the session.
+    Look(Sender<Option<Order>>),
 }
 
 /// The shell's end: asks, and waits for an answer so long and no longer.
@@ -85,12 +92,19 @@ impl SessionFile {
         if self.unanswered == 0 {
             self.asked = Instant::now();
         }
-        self.jobs.as_ref().ok_or_else(gone)?.send(Job { lines, need }).map_err(|_| gone())?;
+        self.jobs.as_ref().ok_or_else(gone)?.send(Job::Append { lines, need }).map_err(|_| gone())?;
         self.unanswered += 1;
         match need {
             Need::Later => before,
             _ => before.and(self.settle()).map(Some),
         }
+    }
+
+    /// By whose order the session ends, if there is one. A disk that does not answer soon has none.
+    pub fn order(&self) -> Option<Order> {
+        let (answer, order) = mpsc::channel();
+        self.jobs.as_ref()?.send(Job::Look(answer)).ok()?;
+        order.recv_timeout(limits::ORDER_DEADLINE).ok().flatten()
     }
 
     /// The answers that have come by now; `None` if none has.
@@ -173,8 +187,15 @@ impl Writer {
         // What goes wrong goes wrong again with the first record, which reports it.
         let _ = rights::take_owners().map_err(io::Error::from).and_then(|()| self.prepare());
         while let Ok(job) = jobs.recv() {
-            let answer = self.append(&job);
-            if job.need == Need::Last {
+            let (lines, need) = match job {
+                Job::Append { lines, need } => (lines, need),
+                Job::Look(asked) => {
+                    let _ = asked.send(self.order());
+                    continue;
+                }
+            };
+            let answer = self.append(&lines, need);
+            if need == Need::Last {
                 self.close();
                 let _ = answers.send(answer);
                 return;
@@ -187,12 +208,12 @@ impl Writer {
         self.close();
     }
 
-    fn append(&mut self, job: &Job) -> io::Result<()> {
+    fn append(&mut self, lines: &str, need: Need) -> io::Result<()> {
         self.prepare()?;
-        let length = self.length + job.lines.len() as u64;
+        let length = self.length + lines.len() as u64;
         self.reserve(length);
         let Some(file) = &mut self.file else { return Err(gone()) };
-        match write_whole(file, job.lines.as_bytes()) {
+        match write_whole(file, lines.as_bytes()) {
             Ok(()) => self.length = length,
             Err(error) => {
                 self.torn = true;
@@ -201,16 +222,24 @@ impl Writer {
                 return Err(error);
             }
         }
-        if job.need == Need::Durable { file.sync_data() } else { Ok(()) }
+        if need == Need::Durable { file.sync_data() } else { Ok(()) }
     }
 
     /// The file exists, is open, and ends with a whole record.
     fn prepare(&mut self) -> io::Result<()> {
         if self.file.is_none() {
-            self.file = Some(create(&self.path)?);
+            let file = self.file.insert(create(&self.path)?);
+            // A file system without locks shows the session as lost, and is no reason to have none.
+            let _ = holder::hold(file);
             self.reserve(limits::RECORD_RESERVE);
         }
         if self.torn { self.take_back() } else { Ok(()) }
+    }
+
+    /// Believed where root wrote it, or whoever owns the records.
+    fn order(&self) -> Option<Order> {
+        let owner = self.file.as_ref()?.metadata().ok()?.uid();
+        Order::read(&self.path, owner)
     }
 
     fn take_back(&mut self) -> io::Result<()> {

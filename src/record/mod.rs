@@ -7,7 +7,9 @@
 pub mod event;
 mod file;
 pub mod json;
+pub mod order;
 pub mod parts;
+pub mod read;
 pub mod recording;
 mod syslog;
 
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 pub use event::{Chapter, CommandRecord, Decision, Event, Killed, StageRecord, StageStatus};
+pub use order::Order;
 pub use parts::{JoinError, join};
 pub use recording::{Encoder, Recording};
 
@@ -118,6 +121,11 @@ impl Recorder {
         std::mem::take(&mut self.notices)
     }
 
+    /// By whose order the session is to end, if an operator has ended it.
+    pub fn order(&self) -> Option<Order> {
+        self.file.place.as_ref().ok()?.order()
+    }
+
     pub fn session(&self) -> &Session {
         &self.session
     }
@@ -184,7 +192,7 @@ impl<T> Place<T> {
 }
 
 /// RFC 3339 in UTC, to the millisecond.
-fn timestamp(time: OffsetDateTime) -> String {
+pub fn timestamp(time: OffsetDateTime) -> String {
     let (date, clock) = (time.date(), time.time());
     let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
     let (hour, minute, second, milliseconds) = (clock.hour(), clock.minute(), clock.second(), clock.millisecond());

@@ -126,30 +126,45 @@ pub enum JoinError {
 ///
 /// Parts without a record are left out: what they belong to never came to be on record.
 pub fn join<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Vec<Map<String, Value>>, JoinError> {
-    let mut waiting: BTreeMap<(String, u64), Map<String, Value>> = BTreeMap::new();
-    let mut records = Vec::new();
-    for (line, text) in (1..).zip(lines) {
+    let mut joiner = Joiner::default();
+    lines.into_iter().filter_map(|line| joiner.take(line).transpose()).collect()
+}
+
+/// The same line by line, in bounded memory: parts beyond [`limits::READ_PARTS`] are forgotten, oldest session first.
+#[derive(Default)]
+pub struct Joiner {
+    waiting: BTreeMap<(String, u64), Map<String, Value>>,
+    line: usize,
+}
+
+impl Joiner {
+    /// Takes a line: the record that it completes, or `None` of a part.
+    pub fn take(&mut self, text: &str) -> Result<Option<Map<String, Value>>, JoinError> {
+        self.line += 1;
+        let line = self.line;
         let mut record: Map<String, Value> = serde_json::from_str(text).map_err(|_| JoinError::NotARecord(line))?;
         let session = record.get("session").and_then(Value::as_str).ok_or(JoinError::NotARecord(line))?.to_owned();
         let seq = record.get("seq").and_then(Value::as_u64).ok_or(JoinError::NotARecord(line))?;
         if record.get("event").and_then(Value::as_str) == Some(ARGS) {
-            waiting.insert((session, seq), record);
-            continue;
+            self.waiting.insert((session, seq), record);
+            if self.waiting.len() > limits::READ_PARTS {
+                self.waiting.pop_first();
+            }
+            return Ok(None);
         }
         if let Some(parts) = record.remove("parts") {
             let parts = parts.as_u64().filter(|parts| *parts < seq).ok_or(JoinError::NotARecord(line))?;
             let moved = (1..=parts)
                 .map(|part| {
-                    let found = waiting.remove(&(session.clone(), seq - parts + part - 1));
+                    let found = self.waiting.remove(&(session.clone(), seq - parts + part - 1));
                     found.and_then(|found| text_of(&found, part, parts)).ok_or(JoinError::Missing { line, part, parts })
                 })
                 .collect::<Result<String, _>>()?;
             let moved: Map<String, Value> = serde_json::from_str(&moved).map_err(|_| JoinError::NotAnObject(line))?;
             record.extend(moved);
         }
-        records.push(record);
+        Ok(Some(record))
     }
-    Ok(records)
 }
 
 fn text_of(record: &Map<String, Value>, part: u64, parts: u64) -> Option<String> {

@@ -167,10 +167,10 @@ impl Filter {
 
     /// The end of a command: what is half is dropped, what the command left changed is changed back, and the cursor is at the start of a line.
     /// Writes nothing where nothing is to be done, and never more than 128 bytes.
-    pub fn finish(&mut self, out: &mut [u8]) -> usize {
+    pub fn finish(&mut self, out: &mut [u8], fresh_line: bool) -> usize {
         let mut out = Output::new(out);
         self.settle(&mut out);
-        if !self.line.at_start {
+        if fresh_line && !self.line.at_start {
             out.put(b"\r\n");
         }
         if self.changes.has(Change::Tabs) {
@@ -257,22 +257,22 @@ impl Filter {
             BEL if self.line.bells == BELLS => self.dropped.count(Class::Bell),
             BEL => {
                 self.line.bells += 1;
-                out.put(&[byte]);
+                out.push(byte);
             }
             b'\n' => {
                 self.line.bells = 0;
-                out.put(&[byte]);
+                out.push(byte);
             }
             b'\r' => {
                 self.line.at_start = true;
-                out.put(&[byte]);
+                out.push(byte);
             }
             b'\t' => {
                 self.line.at_start = false;
-                out.put(&[byte]);
+                out.push(byte);
             }
             // Backspace.
-            8 => out.put(&[byte]),
+            8 => out.push(byte),
             _ => return self.hazardous(char::from(byte), Hazard::Control, out),
         }
         (self.line.marks, self.line.script) = (None, Script::Other);
@@ -373,7 +373,10 @@ impl Filter {
         }
         self.state = State::Text;
         match (byte, Kind::begun_by(byte)) {
-            (b'[', _) => (self.state, self.sequence) = (State::Sequence, Sequence::default()),
+            (b'[', _) => {
+                self.state = State::Sequence;
+                self.sequence.clear();
+            }
             (b' '..=b'/', _) => self.state = State::Intermediate { first: byte, more: false },
             (_, Some(kind)) => (self.state, self.string) = (State::String, Swallowed::new(kind)),
             (b'7' | b'8' | b'=' | b'>' | b'D' | b'E' | b'M', _) => {
@@ -422,7 +425,7 @@ impl Filter {
 
     /// A whole control sequence.
     fn dispatch(&mut self, last: u8, out: &mut Output) {
-        let passed = if self.sequence.is_rendition(last) { self.select() } else { self.sequence.passed(last, self.bounds()) };
+        let passed = if self.sequence.is_rendition(last) { self.select(out) } else { self.sequence.pass(last, self.bounds(), out) };
         let Some(passed) = passed else {
             return self.dropped.count(self.sequence.class(last));
         };
@@ -432,7 +435,6 @@ impl Filter {
         if passed.clamped {
             self.dropped.count(Class::Clamped);
         }
-        out.put(passed.text());
         self.follow(last);
     }
 

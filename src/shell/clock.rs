@@ -13,6 +13,8 @@ pub enum Ending {
     Hangup,
     /// The shell was told to end: SIGTERM.
     Terminated,
+    /// An operator has ended it: SIGTERM, and an order beside the records.
+    Killed,
     /// No key for this long.
     Idle(Duration),
     /// The session lasted this long.
@@ -32,6 +34,7 @@ impl Ending {
             Ending::Exit(_) => "exit",
             Ending::Hangup => "hangup",
             Ending::Terminated => "terminated",
+            Ending::Killed => "killed",
             Ending::Idle(_) => "idle",
             Ending::Max(_) => "max",
             Ending::Output(_) => "output",
@@ -46,7 +49,7 @@ impl Ending {
             Ending::Exit(status) => status,
             Ending::Hangup => 129,
             Ending::Terminated => 143,
-            Ending::Idle(_) | Ending::Max(_) | Ending::Output(_) => 124,
+            Ending::Killed | Ending::Idle(_) | Ending::Max(_) | Ending::Output(_) => 124,
             Ending::Strikes(_) => 126,
             Ending::Failed => 125,
         }
@@ -55,7 +58,7 @@ impl Ending {
     /// What the person is told, if there is anything to tell and anyone to tell it to.
     pub fn message(self) -> Option<String> {
         match self {
-            Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Failed => None,
+            Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Killed | Ending::Failed => None,
             Ending::Idle(time) => Some(format!("session ended: no key for {}", message::duration(time))),
             Ending::Max(time) => Some(format!("session ended: it may last {}", message::duration(time))),
             Ending::Output(bytes) => Some(format!("session ended: its commands may print {bytes} bytes")),

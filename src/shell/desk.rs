@@ -103,6 +103,11 @@ pub enum Reply {
     Texts(Vec<String>),
     Candidates(Vec<Candidate>),
     Names(Result<Vec<u8>, String>),
+    /// Why the session is over, and what is left to tell.
+    Ended {
+        ending: Ending,
+        messages: Vec<String>,
+    },
 }
 
 /// What the front knows of the session. Of the policy it knows nothing else.
@@ -244,9 +249,17 @@ impl Desk {
         let _ = self.ask(&Call::Abort(reason.to_owned()));
     }
 
-    /// Ends the session. What is left to tell.
-    pub fn end(&mut self, ending: Ending) -> Vec<String> {
-        self.texts(&Call::End(ending)).unwrap_or_default()
+    /// Ends the session. Why it is over, which the front need not know, and what is left to tell.
+    pub fn end(&mut self, ending: Ending) -> (Ending, Vec<String>) {
+        let (ending, mut messages) = match self.ask(&Call::End(ending)) {
+            Ok(Reply::Ended { ending, messages }) => (ending, messages),
+            _ => (ending, Vec::new()),
+        };
+        // A guard elsewhere does so when nothing of this front is on its way any more.
+        if let Desk::Here { guard: Some(guard), .. } = self {
+            messages.extend(guard.close());
+        }
+        (ending, messages)
     }
 }
 

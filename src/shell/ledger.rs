@@ -9,22 +9,29 @@ use crate::confine::{self, Protection};
 use crate::exec::plan::StageFacts;
 use crate::exec::{Ended, Reached, StageEnd, StageOutcome};
 use crate::policy::confinement::{Base, Confinement, Exec};
-use crate::policy::settings::{Audit, OnFailure};
-use crate::record::{self, CommandRecord, Decision, Event, Recorder, StageRecord, StageStatus, Unrecorded};
+use crate::policy::settings::{Audit, OnFailure, Redact, Settings};
+use crate::record::{self, CommandRecord, Decision, Event, Killed, Order, Recorder, StageRecord, StageStatus, Unrecorded};
+use crate::screen::redact::{Key, redact, redact_words};
 
 /// The records of one session.
 pub struct Ledger {
     recorder: Recorder,
     on_failure: OnFailure,
+    /// Where secrets are taken out, and what their fingerprints are made with.
+    redact: Redact,
+    key: Key,
     commands: u64,
     denied: u64,
     notices: Vec<String>,
+    /// By whose order the session ends, once that was asked and there was one.
+    order: Option<Order>,
 }
 
 impl Ledger {
-    pub fn open(audit: &Audit, person: &Person) -> Ledger {
-        let recorder = Recorder::open(audit, session(person));
-        Ledger { recorder, on_failure: audit.on_failure, commands: 0, denied: 0, notices: Vec::new() }
+    pub fn open(settings: &Settings, person: &Person, key: Key) -> Ledger {
+        let recorder = Recorder::open(&settings.audit, session(person));
+        let (on_failure, redact) = (settings.audit.on_failure, settings.redact);
+        Ledger { recorder, on_failure, redact, key, commands: 0, denied: 0, notices: Vec::new(), order: None }
     }
 
     pub fn session(&self) -> &record::Session {
@@ -47,7 +54,12 @@ impl Ledger {
         if let Event::CommandDeny(_) = event {
             self.denied += 1;
         }
-        let written = self.recorder.write(event);
+        let written = match event {
+            Event::CommandStart(record) => self.write_command(record, |record| Event::CommandStart(record)),
+            Event::CommandDeny(record) => self.write_command(record, |record| Event::CommandDeny(record)),
+            Event::CommandEnd(record) => self.write_command(record, |record| Event::CommandEnd(record)),
+            event => self.recorder.write(event),
+        };
         self.notices.extend(self.recorder.notices());
         match (written, self.on_failure) {
             (Err(unrecorded), OnFailure::Continue) => {
@@ -56,6 +68,33 @@ impl Ledger {
             }
             (written, _) => written,
         }
+    }
+
+    /// Writes a record of a line, without the secrets that were typed into it.
+    fn write_command(
+        &mut self,
+        record: &CommandRecord<'_>,
+        event: for<'a> fn(&'a CommandRecord<'a>) -> Event<'a>,
+    ) -> Result<(), Unrecorded> {
+        if self.redact == Redact::None {
+            return self.recorder.write(&event(record));
+        }
+        let (line, found) = redact(&self.key, record.line);
+        let mut record = CommandRecord { line: &line, ..record.clone() };
+        for stage in &mut record.stages {
+            let (words, _) = redact_words(&self.key, &stage.argv);
+            stage.argv = words.into_iter().map(|word| String::from_utf8_lossy(&word).into_owned()).collect();
+            for witnessed in [&mut stage.before, &mut stage.after].into_iter().flatten() {
+                *witnessed = redact(&self.key, witnessed).0;
+            }
+        }
+        for (pattern, count) in found.iter() {
+            match record.redacted.iter_mut().find(|(known, _)| *known == pattern) {
+                Some((_, counted)) => *counted += count,
+                None => record.redacted.push((pattern, count)),
+            }
+        }
+        self.recorder.write(&event(&record))
     }
 
     /// Writes a record of what has already happened: that it is missing can only be told.
@@ -75,15 +114,22 @@ impl Ledger {
     }
 
     /// Writes the last record of a session that lasted this long.
-    pub fn end(&mut self, reason: &str, duration: Duration) {
+    pub fn end(&mut self, reason: &str, order: Option<&Order>, duration: Duration) {
         let (commands, denied) = (self.commands, self.denied);
-        self.note(&Event::SessionEnd { reason, killed: None, commands, denied, duration_ms: milliseconds(duration) });
+        let killed = order.map(|Order { by, reason, .. }| Killed { by, why: reason });
+        self.note(&Event::SessionEnd { reason, killed, commands, denied, duration_ms: milliseconds(duration) });
+    }
+
+    /// By whose order the session ends, if an operator has ended it.
+    pub fn order(&mut self) -> Option<&Order> {
+        self.order = self.order.take().or_else(|| self.recorder.order());
+        self.order.as_ref()
     }
 
     /// Follows a change of the policy.
-    pub fn reconfigure(&mut self, audit: &Audit) {
-        self.on_failure = audit.on_failure;
-        self.recorder.reconfigure(audit);
+    pub fn reconfigure(&mut self, settings: &Settings) {
+        (self.on_failure, self.redact) = (settings.audit.on_failure, settings.redact);
+        self.recorder.reconfigure(&settings.audit);
     }
 
     /// What the person must be told of the records.
@@ -189,6 +235,7 @@ pub fn reason(ended: Ended) -> &'static str {
         Ended::Until => "max",
         Ended::Hangup => "hangup",
         Ended::Terminated => "terminated",
+        Ended::Killed => "killed",
         Ended::Interrupted => "interrupted",
     }
 }
@@ -236,13 +283,22 @@ mod tests {
             Ending::Exit(0),
             Ending::Hangup,
             Ending::Terminated,
+            Ending::Killed,
             Ending::Idle(Duration::ZERO),
             Ending::Max(Duration::ZERO),
             Ending::Strikes(1),
             Ending::Failed,
         ];
         let limits = [Reached::Cpu(1), Reached::Memory(1), Reached::Processes(1), Reached::FileSize(1)].map(Ended::Limit);
-        let lines = [Ended::Timeout(Duration::ZERO), Ended::Output(1), Ended::Until, Ended::Hangup, Ended::Terminated, Ended::Interrupted];
+        let lines = [
+            Ended::Timeout(Duration::ZERO),
+            Ended::Output(1),
+            Ended::Until,
+            Ended::Hangup,
+            Ended::Terminated,
+            Ended::Killed,
+            Ended::Interrupted,
+        ];
         let (lines_page, session_page) = page.split_once(".It Cm session.end").unwrap();
         let named = |page: &str, reason: &str| page.lines().any(|line| line.split(' ').take(2).eq([".Cm", reason]));
         sessions.map(Ending::reason).into_iter().for_each(|reason| assert!(named(session_page, reason), "session.end: {reason}"));

@@ -7,6 +7,7 @@ use crate::confine::words::size;
 use crate::exec::{Ended, Reached};
 use crate::policy::confinement::Limits;
 use crate::policy::{Denied, RuleRef};
+use crate::record::Order;
 use crate::syntax::SyntaxError;
 use crate::words::diagnostic::mark;
 use crate::words::escape::pasteable;
@@ -31,6 +32,12 @@ pub fn ask(question: &str) {
 /// Ends the line of a question that got no answer.
 pub fn end_line() {
     let _ = writeln!(io::stderr().lock());
+}
+
+/// By whose order the session ended.
+pub fn killed(order: &Order) -> String {
+    let reason = if order.reason.is_empty() { String::new() } else { format!(": {}", Safe(order.reason.as_bytes())) };
+    format!("this session was ended by {}{reason}", Safe(order.by.as_bytes()))
 }
 
 /// What the person is asked before a command that changes the host, and has to type.
@@ -101,7 +108,7 @@ pub fn ended(ended: Ended, rule: Option<&RuleRef>) -> Option<String> {
         Ended::Limit(Reached::Memory(bytes)) => format!("ended at {} of memory, its limit", size(bytes)),
         Ended::Limit(Reached::Processes(count)) => format!("ended at {count} processes, its limit"),
         Ended::Limit(Reached::FileSize(bytes)) => format!("ended at a file of {}, its limit", size(bytes)),
-        Ended::SessionOutput | Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Interrupted => return None,
+        Ended::SessionOutput | Ended::Until | Ended::Hangup | Ended::Terminated | Ended::Killed | Ended::Interrupted => return None,
     };
     Some(format!("{text}{}", by(rule)))
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
 
 use super::arguments::Origin;
 use super::desk::{Call, Reply, View, Way};
@@ -11,11 +12,12 @@ use super::in_force::{InForce, PolicyError};
 use super::terminal::Terminal;
 use super::{builtins, in_force, ledger, names, sound};
 use crate::access::{self, AccessError};
+use crate::confine::Index;
 use crate::exec::{Relayer, RunAs};
 use crate::record::Decision;
 use crate::syntax::Request;
 use crate::sys::start::Inherited;
-use crate::words::{Safe, limits};
+use crate::words::{Safe, limits, paths};
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,9 @@ pub enum OpeningError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
 }
+
+/// Its keys are another program's, and would stay so.
+const BACKGROUND: &str = "in the background of its terminal there is nobody to talk to: start it in the foreground";
 
 /// Who it is, and by which policy: found out before anything of the person's is read.
 pub struct Opening {
@@ -48,7 +53,12 @@ impl Opening {
         let terminal = terminal.map(Terminal::take).transpose().map_err(OpeningError::Terminal)?;
         let relayer = Relayer::start(account.as_ref(), terminal).map_err(OpeningError::Relay)?;
         let (policy, alert) = InForce::open(origin, &person)?;
-        Ok(Opening { ground: Ground { policy, person, account, inherited, relayer }, alert, demo: *origin == Origin::Demo })
+        Ok(Opening { ground: Ground { policy, person, account, inherited, relayer, index: None }, alert, demo: *origin == Origin::Demo })
+    }
+
+    /// Reads the index of /etc ahead of the first line.
+    pub fn read_index(&mut self) {
+        self.ground.index = Index::open(Path::new(paths::STATE_DIR)).map(Rc::new);
     }
 
     /// What passes output on, if anything does.
@@ -65,6 +75,10 @@ impl Opening {
     fn start(self, way: Way, interactive: bool, term: Option<String>) -> Result<(Guard, View, Vec<String>), String> {
         let person = self.ground.person.clone();
         let lasts = interactive || way == Way::Login;
+        if interactive && self.relayer().is_some_and(|relayer| relayer.is_in_background()) {
+            self.refused(BACKGROUND);
+            return Err(BACKGROUND.to_owned());
+        }
         let mut guard = Guard::open(self.ground, way.name(), term, lasts).map_err(|error| {
             let reason = error.to_string();
             ledger::refused(&person, &reason);
@@ -74,6 +88,9 @@ impl Opening {
         if let Some(reason) = &self.alert {
             guard.alert(reason);
             messages.extend(interactive.then(|| lines(reason)));
+        }
+        if !lasts {
+            messages.extend(guard.notices());
         }
         let records = || Safe(guard.records().0.as_os_str().as_bytes()).to_string();
         let demo = (interactive && self.demo).then(records);
@@ -162,7 +179,10 @@ fn answer_in_session(guard: &mut Guard, call: Call) -> Option<Reply> {
         Call::Commands => Reply::Texts(in_force::allowed_commands(guard.policy(), guard.subject())),
         Call::Candidates { words, directory } => Reply::Candidates(guard.candidates(&words, &directory)),
         Call::Names(question) => Reply::Names(names::ask(&question, guard.account())),
-        Call::End(ending) => Reply::Texts(guard.end(ending)),
+        Call::End(ending) => {
+            let (ending, messages) = guard.end(ending);
+            Reply::Ended { ending, messages }
+        }
     })
 }
 

@@ -82,9 +82,9 @@ impl Session {
         clock
     }
 
-    /// Runs one line: `-c`.
+    /// Runs one line: `-c`. By the policy that the session has just begun with; the guard asks for a newer one in any case.
     pub fn command(&mut self, line: &[u8]) -> Ending {
-        self.line(line).unwrap_or(Ending::Exit(self.status))
+        self.run(line, Ok(())).unwrap_or(Ending::Exit(self.status))
     }
 
     /// Runs lines from standard input, silently.
@@ -174,9 +174,15 @@ impl Session {
         input
     }
 
-    /// Runs one line, whatever it is. Once the session's time is over, none.
+    /// Runs one line by the policy that is in force now.
     fn line(&mut self, line: &[u8]) -> Option<Ending> {
-        let outcome = self.refresh().and_then(|()| match self.clock().over(Instant::now()) {
+        let refreshed = self.refresh();
+        self.run(line, refreshed)
+    }
+
+    /// Runs one line, whatever it is, unless the guard is gone. Once the session's time is over, none.
+    fn run(&mut self, line: &[u8], guarded: Result<(), Gone>) -> Option<Ending> {
+        let outcome = guarded.and_then(|()| match self.clock().over(Instant::now()) {
             Some(ending) => {
                 let outcome = self.refuse(line, Decision::Deny, ending.status(), "the session's time is over")?;
                 Ok(Some(Outcome { ending: Some(ending), ..outcome }))
@@ -315,7 +321,7 @@ impl Session {
 
     /// Ends the session: on record, and on the screen where there is something to tell.
     pub fn end(self, ending: Ending) -> u8 {
-        let messages = self.desk.borrow_mut().end(ending);
+        let (ending, messages) = self.desk.borrow_mut().end(ending);
         ending.message().iter().chain(&messages).for_each(|message| tell(message));
         ending.status()
     }

@@ -28,6 +28,7 @@ use super::arguments::Origin;
 use super::channel::{Channel, ChannelError, Incoming};
 use super::clock::Ending;
 use super::desk::{Call, Desk, Reply};
+use super::guard::recorded::Recorded;
 use super::guard::{Guard, Outcome};
 use super::message::tell;
 use super::opening::{self, Opening};
@@ -38,7 +39,7 @@ use crate::sys::half::Half;
 use crate::sys::prompt::{self, Wake};
 use crate::sys::rights;
 use crate::sys::start::{Inherited, cleanse};
-use crate::words::limits::FRONT_GRACE;
+use crate::words::limits::{FRONT_GRACE, START_DEADLINE};
 
 /// A front: what it does with its end of the channel, in a process of its own, until its end.
 pub type Front = fn(Desk) -> u8;
@@ -77,10 +78,22 @@ fn split(beginning: Beginning<'_>, front: impl FnOnce(Desk) -> u8) -> Result<u8,
     drop(theirs);
     prompt::watch(true)?;
     prompt::go_on_in_the_background()?;
-    let opening = Opening::prepare(origin, inherited, terminal)?;
+    let mut opening = Opening::prepare(origin, inherited, terminal)?;
     half.hold()?;
+    // While the front seals itself.
+    opening.read_index();
     let relayer = opening.relayer();
-    Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None, relayer, due: None }.serve())
+    Ok(Served {
+        channel: ours,
+        front: half,
+        opening: Some(Box::new(opening)),
+        guard: None,
+        relayer,
+        recorded: None,
+        due: None,
+        since: Instant::now(),
+    }
+    .serve())
 }
 
 /// The guard at work.
@@ -90,8 +103,12 @@ struct Served {
     opening: Option<Box<Opening>>,
     guard: Option<Box<Guard>>,
     relayer: Option<Relayer>,
+    /// What is left of the guard when it has done its work.
+    recorded: Option<Recorded>,
     /// Why the session is over, of which the front has been told: it is to say goodbye, and nothing else.
     due: Option<Due>,
+    /// When the front was split off.
+    since: Instant,
 }
 
 /// An ending, and until when the front may take its time.
@@ -133,7 +150,10 @@ impl Served {
 
     fn turn(&mut self) -> Next {
         // The front ends a session whose time is over, and says so nicely; one that does not is ended.
-        let end = self.guard.as_ref().and_then(|guard| guard.until()?.checked_add(FRONT_GRACE));
+        let end = match &self.guard {
+            Some(guard) => guard.until().and_then(|until| until.checked_add(FRONT_GRACE)),
+            None => self.since.checked_add(START_DEADLINE),
+        };
         let end = [end, self.due.and_then(|due| due.until)].into_iter().flatten().min();
         match self.channel.receive(end) {
             Ok(Incoming::Call(call)) => self.answer(*call),
@@ -156,7 +176,15 @@ impl Served {
             (call, None) => (call, None),
         };
         let Some(reply) = opening::answer(&mut self.opening, &mut self.guard, call) else { return Next::Over(Ending::Failed) };
+        let ending = match reply {
+            Reply::Ended { ending, .. } => Some(ending),
+            _ => ending,
+        };
         if let Reply::Outcome(Outcome { ending: Some(ending), .. }) = reply {
+            if ending == Ending::Killed {
+                // At once: who is not to go on says no goodbye.
+                return Next::Over(ending);
+            }
             self.due = Some(Due { ending, until: Instant::now().checked_add(FRONT_GRACE) });
         }
         match (self.channel.reply(&reply), ending) {
@@ -175,24 +203,30 @@ impl Served {
     fn ending(&self, claimed: Ending) -> Ending {
         self.known_ending().unwrap_or(match claimed {
             Ending::Max(_) | Ending::Output(_) | Ending::Strikes(_) => Ending::Failed,
-            Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Idle(_) | Ending::Failed => claimed,
+            Ending::Exit(_) | Ending::Hangup | Ending::Terminated | Ending::Killed | Ending::Idle(_) | Ending::Failed => claimed,
         })
     }
 
-    /// Gives the front time to say what is left to say.
+    /// Gives the front time to say what is left to say. Meanwhile the kernel takes down the session's mounts, which takes it a while: at the
+    /// end of this process, whoever started it would wait for that.
     fn let_go(&mut self) {
+        self.recorded = self.guard.take().map(|guard| guard.dissolve());
         let _ = self.channel.receive(Instant::now().checked_add(FRONT_GRACE));
         self.front.kill();
         self.front.wait();
         self.put_back();
     }
 
-    /// Shows the person what the front has left, and gives the terminal back.
-    fn put_back(&self) {
-        if let Some(relayer) = &self.relayer {
+    /// Shows the person what the front has left, gives the terminal back, and ends the recording.
+    fn put_back(&mut self) {
+        if let Some(relayer) = self.relayer.take() {
             relayer.finish();
         }
         terminal::put_back();
+        let recorded = self.recorded.take().or_else(|| self.guard.take().map(|guard| guard.dissolve()));
+        if let Some(failure) = recorded.and_then(|mut recorded| recorded.end()) {
+            tell(&failure);
+        }
     }
 
     /// Ends a session whose front did not, cannot or shall not.
@@ -203,7 +237,7 @@ impl Served {
         if let (Some(lost), Some(opening)) = (&lost, &self.opening) {
             opening.refused(lost);
         }
-        let messages = self.guard.as_mut().map(|guard| guard.end(ending)).unwrap_or_default();
+        let (ending, messages) = self.guard.as_mut().map_or((ending, Vec::new()), |guard| guard.end(ending));
         // Behind the last record: a terminal is the person's, and may hold up whoever touches it.
         self.put_back();
         lost.into_iter().chain(ending.message()).chain(messages).for_each(|message| tell(&message));

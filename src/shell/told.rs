@@ -33,7 +33,8 @@ impl Bounds {
             Ended::Limit(Reached::Memory(bytes)) => self.limits.memory == Some(bytes),
             Ended::Limit(Reached::Processes(count)) => self.limits.processes == Some(count),
             Ended::Limit(Reached::FileSize(bytes)) => self.limits.file_size == Some(bytes),
-            Ended::SessionOutput | Ended::Until | Ended::Unrecorded | Ended::Hangup | Ended::Terminated | Ended::Interrupted => false,
+            Ended::SessionOutput | Ended::Unrecorded | Ended::Until => false,
+            Ended::Hangup | Ended::Terminated | Ended::Killed | Ended::Interrupted => false,
         }
     }
 }

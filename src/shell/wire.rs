@@ -245,7 +245,7 @@ choices! {
     RedirectKind { 0 ErrorToOutput, 1 Null(place), 2 Input(file), 3 Output { file, append } }
     Decision { 0 Allow, 1 Deny, 2 Invalid }
     Way { 0 Login, 1 Command, 2 Forced }
-    Ending { 0 Exit(status), 1 Hangup, 2 Terminated, 3 Idle(time), 4 Max(time), 5 Strikes(count), 6 Failed, 7 Output(bytes) }
+    Ending { 0 Exit(status), 1 Hangup, 2 Terminated, 3 Idle(time), 4 Max(time), 5 Strikes(count), 6 Failed, 7 Killed, 8 Output(bytes) }
     Candidate { 0 Word(word), 1 Slot { text, path } }
     Call {
         0 Start { way, interactive, term }, 1 Refresh, 2 Submit { request, directory, confirmed },
@@ -255,6 +255,6 @@ choices! {
     }
     Reply {
         0 Started { view, messages }, 1 Refreshed { view, messages }, 2 Outcome(outcome), 3 Begun, 4 Shown { text, status }, 5 Texts(texts),
-        6 Candidates(candidates), 7 Names(answer), 8 NotStarted(reason),
+        6 Candidates(candidates), 7 Names(answer), 8 NotStarted(reason), 9 Ended { ending, messages },
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, openat2};
 use nix::poll::{PollFlags, PollTimeout};
 
@@ -163,6 +164,15 @@ fn next_entry(buffer: &[u8]) -> Option<(Option<i32>, &[u8])> {
         |number: i32, byte: &u8| number.checked_mul(10)?.checked_add(i32::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?));
     let number = if name.is_empty() { None } else { name.iter().try_fold(0, digit) };
     Some((number, buffer.get(length..)?))
+}
+
+/// Whether a file or directory has a list of whom it gives which rights (acl(5)), beyond what its mode says. A doubt counts as yes.
+pub fn has_list(handle: BorrowedFd<'_>) -> bool {
+    // The link: this call takes no handle that opens nothing.
+    let path = format!("/proc/self/fd/{}\0", handle.as_raw_fd());
+    // SAFETY: both names end in a NUL and outlive the call, which writes nothing where it is given no room.
+    let size = unsafe { libc::getxattr(path.as_ptr().cast(), c"system.posix_acl_access".as_ptr(), std::ptr::null_mut(), 0) };
+    !matches!(Errno::result(size), Err(Errno::ENODATA | Errno::EOPNOTSUPP))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod descriptor;
 pub mod directory;
 pub mod file;
 pub mod half;
+pub mod holder;
 pub mod identity;
 pub mod image;
 pub mod landlock;

@@ -133,7 +133,8 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::fd::AsFd;
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::path::PathBuf;
 
     /// Runs a test in a thread with a namespace of its own.
     fn apart(test: impl FnOnce() + Send) {
@@ -190,6 +191,65 @@ mod tests {
             assert_eq!(set_writable(&directory.join("a"), held, false), Err(Errno::EINVAL), "nothing is mounted there");
         });
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "it was never seen here");
+        fs::remove_dir(directory).unwrap();
+    }
+
+    /// Three mounts of one file system: `own/place`, `elsewhere` and `elsewhere/place`.
+    fn three(directory: &Path) {
+        let open = |name: &str| OwnedFd::from(File::open(directory.join(name)).unwrap());
+        mount_memory(open("").as_fd(), "test", 1 << 20, 20).unwrap();
+        fs::create_dir_all(directory.join("own/place")).unwrap();
+        fs::create_dir_all(directory.join("elsewhere/place")).unwrap();
+        for name in ["own/place", "elsewhere", "elsewhere/place"] {
+            bind(open(name).as_fd(), open(name).as_fd(), false).unwrap();
+        }
+        assert!(make_all_read_only().unwrap(), "this kernel has the call");
+        set_writable(directory, Held::default(), true).unwrap();
+    }
+
+    fn writes(directory: PathBuf) -> bool {
+        fs::write(directory.join("file"), "").is_ok()
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_directory_makes_no_other_mount_writable() {
+        let directory = scratch();
+        let (own, moved, elsewhere) = (directory.join("own"), directory.join("moved"), directory.join("elsewhere"));
+        let swap = || {
+            fs::rename(&own, &moved).unwrap();
+            symlink(&elsewhere, &own).unwrap();
+        };
+        apart(|| {
+            three(&directory);
+            swap();
+            let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND;
+            mount(None::<&Path>, &own.join("place"), None::<&Path>, flags, None::<&Path>).unwrap();
+            assert!(writes(elsewhere.join("place")) && !writes(moved.join("place")), "the attack works");
+        });
+        apart(|| {
+            three(&directory);
+            swap();
+            for name in [own.join("place"), own.clone(), own.join("place/.")] {
+                assert_eq!(set_writable(&name, Held::default(), true), Err(Errno::ELOOP), "{}", name.display());
+            }
+            assert!(!writes(elsewhere.join("place")) && !writes(elsewhere.clone()) && !writes(moved.join("place")));
+        });
+        fs::remove_dir(directory).unwrap();
+    }
+
+    #[test]
+    fn what_is_open_is_what_becomes_writable_whatever_has_its_name_by_then() {
+        let directory = scratch();
+        let (own, moved, elsewhere) = (directory.join("own"), directory.join("moved"), directory.join("elsewhere"));
+        apart(|| {
+            three(&directory);
+            let place = OwnedFd::from(File::open(own.join("place")).unwrap());
+            fs::rename(&own, &moved).unwrap();
+            symlink(&elsewhere, &own).unwrap();
+            set_open_writable(place.as_fd(), Held::default(), true).unwrap();
+            assert!(writes(moved.join("place")), "the control");
+            assert!(!writes(elsewhere.join("place")) && !writes(elsewhere.clone()));
+        });
         fs::remove_dir(directory).unwrap();
     }
 }

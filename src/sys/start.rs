@@ -273,12 +273,16 @@ fn order_descriptors() -> Result<(), StartError> {
     Ok(())
 }
 
-/// Whether a descriptor leads to a directory: from there, a command could go where its own mounts do not.
+/// Whether a descriptor leads to a directory, or was opened for nothing but to lead somewhere (`O_PATH`), which takes no right to read: through
+/// /dev/stdin, a command could go by either where its own mounts do not.
 fn is_way(standard: i32) -> bool {
+    // SAFETY: asks about a number.
+    let flags = unsafe { libc::fcntl(standard, libc::F_GETFL) };
     // SAFETY: all zeros is a valid `stat`.
     let mut found: libc::stat = unsafe { std::mem::zeroed() };
     // SAFETY: fills a `stat` that outlives the call. One that cannot be asked is none to be handed on.
-    unsafe { libc::fstat(standard, &raw mut found) != 0 || found.st_mode & libc::S_IFMT == libc::S_IFDIR }
+    let is_unknown = unsafe { libc::fstat(standard, &raw mut found) } != 0 || flags < 0;
+    is_unknown || flags & libc::O_PATH != 0 || found.st_mode & libc::S_IFMT == libc::S_IFDIR
 }
 
 /// Opens the null device as this descriptor, below which all are open: the kernel gives the lowest that is free.

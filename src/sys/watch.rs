@@ -8,7 +8,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 /// What can make a name lead elsewhere, or change who may read it. Contents are of no interest.
 const CHANGES: u32 = libc::IN_CREATE | libc::IN_MOVE | libc::IN_DELETE | libc::IN_ATTRIB | libc::IN_DELETE_SELF | libc::IN_MOVE_SELF;
 
-/// Watches files and directories for changes of names and rights.
+/// What makes a file longer, and the end of whoever made it so.
+const GROWTH: u32 = libc::IN_MODIFY | libc::IN_CLOSE_WRITE;
+
+/// Watches files and directories for changes of names and rights, or of contents.
 #[derive(Debug)]
 pub struct Watch(OwnedFd);
 
@@ -27,10 +30,19 @@ impl Watch {
 
     /// Tells of changes of an open file or directory, and of what is directly in it, from now on. Whoever asks must be able to read it.
     pub fn add(&self, what: BorrowedFd<'_>) -> io::Result<()> {
+        self.tell_of(CHANGES, what)
+    }
+
+    /// Tells when an open file grows, and when one who could write to it lets go of it.
+    pub fn add_growth(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        self.tell_of(GROWTH, file)
+    }
+
+    fn tell_of(&self, events: u32, what: BorrowedFd<'_>) -> io::Result<()> {
         // The link, and not a path, so that what was opened is what is watched.
         let path = format!("/proc/self/fd/{}\0", what.as_raw_fd());
         // SAFETY: the path ends in a NUL and outlives the call.
-        let added = unsafe { libc::inotify_add_watch(self.0.as_raw_fd(), path.as_ptr().cast(), CHANGES) };
+        let added = unsafe { libc::inotify_add_watch(self.0.as_raw_fd(), path.as_ptr().cast(), events) };
         if added < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 

@@ -81,6 +81,8 @@ pub const LINK_ENTRIES: usize = 1_000_000;
 pub const INDEX_BYTES: usize = 8 << 20;
 /// Hidden paths that a session covers, each with a mount.
 pub const MASKS: usize = 4096;
+/// Those among them that one user owns who is not root.
+pub const MASKS_OF_USER: usize = 256;
 /// Levels of directories below a place that are looked into for what is hidden; what is deeper cannot be read.
 pub const HIDDEN_DEPTH: usize = 100;
 /// Rulesets that a session keeps.
@@ -113,6 +115,21 @@ pub const RECORD_BYTES: usize = 2048;
 pub const SYSLOG_DEADLINE: Duration = Duration::from_millis(200);
 /// How long the disk may take to accept a record.
 pub const DISK_DEADLINE: Duration = Duration::from_secs(1);
+/// Bytes of an operator's order to end a session, and of its reason.
+pub const ORDER_BYTES: usize = 4 << 10;
+pub const ORDER_REASON_BYTES: usize = 512;
+/// How long the disk may take to say whether there is one.
+pub const ORDER_DEADLINE: Duration = Duration::from_millis(300);
+/// How long a session that was told to end may take before its shell is killed.
+pub const KILL_GRACE: Duration = Duration::from_secs(1);
+/// Bytes of a line of records that is read; ours are shorter.
+pub const READ_RECORD_BYTES: usize = 2 * RECORD_BYTES;
+/// Parts of records that are kept until their record comes.
+pub const READ_PARTS: usize = 8192;
+/// Bytes of an event of a recording.
+pub const READ_EVENT_BYTES: usize = 1 << 20;
+/// Commands of a recording that are gone to.
+pub const READ_MARKERS: usize = 100_000;
 /// Bytes preallocated for a session's records at a time.
 pub const RECORD_RESERVE: u64 = 32 << 10;
 /// Bytes of JSON that a name (host, account, client, terminal) may take in a record that has to be split; a longer one moves too.

@@ -372,6 +372,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
         relayer: relayer.as_ref(),
         chapter: None,
         output_left: None,
+        is_prompt_next: false,
     };
     let plan = match plan_terms(line.terms(), &context) {
         Ok(plan) => plan,
@@ -379,7 +380,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     };
     let words = |stage: &postern::exec::plan::StageFacts| stage.protections.iter().map(|protection| protection.name().to_owned()).collect();
     let protections = plan.stages().iter().map(|stages| stages.iter().map(words).collect()).collect();
-    let LineOutcome { status, stages, bytes_out, bytes_err, ended, notices, .. } = run(plan, None);
+    let LineOutcome { status, stages, bytes_out, bytes_err, ended, notices, .. } = run(plan, None, &mut || false);
     Report {
         status,
         stages: stages.iter().map(|stages| stages.iter().map(shown).collect()).collect(),

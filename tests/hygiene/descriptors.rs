@@ -44,6 +44,18 @@ fn odd_standard_descriptors_hang_nothing_and_lose_no_record() {
     }
 }
 
+/// Nobody needs to be allowed to read a file to have such a handle on it, and it was made where nothing is masked.
+#[test]
+fn a_handle_on_what_is_hidden_is_no_standard_input() {
+    let Some(host) = host() else { return };
+    let attack = ["strange:0:path"];
+    assert!(host.victim(&attack, true).contains("standard 0 path\n"), "the attack works");
+    assert!(host.started(&[], "head /etc/passwd").out.contains("root:"), "the control: root reads");
+    assert_eq!(host.started(&[], "head /etc/shadow").out, "", "but nothing that is masked");
+    let started = host.started(&attack, "head /dev/stdin");
+    assert!(started.out.is_empty() && started.has("command.end"), "{started:?}");
+}
+
 #[test]
 fn a_full_pipe_holds_up_nobody_but_its_session() {
     let Some(host) = host() else { return };

@@ -18,7 +18,7 @@ pub const CANARY: &str = "/run/postern-test/canary";
 const AUDIT: &str = "/var/log/postern";
 const ACCOUNT: &str = "breakglass";
 
-const POLICY: &str = "\
+pub const POLICY: &str = "\
 postern: 1
 audit: { syslog: none, dir: /var/log/postern }
 allow:
@@ -27,6 +27,7 @@ allow:
   - echo <words:text>...
   - cat [<file>...]
   - sleep <seconds:int>
+  - { run: 'head <name:path>', as: root, confine: { base: inspect, processes: look } }
 ";
 
 pub struct Host {
@@ -56,8 +57,6 @@ impl Host {
         must(Command::new("install").args(["-d", "-m", "1733", AUDIT]));
         must(Command::new("install").args(["-d", "-m", "755", "/etc/postern"]));
         must(Command::new("install").args(["-d", "-m", "1777", CANARY]));
-        fs::write("/etc/postern/policy.yaml", POLICY).unwrap();
-        must(Command::new(env!("CARGO_BIN_EXE_postern")).arg("apply"));
         must(Command::new("install").args(["-o", "root", "-g", "postern", "-m", "4750", env!("CARGO_BIN_EXE_posternsh"), SHELL]));
         for (source, name, options) in
             [("parent.c", "parent", &["-O1"][..]), ("victim.c", "victim", &["-O1"]), ("preload.c", "preload.so", &["-shared", "-fPIC"])]
@@ -67,7 +66,15 @@ impl Host {
         }
         must(Command::new("install").args(["-m", "4755"]).args([in_root("victim"), in_root("lent")]));
         let uid = must(Command::new("id").args(["-u", ACCOUNT])).out().trim().parse().unwrap();
-        Host { uid }
+        let host = Host { uid };
+        host.apply(POLICY);
+        host
+    }
+
+    /// Puts a policy in force.
+    pub fn apply(&self, policy: &str) {
+        fs::write("/etc/postern/policy.yaml", policy).unwrap();
+        must(Command::new(env!("CARGO_BIN_EXE_postern")).arg("apply"));
     }
 
     /// The attacking parent as the account, about to become `program`.

@@ -66,7 +66,7 @@ static void strange(char *what) {
     if (strcmp(what, "directory") == 0)
         replace(descriptor, open("/", O_RDONLY));
     else if (strcmp(what, "path") == 0)
-        replace(descriptor, open("/etc/passwd", O_PATH));
+        replace(descriptor, open("/etc/shadow", O_PATH));
     else if (strcmp(what, "writeonly") == 0)
         replace(descriptor, open("/dev/null", O_WRONLY));
     else if (strcmp(what, "readonly") == 0)
@@ -114,13 +114,21 @@ static void user_namespace(int more) {
 
 /* A process that shares the file system context of this one, and dies with it: execve(2) honours no set-user-ID bit then. */
 static void share(void) {
+    int armed[2];
+    char byte;
+    must(pipe(armed) == 0, "pipe");
     long child = syscall(SYS_clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0);
     must(child >= 0, "clone");
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(armed[0]);
+        close(armed[1]);
         for (;;)
             pause();
     }
+    /* Or this one may have ended before, and the other would live for ever. */
+    close(armed[1]);
+    must(read(armed[0], &byte, 1) == 0 && close(armed[0]) == 0, "read");
 }
 
 static int is(const char *attack, const char *name, char **value) {

@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use nix::pty::openpty;
 
-use super::host::{Alive, SHELL, host, take_records};
-use super::process::run;
+use super::host::{Alive, POLICY, SHELL, host, take_records};
+use super::process::{Running, run};
 use super::sandbox::await_that;
 
 #[test]
@@ -49,6 +49,25 @@ fn a_directory_that_is_gone_or_closed_stops_at_most_its_command() {
                 assert!(started.status == 125 && started.out.is_empty() && started.err.starts_with("posternsh: "), "{started:?}");
                 assert!(started.has("session.end"), "{started:?}");
             }
+        }
+    }
+}
+
+/// Where the shell comes back to from the host's mounts is no business of the directory's it was started in.
+#[test]
+fn a_directory_that_is_closed_keeps_no_policy_in_force() {
+    let Some(host) = host() else { return };
+    for attack in ["directory:deleted", "directory:unreadable"] {
+        for attacks in [&[][..], &[attack]] {
+            let mut session = Running::start(&mut host.attack(attacks, SHELL, &[]));
+            session.send("cd /\necho before\necho once\n");
+            session.expect("once\n");
+            host.apply(&POLICY.replace("  - echo <words:text>...\n", ""));
+            session.send("echo after\nid -u\nexit\n");
+            let started = host.finished(session.finish());
+            host.apply(POLICY);
+            assert_eq!(started.out, format!("before\nonce\n{}\n", host.uid), "{attacks:?}: {started:?}");
+            assert!(started.has("policy.change") && started.has("command.deny"), "{attacks:?}: {started:?}");
         }
     }
 }

@@ -40,7 +40,10 @@ int main(int count, char **words) {
     printf("personality %x\nslack %d\n", personality(0xffffffff), prctl(PR_GET_TIMERSLACK));
     for (int i = 0; i < 3; i++) {
         struct stat found;
-        printf("standard %d %s\n", i, fstat(i, &found) != 0 ? "closed" : S_ISDIR(found.st_mode) ? "directory" : "open");
+        printf("standard %d %s\n", i, fstat(i, &found) != 0                ? "closed"
+                                      : S_ISDIR(found.st_mode)          ? "directory"
+                                      : fcntl(i, F_GETFL) & O_PATH      ? "path"
+                                                                        : "open");
     }
     char *here = getcwd(0, 0);
     printf("directory %s\n", here ? here : "none");

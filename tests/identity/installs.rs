@@ -79,9 +79,10 @@ fn command(person: &Person, run_as: Option<&str>) {
         relayer: relayer.as_ref(),
         chapter: None,
         output_left: None,
+        is_prompt_next: false,
     };
     match plan_terms(vec![PipelineTerms { connector: Connector::Always, negated: false, stages: vec![terms] }], &context) {
-        Ok(plan) => assert_eq!(run(plan, None).status, 0),
+        Ok(plan) => assert_eq!(run(plan, None, &mut || false).status, 0),
         Err(refused) => say(&format!("refused: {refused}")),
     }
 }

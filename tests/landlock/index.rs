@@ -204,9 +204,11 @@ fn an_index_that_cannot_be_believed_is_none() {
     // An index that lies: it calls the hidden file of this directory plain, and has the check that fits.
     let lie = |name: &str| {
         let mut bytes = fs::read(INDEX).unwrap();
-        let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
-        bytes[at + name.len() - 1] = b'z';
-        let check = <sha2::Sha256 as sha2::Digest>::digest(&bytes[48..]);
+        // Among what is to be looked at, and among all that there is.
+        while let Some(at) = bytes.windows(name.len()).position(|window| window == name.as_bytes()) {
+            bytes[at + name.len() - 1] = b'z';
+        }
+        let check = postern::confine::index::check(&bytes[48..]);
         bytes[16..48].copy_from_slice(&check);
         bytes
     };
@@ -223,7 +225,11 @@ fn an_index_that_cannot_be_believed_is_none() {
     assert!(reads(), "the control: an index that is believed is used");
 
     let put_bytes = |bytes: &[u8]| fs::write(INDEX, bytes).unwrap();
-    let damage: [(&str, &dyn Fn()); 9] = [
+    let damage: [(&str, &dyn Fn()); 10] = [
+        ("of another built-in list", &|| {
+            let check = <sha2::Sha256 as sha2::Digest>::digest(&lying[48..]);
+            put_bytes(&[&lying[..16], &check, &lying[48..]].concat());
+        }),
         ("a byte", &|| put_bytes(&[&lying[..500], &[!lying[500]], &lying[501..]].concat())),
         ("its end", &|| put_bytes(&lying[..lying.len() - 1])),
         ("empty", &|| put_bytes(&[])),

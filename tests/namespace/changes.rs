@@ -1,12 +1,20 @@
 //! What happens outside meanwhile.
 
+use std::env::set_current_dir;
 use std::fs;
+use std::os::unix::fs::chown;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
 
+use nix::fcntl::{AT_FDCWD, renameat};
 use nix::libc::EROFS;
+use nix::sched::{CloneFlags, unshare};
 use postern::confine::{Namespace, Shape};
 use postern::sys::landlock;
 
-use crate::host::{leaks, mount, ready, refused, run, secret, session, shape, table};
+use crate::host::{HOME, apart, leaks, mount, ready, refused, run, secret, session, shape, table};
 
 fn lasting() -> Shape {
     Shape { lasts: true, ..shape() }
@@ -101,6 +109,112 @@ fn what_is_mounted_outside_is_seen_inside_and_not_the_other_way() {
         assert!(!table().iter().any(|line| line.contains(" /run/shared/admin ")), "gone here as well");
     });
     run("umount", &["/run/shared"]);
+}
+
+/// As an account may have one (FUSE): somewhere that it moves to where no path leads, or where root cannot walk.
+#[test]
+fn what_is_mounted_out_of_reach_of_a_path_is_read_only_too_and_stops_no_command() {
+    if !ready() {
+        return;
+    }
+    fs::create_dir_all("/run/far/here/mount").unwrap();
+    fs::create_dir_all("/run/far/written").unwrap();
+    mount(&["-t", "tmpfs", "-o", "size=1m", "far", "/run/far"]);
+    mount(&["--make-shared", "/run/far"]);
+    ["here", "here/mount", "written"].iter().for_each(|name| fs::create_dir(format!("/run/far/{name}")).unwrap());
+    let shape = || Shape { write: vec!["/run/far/written".to_owned()], ..lasting() };
+    session(shape, |namespace| {
+        namespace.mend().unwrap();
+        // The thread's own directory, as of everything that comes next: no path is that long.
+        unshare(CloneFlags::CLONE_FS).unwrap();
+        let move_away = || {
+            mount(&["-t", "tmpfs", "moved", "/run/far/here/mount"]);
+            let here = fs::File::open("/run/far").unwrap();
+            set_current_dir("/run/far").unwrap();
+            for _ in 0..20 {
+                fs::create_dir("d".repeat(250)).unwrap();
+                set_current_dir("d".repeat(250)).unwrap();
+            }
+            renameat(&here, "here", AT_FDCWD, "here").unwrap();
+        };
+        namespace.outside(move_away).unwrap();
+        set_current_dir("/run/far").unwrap();
+        (0..20).for_each(|_| set_current_dir("d".repeat(250)).unwrap());
+        assert!(table().iter().any(|line| line.contains(" moved ") && line.len() > 5000), "no path leads there");
+        assert_eq!(refused("here/mount/before"), None, "it comes as it is, or there is nothing to mend");
+        namespace.mend().unwrap();
+        assert_eq!(refused("here/mount/after"), Some(EROFS));
+        assert_eq!(refused("/run/far/written/file"), None, "what is written still is");
+        assert_eq!(refused("/run/far/file"), Some(EROFS));
+    });
+    run("umount", &["-l", "/run/far"]);
+}
+
+/// Else the next session of the same thread would take what was half made for the host, and see no policy that is applied there.
+#[test]
+fn a_session_that_cannot_be_made_leaves_its_thread_on_the_host() {
+    if !ready() {
+        return;
+    }
+    let file = secret("/etc/changes-e/tls.key");
+    let home = Path::new("/home/flooded");
+    fs::create_dir_all(home).unwrap();
+    (0..=4096).for_each(|number| fs::write(home.join(format!(".{number}_history")), "").unwrap());
+    let shape = || Shape { home: home.display().to_string(), ..lasting() };
+    apart(|| {
+        let own = || fs::read_link("/proc/thread-self/ns/mnt").unwrap();
+        let host = own();
+        let error = Namespace::enter(shape()).unwrap_err();
+        assert!(error.to_string().contains("more than 4096 paths to mask"), "{error}");
+        assert_eq!(own(), host);
+        fs::remove_dir_all(home).unwrap();
+        let namespace = Namespace::enter(shape()).unwrap();
+        assert!(own() != host && !leaks(&file), "the control");
+        assert_eq!(namespace.outside(|| (own(), leaks(&file))).unwrap(), (host, true));
+    });
+}
+
+/// As an account can in /tmp, where everybody's sessions look for what is hidden.
+#[test]
+fn who_floods_what_is_hidden_loses_the_own_masks_alone() {
+    if !ready() {
+        return;
+    }
+    let flood: Vec<_> = (0..4200).map(|number| format!("{HOME}/.flood{number}_history")).collect();
+    for path in &flood {
+        chown(secret(path), Some(12345), None).unwrap();
+    }
+    let roots = secret(format!("{HOME}/.roots_history"));
+    let anothers = secret(format!("{HOME}/.anothers_history"));
+    chown(&anothers, Some(12346), None).unwrap();
+    session(lasting, |namespace| {
+        for _ in 0..2 {
+            assert!(!leaks(&roots) && !leaks(&anothers));
+            assert_eq!(flood.iter().filter(|path| !leaks(path)).count(), 256);
+            namespace.outside(|| replace(roots.to_str().unwrap())).unwrap();
+            namespace.mend().unwrap();
+        }
+    });
+    flood.iter().for_each(|path| fs::remove_file(path).unwrap());
+    [roots, anothers].iter().for_each(|path| fs::remove_file(path).unwrap());
+}
+
+#[test]
+fn what_is_removed_while_it_is_masked_stops_no_session() {
+    if !ready() {
+        return;
+    }
+    let (path, done) = (format!("{HOME}/.fleeting_history"), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(SeqCst) {
+                let _ = fs::write(&path, "").and_then(|()| fs::remove_file(&path));
+            }
+        });
+        let made = (0..200).map(|_| apart(|| Namespace::enter(shape()).map(drop))).find(Result::is_err);
+        done.store(true, SeqCst);
+        assert!(made.is_none(), "{made:?}");
+    });
 }
 
 /// Without this a held mask would be mended to nothing: a mount on what is masked goes below the mask.

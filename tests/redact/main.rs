@@ -6,10 +6,14 @@
 //! | `secrets.tsv` | an id and a text with its secret between `«` and `»` |
 //! | `no_secrets.txt` | lines that stay as they are |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a measurement is read")]
 
 use std::time::Instant;
 
 use postern::screen::redact::{GROWTH, HELD, Key, Redactor, redact, redact_words};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use regex::bytes::RegexBuilder;
 
 const CORPUS: &str = include_str!("secret_patterns.tsv");
@@ -244,6 +248,47 @@ fn what_is_held_is_bounded() {
             let is_hidden = step.written == 0 && !redactor.is_holding();
             assert!(held <= HELD || is_hidden, "{held} bytes of {}", &text[..20]);
         }
+    }
+}
+
+/// Parts of secrets, of what stands round them and of sequences, in any order.
+fn mixed() -> impl Strategy<Value = Vec<u8>> {
+    let rows =
+        CORPUS.lines().skip(1).filter_map(|row| row.split('\t').nth(4)).chain(SECRETS.lines().filter_map(|row| row.split('\t').nth(1)));
+    let parts = rows.chain(NO_SECRETS.lines()).flat_map(|row| {
+        let row = unescaped(&row.replace(['«', '»'], ""));
+        let middle = row.len() / 2;
+        [row[..middle].to_vec(), row[middle..].to_vec(), row]
+    });
+    let more =
+        ["\x1b[01;31m\x1b[K", "\x1b[m", "\x1b[5;3H", "\x1b", "\r\n", " ", "\"", "'", "\\", "&", "password=", ": ", "-----", "\0", "é"];
+    let parts: Vec<Vec<u8>> = parts.chain(more.map(|part| part.as_bytes().to_vec())).collect();
+    let part = prop_oneof![4 => select(parts), 1 => vec(any::<u8>(), 0..6), 1 => (any::<u8>(), 0..700usize).prop_map(|(byte, count)| vec![byte; count])];
+    vec(part, 0..12).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_result_does_not_depend_on_the_writes(text in mixed(), sizes in vec(1..200usize, 1..20), room in 64..300usize) {
+        let (whole, found) = redact(&key(), &text);
+        let (mut rest, mut cut) = (&text[..], Vec::new());
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, behind) = rest.split_at((*size).min(rest.len()));
+            cut.push(piece);
+            rest = behind;
+        }
+        prop_assert_eq!(pieces(cut, room).escape_ascii().to_string(), whole.escape_ascii().to_string());
+        prop_assert_eq!(pieces(text.chunks(1), room).escape_ascii().to_string(), whole.escape_ascii().to_string());
+        prop_assert!(whole.len() <= text.len() * GROWTH);
+        let left = whole.windows(10).filter(|window| window == b"[redacted ").count() as u64;
+        let had = text.windows(10).filter(|window| window == b"[redacted ").count() as u64;
+        let counted: u64 = found.iter().map(|(_, count)| count).sum();
+        prop_assert!(left <= counted + had && left >= counted);
     }
 }
 

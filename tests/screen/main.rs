@@ -25,7 +25,7 @@ fn filtered<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, room: usize) -> (Vec
     let mut all = Vec::new();
     pieces.into_iter().for_each(|piece| pass(&mut filter, piece, room, &mut all));
     let mut end = [0; 128];
-    let written = filter.finish(&mut end);
+    let written = filter.finish(&mut end, true);
     all.extend_from_slice(&end[..written]);
     (all, filter.take_dropped())
 }

@@ -90,6 +90,8 @@ proptest! {
     fn after_the_end_of_a_command_nothing_is_left_to_reset(bytes in output()) {
         let (once, _) = filtered([&bytes[..]], 4096);
         let once = before_tabs(&once);
+        // A region is reset between a save and a restore of the cursor; after others, a second filter cannot know which save comes back.
+        prop_assume!(!once.windows(7).any(|window| window == b"\x1b7\x1b[r\x1b8"));
         let (twice, _) = filtered([once], 4096);
         prop_assert_eq!(before_tabs(&twice), once);
     }

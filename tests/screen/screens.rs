@@ -69,7 +69,7 @@ fn after_the_end_of_a_command_the_terminal_is_as_before() {
     let mut out = Vec::new();
     pass(&mut filter, mess, 4096, &mut out);
     let mut end = [0; 128];
-    let written = filter.finish(&mut end);
+    let written = filter.finish(&mut end, true);
     out.extend_from_slice(&end[..written]);
     tmux.show(&out);
     assert_eq!(tmux.screen(), before);

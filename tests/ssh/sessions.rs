@@ -57,7 +57,7 @@ fn essence(session: &Session) -> Vec<Value> {
 
 fn without_circumstances(record: Value) -> Value {
     let Value::Object(mut fields) = record else { panic!("a record is an object: {record}") };
-    for field in ["session", "seq", "time", "from", "tty", "duration_ms", "bytes_out", "bytes_err"] {
+    for field in ["session", "seq", "time", "from", "tty", "duration_ms", "bytes_out", "bytes_err", "recording"] {
         fields.remove(field);
     }
     for stage in fields.get_mut("stages").and_then(Value::as_array_mut).into_iter().flatten() {

@@ -80,6 +80,7 @@ impl House {
     /// Every record of the sessions on this policy, whole, session by session in the order of their starts.
     pub fn records(&self) -> Vec<Value> {
         let files = std::fs::read_dir(self.records_directory()).unwrap().map(|entry| entry.unwrap().path());
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
         let records = |file| join(std::fs::read_to_string(file).unwrap().lines()).unwrap().into_iter().map(Value::Object).collect();
         let mut sessions: Vec<Vec<Value>> = files.map(records).collect();
         sessions.sort_by_key(|records| records[0]["time"].as_str().unwrap().to_owned());

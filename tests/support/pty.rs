@@ -140,6 +140,11 @@ impl Terminal {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
+    /// The program's end of it.
+    pub fn slave(&self) -> &OwnedFd {
+        &self.slave
+    }
+
     /// The modes that the terminal is in.
     pub fn modes(&self) -> Termios {
         tcgetattr(&self.slave).unwrap()

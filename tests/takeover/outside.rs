@@ -1,11 +1,15 @@
 //! A person of the same account with another shell, while a session is open: what its processes can do to the shell's.
 
-use std::process::{Child, Stdio};
+use std::fs::{read_dir, read_to_string};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use nix::sys::termios::{FlowArg, tcflow};
 use serde_json::Value;
 
 use crate::process::run;
-use crate::sandbox::await_some;
+use crate::pty::Terminal;
+use crate::sandbox::{await_some, await_that};
 use crate::world::{BOTH, Install, QUIET, World, of, world};
 
 /// A session in which something waits, with the processes of the shell.
@@ -157,4 +161,84 @@ fn who_stops_the_front_holds_up_the_own_session_and_no_longer_than_it_may_last()
     open.shell.wait().unwrap();
     world.await_nobody();
     assert_eq!(world.session(None).last().unwrap()["reason"], "max");
+}
+
+/// The order is root's, and the directory that it is in is out of sight of the guard's main thread.
+#[test]
+fn an_operators_order_ends_a_session_at_once_and_is_on_record() {
+    for install in BOTH {
+        let Some(world) = world(install) else { return };
+        let open = Open::start(&world, "sleep 1000", "sleep");
+        let start = Instant::now();
+        let ended = run(Command::new(env!("CARGO_BIN_EXE_postern")).args(["kill", "last", "--reason", "enough"]), b"");
+        assert!(start.elapsed() < Duration::from_millis(1500), "{install:?}: {:?}", start.elapsed());
+        assert_eq!((ended.status, ended.err().as_str()), (0, ""), "{install:?}");
+        let output = open.shell.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(124) && said.contains("this session was ended by ") && said.contains(": enough\n"), "{said}");
+        world.await_nobody();
+        let records = world.session(None);
+        assert_eq!(of(&records, "command.end")[0]["reason"], "killed", "{install:?}");
+        let last = records.last().unwrap();
+        assert_eq!((&last["reason"], &last["why"]), (&"killed".into(), &"enough".into()), "{install:?}");
+        assert!(!last["by"].as_str().unwrap().starts_with("uid "), "{last}");
+    }
+}
+
+/// The guard of the one session there is, and its front.
+fn halves() -> (u32, u32) {
+    let name_of = |pid: u32| read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let found = || {
+        let pids = read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        let mut guards = pids.filter(|pid| name_of(*pid) == "posternsh\n").filter_map(|guard: u32| {
+            let children = read_to_string(format!("/proc/{guard}/task/{guard}/children")).ok()?;
+            Some((guard, children.split_whitespace().find_map(|pid| pid.parse().ok().filter(|pid| name_of(*pid) == "posternsh\n"))?))
+        });
+        guards.next()
+    };
+    await_some(|| "a shell in two halves", found)
+}
+
+fn has_ended() -> bool {
+    let files = read_dir("/var/log/postern").unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|name| name == "jsonl")).map(|path| read_to_string(path).unwrap());
+    files.into_iter().any(|records| records.contains(r#""event":"session.end""#))
+}
+
+/// What has to be printed first would never be: the person holds the terminal.
+#[test]
+fn a_terminal_that_is_held_up_holds_up_no_last_record() {
+    for install in BOTH {
+        let Some(world) = world(install) else { return };
+        let mut terminal = Terminal::start(world.on_a_terminal());
+        terminal.expect("> ");
+        let (_, front) = halves();
+        tcflow(terminal.slave(), FlowArg::TCOOFF).unwrap();
+        assert!(can(&world, front, "os.kill(pid, signal.SIGKILL)"));
+        await_that(|| "the last record", has_ended);
+        tcflow(terminal.slave(), FlowArg::TCOON).unwrap();
+        terminal.expect("the front of this shell is gone");
+        terminal.end();
+        assert_eq!(world.session(None).last().unwrap()["reason"], "error", "{install:?}");
+    }
+}
+
+/// As a job in the background, whose terminal has other things to do: it is not touched (termios(3), TOSTOP).
+#[test]
+fn a_session_in_the_background_is_refused_on_record() {
+    for install in BOTH {
+        let Some(world) = world(install) else { return };
+        let session = world.on_a_terminal();
+        let mut job = Command::new("bash");
+        job.args(["-c", r#"set -m; stty tostop; "$@" & wait $!; echo "over $?"; stty -a"#, "bash"]);
+        job.arg(session.get_program()).args(session.get_args());
+        let mut terminal = Terminal::start(job);
+        terminal.expect("in the background of its terminal");
+        terminal.expect("over 125");
+        terminal.expect(" icanon ");
+        terminal.end();
+        world.await_nobody();
+        let records = world.session(None);
+        assert_eq!((records.len(), &records[0]["event"]), (1, &"session.deny".into()), "{install:?}");
+    }
 }

@@ -125,6 +125,11 @@ impl World {
         command
     }
 
+    /// Our shell, for a terminal.
+    pub fn on_a_terminal(&self) -> Command {
+        self.account.command(&self.install.program("posternsh"))
+    }
+
     /// Lets the front that was taken over do something, to its end, and waits until nothing of the account's is left.
     pub fn attack(&self, line: &str) -> Finished {
         let finished = run(&mut self.shell("hostile", line), b"");
@@ -144,8 +149,11 @@ impl World {
 
     /// The records of the one session since this was last asked, each found to be what a session's record must be.
     pub fn session(&self, from: Option<&str>) -> Vec<Value> {
-        let files: Vec<PathBuf> = fs::read_dir(AUDIT).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let files = fs::read_dir(AUDIT).unwrap().map(|entry| entry.unwrap().path());
+        let (files, recordings): (Vec<PathBuf>, Vec<PathBuf>) =
+            files.partition(|path| path.extension().is_some_and(|name| name == "jsonl"));
         assert_eq!(files.len(), 1, "one session: {files:?}");
+        recordings.iter().for_each(|path| fs::remove_file(path).unwrap());
         let text = fs::read_to_string(&files[0]).unwrap();
         fs::remove_file(&files[0]).unwrap();
         let records: Vec<Value> = join(text.lines()).unwrap().into_iter().map(Value::Object).collect();

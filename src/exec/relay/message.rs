@@ -32,6 +32,8 @@ pub(in crate::exec) struct Begin {
     pub recorded: u64,
     /// Whether it has a terminal, of which the master comes with this.
     pub terminal: bool,
+    /// Whether a prompt follows, which wants a line of its own.
+    pub prompt: bool,
 }
 
 /// How it is recorded.
@@ -53,8 +55,6 @@ pub(in crate::exec) enum Event {
     Gone(usize),
     /// This stream takes no more, by an errno.
     Full(usize, i32),
-    /// A key was pressed that would stop a command.
-    Suspended,
     /// Nothing is recorded any more, by an errno.
     Unrecorded(i32),
     Drained(Report),
@@ -151,8 +151,8 @@ impl<'a> Order<'a> {
     pub fn message(self) -> Message<ORDER> {
         match self {
             Order::Open([output, error]) => Message::of(0).with(&[u8::from(output), u8::from(error)]),
-            Order::Begin(Begin { allowance, recorded, terminal }) => {
-                let flags = [u8::from(allowance.is_some()), u8::from(terminal)];
+            Order::Begin(Begin { allowance, recorded, terminal, prompt }) => {
+                let flags = [allowance.is_some(), terminal, prompt].map(u8::from);
                 Message::of(1).with(&flags).number(allowance.unwrap_or(0)).number(recorded)
             }
             Order::Drain => Message::of(2),
@@ -176,9 +176,9 @@ impl<'a> Order<'a> {
         let order = match parts.byte()? {
             0 => Order::Open([parts.flag()?, parts.flag()?]),
             1 => {
-                let (some, terminal) = (parts.flag()?, parts.flag()?);
+                let (some, terminal, prompt) = (parts.flag()?, parts.flag()?, parts.flag()?);
                 let allowance = parts.number().map(|bytes| some.then_some(bytes))?;
-                Order::Begin(Begin { allowance, recorded: parts.number()?, terminal })
+                Order::Begin(Begin { allowance, recorded: parts.number()?, terminal, prompt })
             }
             2 => Order::Drain,
             3 => Order::Close,
@@ -206,10 +206,9 @@ impl Event {
             Event::Exceeded => Message::of(0),
             Event::Gone(stream) => Message::of(1).with(&[stream as u8]),
             Event::Full(stream, errno) => Message::of(2).with(&[stream as u8]).with(&errno.to_ne_bytes()),
-            Event::Suspended => Message::of(3),
-            Event::Unrecorded(errno) => Message::of(4).with(&errno.to_ne_bytes()),
-            Event::Drained(report) => report.put(Message::of(5)),
-            Event::Closed(report) => report.put(Message::of(6)),
+            Event::Unrecorded(errno) => Message::of(3).with(&errno.to_ne_bytes()),
+            Event::Drained(report) => report.put(Message::of(4)),
+            Event::Closed(report) => report.put(Message::of(5)),
         }
     }
 
@@ -221,10 +220,9 @@ impl Event {
             0 => Event::Exceeded,
             1 => Event::Gone(stream(&mut parts)?),
             2 => Event::Full(stream(&mut parts)?, parts.errno()?),
-            3 => Event::Suspended,
-            4 => Event::Unrecorded(parts.errno()?),
-            5 => Event::Drained(Report::take(&mut parts)?),
-            6 => Event::Closed(Report::take(&mut parts)?),
+            3 => Event::Unrecorded(parts.errno()?),
+            4 => Event::Drained(Report::take(&mut parts)?),
+            5 => Event::Closed(Report::take(&mut parts)?),
             _ => return None,
         };
         parts.all(event)
@@ -263,7 +261,7 @@ mod tests {
     use super::*;
 
     fn orders() -> Vec<Order<'static>> {
-        let begin = |allowance, terminal| Order::Begin(Begin { allowance, recorded: 7, terminal });
+        let begin = |allowance, terminal| Order::Begin(Begin { allowance, recorded: 7, terminal, prompt: !terminal });
         let record = |redact| Order::Record(Recording { offset: 80, redact, key: Key::from_bytes([7; 32]) });
         vec![
             Order::Open([true, false]),
@@ -296,7 +294,6 @@ mod tests {
             Event::Exceeded,
             Event::Gone(2),
             Event::Full(0, 28),
-            Event::Suspended,
             Event::Unrecorded(5),
             Event::Drained(report),
             Event::Closed(Report::default()),

@@ -57,6 +57,8 @@ struct Inner {
     process: Process,
     /// The person's terminal, which the relay has.
     terminal: Option<Held>,
+    /// Whether it writes a recording.
+    recording: Cell<bool>,
     /// Whether it was waited for until it was sealed.
     begun: Cell<bool>,
     /// Whether it was given up: whatever it still says is of another line.
@@ -106,9 +108,9 @@ impl Relayer {
             let screen = terminal.zip(resized).map(|(terminal, resized)| Given { terminal, resized, front, reads });
             Worker::new(guard, [output, error], targets, screen, &mut room).run();
         });
-        let (begun, lost) = (Cell::new(false), Cell::new(false));
+        let (recording, begun, lost) = (Cell::new(false), Cell::new(false), Cell::new(false));
         let terminal = terminal.map(|terminal| terminal.held);
-        Ok(Some(Relayer(Rc::new(Inner { process: process.map_err(io::Error::other)?, terminal, begun, lost }))))
+        Ok(Some(Relayer(Rc::new(Inner { process: process.map_err(io::Error::other)?, terminal, recording, begun, lost }))))
     }
 
     /// The window of the person's terminal; without one, of none: 80 columns, 24 rows.
@@ -116,9 +118,15 @@ impl Relayer {
         self.terminal().map_or(pty::WINDOW, Held::window)
     }
 
+    /// Whether there is a terminal whose keys are another program's.
+    pub fn is_in_background(&self) -> bool {
+        self.terminal().is_some_and(|held| !held.is_in_foreground())
+    }
+
     /// Lets it record all that follows to `pipe`, which is that of a recording with so many bytes in it.
     pub fn record(&self, offset: u64, redact: Redact, key: Key, pipe: &OwnedFd) -> io::Result<()> {
         self.await_start().map_err(io::Error::other)?;
+        self.0.recording.set(true);
         self.order(Order::Record(message::Recording { offset, redact, key }), &[pipe.as_fd()])
     }
 
@@ -136,9 +144,17 @@ impl Relayer {
         Ok(())
     }
 
+    /// Whether there is anything to be shown, or recorded, when a session is over.
+    fn is_needed_to_the_end(&self) -> bool {
+        self.terminal().is_some() || self.0.recording.get()
+    }
+
     /// The session is over: shows the person what is on its way, and puts the recording to an end. Waits, at most
     /// [`limits::RELAY_DEADLINE`], until that is done.
     pub fn finish(&self) {
+        if !self.is_needed_to_the_end() {
+            return;
+        }
         let end = Instant::now() + limits::RELAY_DEADLINE;
         let mut finished = self.order(Order::Finish, &[]).is_err();
         while !finished {

@@ -198,7 +198,7 @@ impl Recorder {
     /// Ends it: what was held back is decided.
     pub fn end_chapter(&mut self) {
         if self.is_on() {
-            let count = self.text.finish(self.shown.free());
+            let count = self.text.finish(self.shown.free(), true);
             self.shown.filled(count);
             self.flush_text();
             self.track.flush();

@@ -27,6 +27,8 @@ const SHOWN: usize = 2 * CHUNK;
 const KEYS: usize = 4 << 10;
 /// How long a key may wait for the rest of its bytes, and a secret for the rest of its own on the screen.
 const PAUSE: Duration = Duration::from_millis(50);
+/// What Ctrl-Z does here.
+const NO_JOBS: &[u8] = b"\r\nposternsh: no job control: continued\r\n";
 
 /// What it works with, allocated before there is a relay.
 pub(super) struct Memory {
@@ -65,6 +67,9 @@ pub(super) struct Screen<'a> {
     reads: bool,
     front: Option<File>,
     command: Option<File>,
+    prompt: bool,
+    /// Whether the person knows that nothing is stopped here.
+    told: bool,
     memory: &'a mut Memory,
     /// When the last key came that is not whole, and when something was held back from the screen.
     waiting: Option<Instant>,
@@ -94,7 +99,6 @@ impl Ready {
 pub(super) struct News {
     /// The person is gone.
     pub gone: bool,
-    pub suspended: bool,
     /// The pipeline has shown more than it may.
     pub exceeded: bool,
 }
@@ -127,6 +131,8 @@ impl<'a> Screen<'a> {
             reads: given.reads,
             front: given.front.map(File::from),
             command: None,
+            prompt: false,
+            told: false,
             memory,
             waiting: None,
             holding: None,
@@ -145,8 +151,9 @@ impl<'a> Screen<'a> {
         self.shown = 0;
     }
 
-    /// A pipeline begins, with this terminal.
-    pub fn begin(&mut self, command: OwnedFd) {
+    /// A pipeline begins, with this terminal; a prompt may follow, which wants a line of its own.
+    pub fn begin(&mut self, command: OwnedFd, prompt: bool) {
+        (self.prompt, self.told) = (prompt, false);
         let (columns, rows) = self.memory.window;
         self.memory.command.filter = Filter::new(columns, rows);
         self.memory.command.raw.clear();
@@ -193,7 +200,10 @@ impl<'a> Screen<'a> {
             recorder.resize(self.memory.window);
         }
         self.read_keys(ready.terminal, &mut news);
-        self.type_keys(&mut news);
+        if self.type_keys() && !self.told {
+            self.told = true;
+            self.say(NO_JOBS, recorder);
+        }
         self.let_go(recorder);
         if ready.command.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
             news.exceeded = self.read_command(allowance);
@@ -238,7 +248,7 @@ impl<'a> Screen<'a> {
                 break;
             }
         }
-        let count = self.memory.command.filter.finish(self.memory.shown.free());
+        let count = self.memory.command.filter.finish(self.memory.shown.free(), self.prompt);
         self.note_shown(count, recorder);
         self.note_dropped();
     }
@@ -248,7 +258,7 @@ impl<'a> Screen<'a> {
         self.end_command(recorder);
         self.reads = false;
         self.front = None;
-        let count = self.memory.front.filter.finish(self.memory.shown.free());
+        let count = self.memory.front.filter.finish(self.memory.shown.free(), true);
         self.note_shown(count, recorder);
     }
 
@@ -302,8 +312,17 @@ impl<'a> Screen<'a> {
         self.memory.typed.clear();
     }
 
-    /// Gives keys to whoever has its turn.
-    fn type_keys(&mut self, news: &mut News) {
+    /// Shows the person something from the shell, where there is room for it.
+    fn say(&mut self, text: &[u8], recorder: &mut Recorder) {
+        let room = self.memory.shown.free().get_mut(..text.len());
+        let Some(room) = room.filter(|_| recorder.has_room()) else { return };
+        room.copy_from_slice(text);
+        self.note_shown(text.len(), recorder);
+    }
+
+    /// Gives keys to whoever has its turn; whether one of them would have stopped the command elsewhere.
+    fn type_keys(&mut self) -> bool {
+        let mut suspends = false;
         let at = if self.command.is_some() { At::Command } else { At::Prompt };
         let memory = &mut *self.memory;
         if self.waiting.is_some_and(|since| since.elapsed() >= PAUSE) {
@@ -313,7 +332,7 @@ impl<'a> Screen<'a> {
         }
         if !memory.typed.is_empty() {
             if let Some(command) = &self.command {
-                note_signals(command.as_fd(), &memory.typed, &mut memory.keys, news);
+                suspends = note_signals(command.as_fd(), &memory.typed, &mut memory.keys);
             }
             let progress = memory.keyboard.pass(memory.typed.bytes(), memory.keys.free(), at);
             memory.keys.filled(progress.written);
@@ -322,15 +341,15 @@ impl<'a> Screen<'a> {
                 self.waiting.get_or_insert_with(Instant::now);
             }
         }
-        let Some(target) = self.command.as_mut().or(self.front.as_mut()) else { return memory.keys.clear() };
         while !memory.keys.is_empty() {
-            match memory.keys.drain(target) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            match self.command.as_mut().or(self.front.as_mut()).map(|target| memory.keys.drain(target)) {
+                Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => break,
+                Some(Ok(1..)) => {}
                 // Nobody reads them any more.
-                Ok(0) | Err(_) => return memory.keys.clear(),
-                Ok(_) => {}
+                Some(Ok(0) | Err(_)) | None => memory.keys.clear(),
             }
         }
+        suspends
     }
 
     /// Lets go of what was held back long enough.
@@ -445,14 +464,17 @@ fn is_readable(source: Option<&File>) -> bool {
     source.is_some_and(|file| descriptor::is_readable(file.as_fd()).unwrap_or(false))
 }
 
-/// Looks for keys that are signals now. One that would wait behind keys that nobody reads takes their place, as it would in a terminal.
-fn note_signals(command: BorrowedFd<'_>, typed: &Buffer, keys: &mut Buffer, news: &mut News) {
+/// Looks for keys that are signals now; whether one of them would stop the command. One that would wait behind keys that nobody reads takes
+/// their place, as it would in a terminal.
+fn note_signals(command: BorrowedFd<'_>, typed: &Buffer, keys: &mut Buffer) -> bool {
+    let mut suspends = false;
     for key in typed.bytes().iter().filter(|byte| **byte < 0x20) {
         let Some(signal) = pty::signal_of(command, *key) else { continue };
-        news.suspended |= signal == pty::Key::Suspend;
+        suspends |= signal == pty::Key::Suspend;
         if !keys.is_empty() {
             keys.clear();
             pty::send_signal(command, signal);
         }
     }
+    suspends
 }

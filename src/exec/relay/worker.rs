@@ -133,7 +133,7 @@ impl<'a> Worker<'a> {
                 self.allowance = begin.allowance;
                 self.recorder.set_quota(begin.recorded);
                 if let (true, Some(screen)) = (begin.terminal, &mut self.screen) {
-                    screen.begin(first.ok_or(ErrorKind::InvalidData)?);
+                    screen.begin(first.ok_or(ErrorKind::InvalidData)?, begin.prompt);
                 }
             }
             Order::Drain => self.awaited = Awaited::Drain,
@@ -172,7 +172,7 @@ impl<'a> Worker<'a> {
     fn pass_screen(&mut self, ready: Ready) -> io::Result<()> {
         let Some(screen) = &mut self.screen else { return Ok(()) };
         let news = screen.pass(ready, self.recorder, &mut self.allowance);
-        for (is_new, event) in [(news.gone, Event::Gone(TERMINAL)), (news.suspended, Event::Suspended), (news.exceeded, Event::Exceeded)] {
+        for (is_new, event) in [(news.gone, Event::Gone(TERMINAL)), (news.exceeded, Event::Exceeded)] {
             if is_new {
                 self.tell(event)?;
             }

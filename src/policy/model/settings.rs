@@ -34,10 +34,11 @@ pub fn read_record(reader: &mut Reader<'_>, node: &Node) -> Option<Record> {
             return Some(record);
         }
     }
-    for entry in reader.map(node, "`record`", &["max", "required"]) {
+    for entry in reader.map(node, "`record`", &["max", "terminal", "required"]) {
         let node = &entry.value;
         match entry.key.as_str() {
             "max" => replace(&mut record.max, reader.measure(node, "`max`", values::size)),
+            "terminal" => replace(&mut record.terminal, reader.measure(node, "`terminal`", values::size)),
             _ => replace(&mut record.required, reader.boolean(node, "`required`")),
         }
     }

@@ -1,26 +1,30 @@
 //! What sequences that pass do to a terminal, as far as the end of the command has to know it.
 
 use super::changes::Change;
+use super::output::Output;
 use super::rendition::Selected;
 use super::sequence::{PASTE, Passed};
 use super::{Class, Filter};
 
 impl Filter {
-    /// What passes of an SGR.
-    pub(super) fn select(&mut self) -> Option<Passed> {
+    /// Writes what passes of an SGR.
+    pub(super) fn select(&mut self, out: &mut Output) -> Option<Passed> {
         let before = self.rendition;
         let mut selected = Selected::default();
-        let passed = self.sequence.written(b'm', |text| selected = self.rendition.select(&self.sequence, text));
-        let Some(mut passed) = passed.filter(|_| selected.kept) else {
+        let rendition = &mut self.rendition;
+        let fits = self.sequence.write(b'm', out, |text| {
+            selected = rendition.select(&self.sequence, text);
+            selected.kept
+        });
+        if !fits {
             self.rendition = before;
             return None;
-        };
-        passed.left_out = selected.left_out;
+        }
         if self.rendition.is_concealed() && !before.is_concealed() {
             self.dropped.count(Class::Concealed);
         }
         self.changes.mark(Change::Rendition, !self.rendition.is_plain());
-        Some(passed)
+        Some(Passed { left_out: selected.left_out, clamped: false })
     }
 
     pub(super) fn follow_escape(&mut self, byte: u8) {

@@ -54,7 +54,9 @@ impl Rendition {
         }
         while let Some(item) = Item::next(&mut rest) {
             if self.apply(&item) {
-                text.put(if selected.kept { b";" } else { b"" });
+                if selected.kept {
+                    text.push(b';');
+                }
                 item.write(text);
                 selected.kept = true;
             } else {
@@ -189,13 +191,15 @@ impl Item {
             }
             Item::Colour { code, colour, form } => {
                 text.number(code);
-                let separator: &[u8] = if matches!(form, Form::Semicolons) { b";" } else { b":" };
+                let separator = if matches!(form, Form::Semicolons) { b';' } else { b':' };
                 match colour {
                     Colour::Default => {}
                     Colour::Indexed(index) => [5, index].into_iter().for_each(|number| after(text, separator, number)),
                     Colour::Direct(red, green, blue) => {
                         after(text, separator, 2);
-                        text.put(if matches!(form, Form::ColourSpace) { b":" } else { b"" });
+                        if matches!(form, Form::ColourSpace) {
+                            text.push(b':');
+                        }
                         [red, green, blue].into_iter().for_each(|number| after(text, separator, number));
                     }
                 }
@@ -205,8 +209,8 @@ impl Item {
     }
 }
 
-fn after(text: &mut Output, separator: &[u8], number: u8) {
-    text.put(separator);
+fn after(text: &mut Output, separator: u8, number: u8) {
+    text.push(separator);
     text.number(u16::from(number));
 }
 

@@ -1,7 +1,7 @@
 //! Control sequences (`CSI … final`): what is collected of one, whether it is on the list, and its canonical text.
 
+use super::Class;
 use super::output::Output;
-use super::{Class, STEP};
 
 /// Values of a sequence; one with more is dropped.
 const VALUES: usize = 16;
@@ -49,23 +49,22 @@ pub(super) struct Bounds {
     pub repeatable: bool,
 }
 
-/// What passes of a sequence.
+/// How a sequence passed.
+#[derive(Default)]
 pub(super) struct Passed {
-    text: [u8; STEP],
-    length: usize,
     /// Some of its values did not.
     pub left_out: bool,
     /// A number was made smaller.
     pub clamped: bool,
 }
 
-impl Passed {
-    pub fn text(&self) -> &[u8] {
-        self.text.get(..self.length).unwrap_or_default()
-    }
-}
-
 impl Sequence {
+    /// Begins another. Values are overwritten as they come.
+    pub fn clear(&mut self) {
+        (self.marker, self.count, self.intermediate, self.length) = (0, 0, 0, 0);
+        (self.malformed, self.clamped) = (false, false);
+    }
+
     /// Takes a byte before the final one; `false` when there were too many.
     pub fn take(&mut self, byte: u8) -> bool {
         match byte {
@@ -80,7 +79,9 @@ impl Sequence {
     }
 
     fn digit(&mut self, digit: u16) {
-        self.count = self.count.max(1);
+        if self.count == 0 {
+            self.begin_value(false);
+        }
         if let Some(value) = self.values.get_mut(self.count - 1) {
             let number = value.number.unwrap_or(0).saturating_mul(10).saturating_add(digit);
             self.clamped |= number > HIGHEST;
@@ -89,10 +90,19 @@ impl Sequence {
     }
 
     fn separator(&mut self, joined: bool) {
-        self.count = self.count.max(1) + 1;
-        match self.values.get_mut(self.count - 1) {
-            Some(value) => value.joined = joined,
-            None => (self.malformed, self.count) = (true, VALUES + 1),
+        if self.count == 0 {
+            self.begin_value(false);
+        }
+        self.begin_value(joined);
+    }
+
+    fn begin_value(&mut self, joined: bool) {
+        match self.values.get_mut(self.count) {
+            Some(value) => {
+                *value = Value { number: None, joined };
+                self.count += 1;
+            }
+            None => self.malformed = true,
         }
     }
 
@@ -113,24 +123,24 @@ impl Sequence {
         self.values().iter().any(|value| value.number == Some(wanted))
     }
 
-    /// What of it passes as it is, numbers aside. SGR is not its business.
-    pub fn passed(&self, last: u8, bounds: Bounds) -> Option<Passed> {
+    /// Writes what of it passes. SGR is not its business.
+    pub fn pass(&self, last: u8, bounds: Bounds, out: &mut Output) -> Option<Passed> {
         let joined = self.values().iter().any(|value| value.joined);
         if self.malformed || joined {
             return None;
         }
         match (self.marker, self.intermediate, last) {
-            (0, 0, b'A'..=b'G' | b'a' | b'd' | b'e' | b'`') => self.numbers(last, 1, HIGHEST),
-            (0, 0, b'H' | b'f' | b'r') => self.numbers(last, 2, HIGHEST),
-            (0, 0, b'@' | b'I' | b'P' | b'X' | b'Z') => self.numbers(last, 1, bounds.columns),
-            (0, 0, b'b') if bounds.repeatable => self.numbers(last, 1, bounds.columns),
-            (0, 0, b'L' | b'M' | b'S' | b'T') => self.numbers(last, 1, bounds.rows),
-            (0, 0, b'J' | b'K') if self.is_one_of(&[0, 1, 2]) => self.numbers(last, 1, HIGHEST),
-            (0, 0, b'g') if self.is_one_of(&[0, 3]) => self.numbers(last, 1, HIGHEST),
-            (0, b' ', b'q') if self.is_one_of(&[0, 1, 2, 3, 4, 5, 6]) => self.numbers(last, 1, HIGHEST),
-            (0, 0, b's' | b'u') | (0, b'!', b'p') => self.numbers(last, 0, HIGHEST),
-            (0, 0, b'h' | b'l') => self.modes(last, |mode| MODES.contains(&mode)),
-            (b'?', 0, b'h' | b'l') => self.modes(last, |mode| PRIVATE_MODES.contains(&mode) || bounds.paste && mode == PASTE),
+            (0, 0, b'A'..=b'G' | b'a' | b'd' | b'e' | b'`') => self.numbers(last, 1, HIGHEST, out),
+            (0, 0, b'H' | b'f' | b'r') => self.numbers(last, 2, HIGHEST, out),
+            (0, 0, b'@' | b'I' | b'P' | b'X' | b'Z') => self.numbers(last, 1, bounds.columns, out),
+            (0, 0, b'b') if bounds.repeatable => self.numbers(last, 1, bounds.columns, out),
+            (0, 0, b'L' | b'M' | b'S' | b'T') => self.numbers(last, 1, bounds.rows, out),
+            (0, 0, b'J' | b'K') if self.is_one_of(&[0, 1, 2]) => self.numbers(last, 1, HIGHEST, out),
+            (0, 0, b'g') if self.is_one_of(&[0, 3]) => self.numbers(last, 1, HIGHEST, out),
+            (0, b' ', b'q') if self.is_one_of(&[0, 1, 2, 3, 4, 5, 6]) => self.numbers(last, 1, HIGHEST, out),
+            (0, 0, b's' | b'u') | (0, b'!', b'p') => self.numbers(last, 0, HIGHEST, out),
+            (0, 0, b'h' | b'l') => self.modes(last, |mode| MODES.contains(&mode), out),
+            (b'?', 0, b'h' | b'l') => self.modes(last, |mode| PRIVATE_MODES.contains(&mode) || bounds.paste && mode == PASTE, out),
             _ => None,
         }
     }
@@ -144,44 +154,53 @@ impl Sequence {
     }
 
     /// All of its numbers, each at most `highest`, where they are no more than `most`.
-    fn numbers(&self, last: u8, most: usize, highest: u16) -> Option<Passed> {
+    fn numbers(&self, last: u8, most: usize, highest: u16, out: &mut Output) -> Option<Passed> {
         if self.count > most {
             return None;
         }
         let clamped = self.clamped || self.values().iter().any(|value| value.number > Some(highest));
-        let passed = self.written(last, |text| {
+        let fits = self.write(last, out, |text| {
             for (at, value) in self.values().iter().enumerate() {
-                text.put(if at > 0 { b";" } else { b"" });
+                if at > 0 {
+                    text.push(b';');
+                }
                 value.number.into_iter().for_each(|number| text.number(number.min(highest)));
             }
-        })?;
-        Some(Passed { clamped, ..passed })
+            true
+        });
+        fits.then_some(Passed { left_out: false, clamped })
     }
 
     /// Those of its modes that are on the list, where there are any.
-    fn modes(&self, last: u8, is_listed: impl Fn(u16) -> bool) -> Option<Passed> {
+    fn modes(&self, last: u8, is_listed: impl Fn(u16) -> bool, out: &mut Output) -> Option<Passed> {
         let mut kept = 0;
-        let passed = self.written(last, |text| {
+        let fits = self.write(last, out, |text| {
             for mode in self.values().iter().filter_map(|value| value.number).filter(|mode| is_listed(*mode)) {
-                text.put(if kept > 0 { b";" } else { b"" });
+                if kept > 0 {
+                    text.push(b';');
+                }
                 text.number(mode);
                 kept += 1;
             }
-        })?;
-        (kept > 0).then_some(Passed { left_out: kept < self.count, ..passed })
+            kept > 0
+        });
+        fits.then_some(Passed { left_out: kept < self.count, clamped: false })
     }
 
-    /// The sequence with other values; nothing where they do not fit.
-    pub fn written(&self, last: u8, values: impl FnOnce(&mut Output)) -> Option<Passed> {
-        let mut text = [0; STEP];
-        let mut output = Output::new(&mut text);
-        output.put(b"\x1b[");
-        output.put(if self.marker == 0 { &[] } else { std::slice::from_ref(&self.marker) });
-        values(&mut output);
-        output.put(if self.intermediate == 0 { &[] } else { std::slice::from_ref(&self.intermediate) });
-        output.put(&[last]);
-        let (length, cut) = (output.written(), output.is_cut());
-        (!cut).then_some(Passed { text, length, left_out: false, clamped: false })
+    /// Writes the sequence with other values, where they fit and are wanted then.
+    pub fn write(&self, last: u8, out: &mut Output, values: impl FnOnce(&mut Output) -> bool) -> bool {
+        out.attempt(|text| {
+            text.put(b"\x1b[");
+            if self.marker != 0 {
+                text.push(self.marker);
+            }
+            let wanted = values(text);
+            if self.intermediate != 0 {
+                text.push(self.intermediate);
+            }
+            text.push(last);
+            wanted
+        })
     }
 
     /// What a sequence that does not pass was for.

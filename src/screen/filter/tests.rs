@@ -17,7 +17,7 @@ fn through(filter: &mut Filter, text: &[u8]) -> Vec<u8> {
 /// What follows at the end of a command.
 fn finish(filter: &mut Filter) -> Vec<u8> {
     let mut out = vec![0; 128];
-    let written = filter.finish(&mut out);
+    let written = filter.finish(&mut out, true);
     out.truncate(written);
     out
 }

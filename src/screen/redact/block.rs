@@ -98,7 +98,7 @@ mod tests {
     fn long_words_are_key_and_short_ones_before_an_end() {
         for (text, expected) in [
             (&b"\nMIIEowIBAAKCAQEAxyz0\n"[..], Next::Key(1, 21)),
-            (b"\n  12  MIIEowIBAAKCAQEAxyz0", Next::Key(6, 26)),
+            (b"\n  12  MIIEowIBAAKCAQEAxyz0", Next::Key(7, 27)),
             (b"\\nMIIEowIBAAKCAQEAxyz0\\n", Next::Key(2, 22)),
             (b"\nMIIE\nabc=\n-----END RSA", Next::Announced(1, 10)),
             (b"\nMIIE\nPrivate-MAC: 12", Next::Announced(1, 5)),

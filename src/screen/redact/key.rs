@@ -16,6 +16,7 @@ const IN_NAME: Set = ALNUM.and(Set::of("_.-"));
 const PADDED: Set = BASE64.and(Set::of("="));
 const CREDENTIAL: Set = BASE64URL.and(Set::of(".~+/="));
 const SIGNATURE: Set = BASE64.and(Set::of("%=_-"));
+const CALL: Set = Set::of("(.[");
 const SCHEME: Set = ALNUM.and(Set::of("-"));
 const COOKIE_NAME: Set = ALNUM.and(Set::of("_.-"));
 const COOKIE: Set = CONTROL.and(QUOTE).not();
@@ -62,7 +63,7 @@ static RULES: &[Rule] = &[
     steps("aws-session-token", &["awstoken", "sessiontoken", "securitytoken"], &[Run(&PADDED, 100, MANY)]),
     steps("azure-storage-key", &["accountkey"], &[Run(&BASE64, 86, 86), Word("==")]),
     steps("azure-shared-key", &["sharedaccesskey"], &[Run(&BASE64, 43, 43), Word("=")]),
-    word(steps("azure-sas", &["sig"], &[Run(&SIGNATURE, 20, MANY), Odd])),
+    word(steps("azure-sas", &["sig"], &[Run(&SIGNATURE, 20, MANY), Odd, Not(&CALL)])),
     steps("signed-url", &["amzsignature", "googsignature"], &[Run(&HEX, 64, MANY)]),
     steps("wireguard-key", &["privatekey", "presharedkey"], &[Run(&BASE64, 43, 43), Word("="), Not(&PADDED)]),
     word(steps(
@@ -76,7 +77,11 @@ static RULES: &[Rule] = &[
     steps("auth-header", &["authorization"], &[Run(&CREDENTIAL, 16, MANY), Odd]),
     steps("session-cookie", &["setcookie"], &[Run(&COOKIE_NAME, 1, 64), Word("="), From, Run(&SET_COOKIE, 8, MANY)]),
     word(steps("session-cookie", &["cookie"], &[Run(&COOKIE_NAME, 1, 64), Word("="), From, Run(&COOKIE, 8, MANY)])),
-    kind("kv-password", &["password", "passwd", "passphrase", "passwort", "pwd", "userpw"], Kind::Password),
+    kind(
+        "kv-password",
+        &["password", "passwd", "passphrase", "passwort", "pwd", "userpw", "sshpass", "dbpass", "userpass", "rootpass", "adminpass"],
+        Kind::Password,
+    ),
     word(kind("kv-password", &["pass", "pw", "rediscliauth", "requirepass", "masterauth"], Kind::Password)),
     kind(
         "kv-password",
@@ -119,6 +124,45 @@ static RULES: &[Rule] = &[
     word(kind("kv-token", &["token", "psk"], Kind::Token)),
 ];
 
+/// By letter, which rules' names have it last, last but one, and last but two; one bit for a few rules each. Most names before a separator are
+/// no password's, and are done with after three looks.
+struct Ends([[u32; 256]; 3]);
+
+static ENDS: Ends = Ends::new();
+
+impl Ends {
+    #[allow(clippy::indexing_slicing, reason = "only ever evaluated by the compiler")]
+    const fn new() -> Ends {
+        let (mut ends, mut rule) = ([[0; 256]; 3], 0);
+        while rule < RULES.len() {
+            let mut name = 0;
+            while name < RULES[rule].names.len() {
+                let text = RULES[rule].names[name].as_bytes();
+                let (bit, mut back) = (1 << (rule % 32), 0);
+                while back < 3 {
+                    let mut byte = 0;
+                    while byte < 256 {
+                        if back >= text.len() || text[text.len() - 1 - back].eq_ignore_ascii_case(&(byte as u8)) {
+                            ends[back][byte] |= bit;
+                        }
+                        byte += 1;
+                    }
+                    back += 1;
+                }
+                name += 1;
+            }
+            rule += 1;
+        }
+        Ends(ends)
+    }
+
+    fn may_end(&self, name: &[u8]) -> bool {
+        let Ends(tables) = self;
+        let look = |(table, byte): (&[u32; 256], &u8)| table.get(usize::from(*byte)).copied().unwrap_or(0);
+        tables.iter().zip(name.iter().rev()).map(look).fold(u32::MAX, |all, bits| all & bits) != 0
+    }
+}
+
 /// Names that end as those of tokens and are none.
 const NO_TOKENS: [&str; 7] = ["nexttoken", "pagetoken", "continuetoken", "continuationtoken", "synctoken", "canceltoken", "clienttoken"];
 
@@ -130,7 +174,7 @@ pub(super) fn verdict(place: Place<'_>) -> Verdict {
         Some(b'>') => element(place, &mut space),
         _ => name(place, &mut space),
     };
-    if NO_TOKENS.iter().any(|end| ends(name, end, false)) {
+    if name.is_empty() || !ENDS.may_end(name) || NO_TOKENS.iter().any(|end| ends(name, end, false)) {
         return Verdict::No;
     }
     let rules = RULES.iter().filter(|rule| rule.names.iter().any(|end| ends(name, end, rule.is_word)));

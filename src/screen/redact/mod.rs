@@ -204,15 +204,19 @@ impl Redactor {
         let mut done = 0;
         while let Some(rest) = run.get(done..).filter(|rest| !rest.is_empty()) {
             // What is behind a sequence is looked at where sequences are told apart.
-            let text = rest.get(..window::plain(rest)).unwrap_or_default();
+            let text = window::plain(rest);
             let hit = scan::find(Place { gone: self.gone.bytes(), here: text, at: 0, end: false });
             let plain = hit.unwrap_or(text.len());
             self.gone.push(text.get(..plain).unwrap_or_default());
             done += plain;
-            if hit.is_some() || text.len() == rest.len() {
+            let rest = run.get(done..).unwrap_or_default();
+            if hit.is_some() {
                 break;
             }
-            match sequence(run.get(done..).unwrap_or_default()) {
+            if rest.first() != Some(&window::ESCAPE) {
+                continue;
+            }
+            match sequence(rest) {
                 Sequence::Style(length) => done += length,
                 Sequence::Other(length) => {
                     self.gone.push(b"\x1b");
@@ -336,15 +340,14 @@ impl Redactor {
 
     /// Takes text as a part of the secret; styles in it stay, so that the terminal is in the state that it should be in.
     fn absorb(&mut self, count: usize) {
-        for (byte, is_text) in self.window.first(count) {
-            match &mut self.mode {
-                _ if !is_text => self.ready.push(&[byte]),
-                Mode::Secret(_, _, digest) => digest.update(&[byte]),
-                // However its lines are broken and indented, a key has one fingerprint.
-                Mode::Block(block) if block::MATERIAL.has(byte) => block.digest.update(&[byte]),
-                Mode::Block(_) | Mode::Text => {}
-            }
+        let text = self.window.text().get(..count).unwrap_or_default();
+        match &mut self.mode {
+            Mode::Text => {}
+            Mode::Secret(_, _, digest) => digest.update(text),
+            // However its lines are broken and indented, a key has one fingerprint.
+            Mode::Block(block) => text.split(|byte| !block::MATERIAL.has(*byte)).for_each(|word| block.digest.update(word)),
         }
+        self.window.styles(count).for_each(|byte| self.ready.push(&[byte]));
         self.window.drop_first(count);
     }
 
@@ -369,7 +372,7 @@ impl Redactor {
 
     /// Lets text through.
     fn release(&mut self, count: usize) {
-        self.window.first(count).for_each(|(byte, _)| self.ready.push(&[byte]));
+        self.ready.push(self.window.first(count));
         self.gone.push(self.window.text().get(..count).unwrap_or_default());
         self.window.drop_first(count);
     }
@@ -426,7 +429,9 @@ impl Ready {
     fn drain(&mut self, out: &mut [u8]) -> usize {
         let waiting = self.bytes.get(self.from..self.to).unwrap_or_default();
         let count = waiting.len().min(out.len());
-        out.iter_mut().zip(waiting).for_each(|(to, from)| *to = *from);
+        if let (Some(to), Some(from)) = (out.get_mut(..count), waiting.get(..count)) {
+            to.copy_from_slice(from);
+        }
         self.from += count;
         if self.is_empty() {
             (self.from, self.to) = (0, 0);

@@ -87,6 +87,8 @@ pub(super) enum Step {
     Mixed,
     /// The secret so far has a digit and letters of both cases.
     Dense,
+    /// The secret so far does not stand for one that is elsewhere.
+    Real,
     /// This stands in what was taken so far.
     Has(&'static str),
     /// What was taken so far is the name of a password.
@@ -271,6 +273,7 @@ impl<'a> Text<'a> {
                 Step::Odd => known(is_odd(self.between(from, at)), at),
                 Step::Mixed => known(is_mixed(self.between(from, at)), at),
                 Step::Dense => known(is_dense(self.between(from, at)), at),
+                Step::Real => known(!value::is_placeholder(self.between(from, at)), at),
                 Step::Has(word) => known(self.between(0, at).windows(word.len()).any(|part| part == word.as_bytes()), at),
                 Step::Named => known(key::is_password(self.between(0, at)), at),
                 Step::Value(kind) => return value::verdict(id, *kind, self, at),

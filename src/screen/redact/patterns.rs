@@ -3,7 +3,7 @@
 //! Prefixes and lengths are those that the issuers document, or, where they do not, those of tokens in the wild; lengths are lower bounds where
 //! an issuer has changed them. Some issuers' tokens have no beginning of their own (Mailchimp, Datadog, Okta): they are found by name only.
 
-use super::pattern::Step::{Block, Dense, From, Has, Mixed, Named, Not, Odd, OneOf, Run, Text, To, Value};
+use super::pattern::Step::{Block, Dense, From, Has, Mixed, Named, Not, Odd, OneOf, Real, Run, Text, To, Value};
 use super::pattern::{Context, MANY, Pattern, Step};
 use super::set::{ALNUM, BASE64, BASE64URL, BLANK, DIGIT, HEX, LOWER, QUOTE, SPACE, Set, UPPER, WORD};
 use super::value::Kind;
@@ -24,8 +24,6 @@ const STOPPED: Set = SPACE.and(QUOTE);
 const ARGUMENT: Set = STOPPED.and(Set::of("$`<>|&;")).not();
 const USER: Set = STOPPED.and(Set::of(":/@<>")).not();
 const PASSWORD: Set = STOPPED.and(Set::of("/@<>")).not();
-/// How a placeholder begins.
-const STANDING: Set = Set::of("$*{[");
 const NAME: Set = STOPPED.and(Set::of(":")).not();
 const WHITE: Set = BLANK.and(Set::of("\r\n"));
 
@@ -174,7 +172,7 @@ pub(super) static PATTERNS: &[Pattern] = &[
     token("ldap-password-hash", &["{SHA}", "{SSHA}", "{SHA256}", "{SSHA256}", "{SHA512}", "{SSHA512}"], &[From, Run(&PADDED, 20, MANY)])
         .after(Context::Anything),
     token("scram-password-hash", &["SCRAM-SHA-256$"], &[From, Run(&DIGIT, 3, 8), Text(":"), Run(&SCRAM, 40, MANY)]),
-    token("url-password", &["://"], &[Run(&USER, 0, 128), Text(":"), From, Not(&STANDING), Run(&PASSWORD, 1, 256), To, Text("@")])
+    token("url-password", &["://"], &[Run(&USER, 0, 128), Text(":"), From, Run(&PASSWORD, 1, 256), Real, To, Text("@")])
         .after(Context::Scheme),
     // Arguments.
     token("option-password", &["--"], &[Run(&BASE64URL, 4, 48), Named, Run(&BLANK, 1, 4), Value(Kind::Option)]).after(Context::Blank),

@@ -113,19 +113,31 @@ pub(super) fn verdict(place: Place<'_>) -> Verdict {
 }
 
 fn outer(place: Place<'_>) -> Verdict {
-    let is_separator = place.text().ahead.first().is_some_and(|byte| SEPARATOR.has(*byte));
-    match is_separator {
-        true => Some(key::verdict(place)).filter(|verdict| *verdict != Verdict::No).unwrap_or_else(|| token(place)),
-        false => token(place),
-    }
+    let is_separator = bits(place) >> SEPARATORS & 1 == 1;
+    let named = if is_separator { key::verdict(place) } else { Verdict::No };
+    if named == Verdict::No { token(place) } else { named }
+}
+
+/// What the tables allow here; the judgement has to keep to them, or it would be another one where a write ends.
+fn bits(place: Place<'_>) -> u64 {
+    let mut ahead = place.text().ahead.iter().copied();
+    TABLES.bits(place.last(), [ahead.next(), ahead.next(), ahead.next()])
 }
 
 /// The first pattern of the table that matches here, or that may.
 fn token(place: Place<'_>) -> Verdict {
-    let mut ahead = place.text().ahead.iter().copied();
-    let bits = TABLES.bits(place.last(), [ahead.next(), ahead.next(), ahead.next()]);
-    let patterns = PATTERNS.iter().enumerate().filter(|(index, _)| bits >> (index % SHARED) & 1 == 1);
-    patterns.map(|(_, pattern)| pattern.verdict(place)).find(|verdict| *verdict != Verdict::No).unwrap_or(Verdict::No)
+    let bits = bits(place);
+    for patterns in PATTERNS.chunks(SHARED) {
+        let mut left = bits & !(1 << SEPARATORS);
+        while left != 0 {
+            let verdict = patterns.get(left.trailing_zeros() as usize).map_or(Verdict::No, |pattern| pattern.verdict(place));
+            if verdict != Verdict::No {
+                return verdict;
+            }
+            left &= left - 1;
+        }
+    }
+    Verdict::No
 }
 
 /// A token inside what was found: in place of a password it says more of what it is, and as the user of a URL it is hidden with the password.

@@ -26,6 +26,7 @@ const QUOTED: Set = CONTROL.and(Set::of("\"'"));
 const PLAIN_REST: Set = STOP.not();
 const QUOTED_REST: Set = QUOTED.not();
 const NESTED_REST: Set = QUOTED.and(Set::of("\\")).not();
+const CAPITAL: Set = Set::of("A-Z_-");
 /// Bytes between the separator and the value.
 const GAP: usize = 8;
 
@@ -176,7 +177,7 @@ fn plain(text: &[u8]) -> Option<usize> {
 /// Without brackets that were opened before, and without the backslash of an escaped quote.
 fn trimmed(value: &[u8], is_quoted: bool) -> &[u8] {
     let value = value.strip_suffix(b"\\").unwrap_or(value);
-    let mut kept = value;
+    let mut kept = if is_quoted || !value.ends_with(b"):") { value } else { value.strip_suffix(b":").unwrap_or(value) };
     while !is_quoted && let Some((last, rest)) = kept.split_last() {
         let opening = match last {
             b')' => b'(',
@@ -197,16 +198,16 @@ fn least(kind: Kind, value: &[u8], is_tight: bool) -> usize {
     match kind {
         Kind::Password if is_tight => 4,
         Kind::Option if is_mixed => 4,
-        Kind::Option if super::key::is_secret(value) => usize::MAX,
         Kind::Password | Kind::Prose if is_mixed => 6,
-        Kind::Password | Kind::Secret | Kind::Option | Kind::Prose => 8,
+        Kind::Password | Kind::Secret | Kind::Prose => 8,
+        Kind::Option => 12,
         Kind::Token if is_odd(value) && is_mixed || is_tight && value.len() > 12 => 8,
         Kind::Token => 20,
     }
 }
 
 /// Whether this stands for a value that is elsewhere, or was taken out already.
-fn is_placeholder(value: &[u8]) -> bool {
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
     let holds = |part: &[u8]| value.windows(part.len()).any(|window| window == part);
     let begins = |parts: &[&[u8]]| parts.iter().any(|part| value.starts_with(part));
     let Some(first) = value.first() else { return true };
@@ -216,6 +217,8 @@ fn is_placeholder(value: &[u8]) -> bool {
         || holds(b"$(")
         || holds(b"{{")
         || holds(b"[redacted ")
+        // `DB_PASSWORD`.
+        || CAPITAL.span(value) == value.len() && super::key::is_secret(value)
         // `xxxxxxxx`, `********`, `--------`, dots and bullets.
         || value.iter().all(|byte| byte == first)
         || value.iter().all(|byte| !ALNUM.has(*byte) || b"xX".contains(byte))

@@ -5,7 +5,7 @@
 //! [`Guard::builtin`] and [`Guard::end_builtin`] for what the front does by itself.
 
 mod inquiries;
-mod recorded;
+pub mod recorded;
 mod surroundings;
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ use super::message;
 use super::told::{Bounds, told};
 use super::witness::Witnesses;
 use crate::access::Person;
-use crate::confine::{Confiner, Kernel, NamespaceError, Protection, Rulesets};
+use crate::confine::{Confiner, Index, Kernel, NamespaceError, Protection, Rulesets};
 use crate::exec::plan::StageFacts;
 use crate::exec::{self, Ended, LineOutcome, PlanContext, PlanError, Relayer};
 use crate::policy::{self, Allowed, Damaged, Denied, Subject, Verdict};
@@ -109,6 +109,8 @@ pub struct Ground {
     pub inherited: Inherited,
     /// Started before this process had other threads.
     pub relayer: Option<Relayer>,
+    /// What there is in /etc, if that was read already.
+    pub index: Option<Rc<Index>>,
 }
 
 pub struct Guard {
@@ -130,6 +132,8 @@ pub struct Guard {
     clock: Clock,
     confiner: Confiner,
     relayer: Option<Relayer>,
+    /// Read ahead, for the first line.
+    index: Option<Rc<Index>>,
     /// Protections that this kernel lacks, of which the person has been told.
     lacks: Vec<Protection>,
     recorded: Recorded,
@@ -156,12 +160,12 @@ impl Guard {
     /// # Errors
     /// There are no records, or the session's mounts are not as they should be.
     pub fn open(ground: Ground, way: &str, term: Option<String>, lasts: bool) -> Result<Guard, OpenError> {
-        let Ground { policy, person, account, inherited, relayer } = ground;
+        let Ground { policy, person, account, inherited, relayer, index } = ground;
         let clock = Clock::start(Instant::now());
-        let mut ledger = Ledger::open(policy.audit(), &person);
+        let key = Key::random().map_err(OpenError::Key)?;
+        let mut ledger = Ledger::open(policy.settings(), &person, key);
         // Its thread has to be in the host's mounts, as that of the records.
-        let recorded =
-            Recorded::begin(policy.settings(), &ledger, relayer.as_ref(), term.as_deref(), Key::random().map_err(OpenError::Key)?);
+        let recorded = Recorded::begin(policy.settings(), &ledger, relayer.as_ref(), term.as_deref(), key);
         ledger.start(way, policy.policy().digest(), recorded.path().as_deref())?;
         let subject = person.subject(io::stdout().is_terminal());
         let confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), Rulesets::default());
@@ -173,6 +177,7 @@ impl Guard {
             term,
             inherited,
             relayer,
+            index,
             ledger,
             waiting: None,
             strikes: 0,
@@ -278,8 +283,12 @@ impl Guard {
         self.ledger.write(&Event::CommandStart(&record))?;
         self.ran = true;
         let clock = self.clock();
-        let done = exec::run(plan, clock.until());
-        let unseen = self.in_context(directory, |context| witnesses.after(&mut record.stages, context));
+        let done = exec::run(plan, clock.until(), &mut || self.ledger.order().is_some());
+        // Who ends a session waits for no witness.
+        let unseen = match done.ended {
+            Some(Ended::Killed) => Vec::new(),
+            _ => self.in_context(directory, |context| witnesses.after(&mut record.stages, context)),
+        };
         let mut messages = self.finish(record, &done);
         messages.extend(unseen);
         messages.extend(self.told_lacks(&facts));
@@ -287,6 +296,7 @@ impl Guard {
         let ending = match done.ended {
             Some(Ended::Hangup) => Some(Ending::Hangup),
             Some(Ended::Terminated) => Some(Ending::Terminated),
+            Some(Ended::Killed) => Some(Ending::Killed),
             Some(Ended::Until) => clock.over(Instant::now()),
             Some(Ended::SessionOutput) => Some(Ending::Output(self.output)),
             Some(Ended::Timeout(_) | Ended::Output(_) | Ended::Unrecorded | Ended::Limit(_) | Ended::Interrupted) | None => None,
@@ -348,6 +358,7 @@ impl Guard {
             relayer: self.relayer.as_ref(),
             chapter: None,
             output_left: None,
+            is_prompt_next: self.lasts,
         })
     }
 
@@ -452,11 +463,41 @@ impl Guard {
         self.ledger.notices()
     }
 
-    /// Puts the end of the session on record. Returns what the person is told.
-    pub fn end(&mut self, ending: Ending) -> Vec<String> {
-        self.forgo();
-        self.ledger.end(ending.reason(), self.clock.age(Instant::now()));
+    /// What the person is told of the records.
+    pub fn notices(&mut self) -> Vec<String> {
         self.ledger.notices()
+    }
+
+    /// Leaves the session's mounts, when all is on record and nothing runs any more. What is left is the recording.
+    pub fn dissolve(self) -> Recorded {
+        self.confiner.dissolve();
+        self.recorded
+    }
+
+    /// Puts the end of the session on record. Returns why it is over, as far as the guard knows better, and what the person is told.
+    pub fn end(&mut self, ending: Ending) -> (Ending, Vec<String>) {
+        self.forgo();
+        let told_to = matches!(ending, Ending::Terminated | Ending::Killed);
+        let order = told_to.then(|| self.ledger.order().cloned()).flatten();
+        let ending = match &order {
+            Some(_) => Ending::Killed,
+            None if ending == Ending::Killed => Ending::Terminated,
+            None => ending,
+        };
+        self.ledger.end(ending.reason(), order.as_ref(), self.clock.age(Instant::now()));
+        let mut messages: Vec<String> = order.iter().map(message::killed).collect();
+        messages.extend(self.ledger.notices());
+        (ending, messages)
+    }
+}
+
+impl Guard {
+    /// Ends what passes output on, and with it the recording: nothing is shown any more. Returns what went wrong.
+    pub fn close(&mut self) -> Option<String> {
+        if let Some(relayer) = self.relayer.take() {
+            relayer.finish();
+        }
+        self.recorded.end()
     }
 }
 

@@ -1,7 +1,5 @@
 //! The recording of the session, as the guard has to do with it: it begins it, says where each command is in it, and ends it.
 
-use std::time::Duration;
-
 use time::OffsetDateTime;
 
 use super::super::ledger::Ledger;
@@ -13,7 +11,7 @@ use crate::screen::redact::{Key, redact};
 use crate::words::{Safe, limits};
 
 /// What is recorded of this session.
-pub(super) struct Recorded {
+pub struct Recorded {
     /// `None` where the policy wants none, there is nothing to be recorded, or it could not be begun.
     recording: Option<Recording>,
     /// Why there is none any more, or never was one that should be.
@@ -70,15 +68,14 @@ impl Recorded {
             settings::Redact::None => line.as_bytes().to_vec(),
             settings::Redact::Files | settings::Redact::Screen => redact(&self.key, line.as_bytes()).0,
         };
-        Some(Chapter { label: format!("{number} {}", Safe(&line)), limit: record.max, required: record.required })
+        let label = format!("{number} {}", Safe(&line));
+        Some(Chapter { label, limit: record.max, limit_on_terminal: record.terminal, required: record.required })
     }
 
-    /// Ends it; the relay must be gone. Returns what went wrong, where that is new.
-    pub fn end(&mut self, patience: Duration) -> Option<String> {
-        let failure = self.recording.take()?.finish(patience);
-        failure.filter(|_| self.lost.is_none())
+    /// Ends it; the relay must be gone. Returns what the person is told where it went wrong.
+    pub fn end(&mut self) -> Option<String> {
+        let failure = self.recording.take()?.finish(limits::DISK_DEADLINE);
+        let failure = failure.filter(|_| self.lost.is_none())?;
+        Some(format!("the recording of this session is not whole: {}", Safe(failure.as_bytes())))
     }
 }
-
-/// How long the end of a recording is waited for.
-pub(super) const PATIENCE: Duration = limits::DISK_DEADLINE;

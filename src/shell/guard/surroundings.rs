@@ -26,7 +26,11 @@ impl Guard {
         }
         match access::install() {
             Install::Root => self.enter_namespace()?,
-            Install::Postern | Install::Plain => self.confiner.set_rulesets(rulesets(self.lasts, Some(Path::new(paths::STATE_DIR)))),
+            Install::Postern | Install::Plain => {
+                let rulesets = rulesets(self.lasts, Some(Path::new(paths::STATE_DIR)));
+                let index = self.index.take();
+                self.confiner.set_rulesets(if index.is_some() { rulesets.with_index(index) } else { rulesets });
+            }
         }
         self.surrounded = true;
         Ok(())
@@ -34,7 +38,10 @@ impl Guard {
 
     /// The thread that writes records was started before, and stays with the host's mounts: there, records can be written.
     fn enter_namespace(&mut self) -> Result<(), NamespaceError> {
-        let index = self.confiner.outside(|| Index::open(Path::new(paths::STATE_DIR)))?.map(Rc::new);
+        let index = match self.index.take() {
+            Some(index) => Some(index),
+            None => self.confiner.outside(|| Index::open(Path::new(paths::STATE_DIR)))?.map(Rc::new),
+        };
         let settings = self.policy.settings();
         let shape = Shape {
             home: self.person.home.clone(),
@@ -85,7 +92,7 @@ impl Guard {
                 vec![format!("the new policy cannot be used, the session keeps the one it has: {}", Safe(reason.as_bytes()))]
             }
             Change::Replaced { before, alert } => {
-                self.ledger.reconfigure(self.policy.audit());
+                self.ledger.reconfigure(self.policy.settings());
                 let digest = self.policy().digest().to_owned();
                 self.ledger.note(&Event::PolicyChange { before: &before, policy: &digest });
                 let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
@@ -111,4 +118,52 @@ impl Guard {
 /// What makes rulesets: for one line, or watching over the file system for many.
 fn rulesets(lasts: bool, state: Option<&Path>) -> Rulesets {
     if lasts { Rulesets::for_session(state) } else { Rulesets::for_one_line(state) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use nix::errno::Errno;
+
+    use super::super::{Ground, InForce};
+    use super::*;
+    use crate::shell::arguments::Origin;
+    use crate::syntax::{Argument, Connector, Item, Request, Stage};
+    use crate::sys::start::Inherited;
+    use crate::words::Span;
+
+    /// A line that no rule allows: to be asked is enough to know that the policy decides.
+    fn request() -> Request {
+        let argv = vec![Argument { text: "rm".to_owned(), span: Span::new(0, 2) }];
+        let item = Item { connector: Connector::Always, negated: false, stages: vec![Stage { argv, redirects: Vec::new() }] };
+        Request { line: "rm".to_owned(), items: vec![item] }
+    }
+
+    /// By the demo's policy, with records in a directory of the test's own.
+    fn guard(home: &Path) -> Guard {
+        let mut person = access::identify().unwrap();
+        person.home = home.to_str().unwrap().to_owned();
+        let (policy, _) = InForce::open(&Origin::Demo, &person).unwrap();
+        let ground = Ground { policy, person, account: None, inherited: Inherited::default(), relayer: None };
+        Guard::open(ground, "command", None, false).unwrap()
+    }
+
+    #[test]
+    fn by_a_policy_that_may_be_out_of_date_nothing_is_decided_until_it_is_known_again() {
+        let home = nix::unistd::mkdtemp(&std::env::temp_dir().join("postern-guard-XXXXXX")).unwrap();
+        let mut guard = guard(&home);
+        let root = PathBuf::from("/");
+        guard.unchecked = Some(NamespaceError::Enter(Errno::EACCES));
+        let outcome = guard.submit(request(), &root, &[]);
+        assert_eq!(outcome.status, 125, "{outcome:?}");
+        assert!(outcome.messages.concat().starts_with("the session's mounts: "), "{outcome:?}");
+        assert!(guard.refresh().is_empty());
+        let outcome = guard.submit(request(), &root, &[]);
+        assert_eq!(outcome.status, 126, "the control: {outcome:?}");
+        let records = std::fs::read_to_string(guard.records().0).unwrap();
+        assert_eq!(records.matches(r#""event":"command.deny""#).count(), 2, "{records}");
+        drop(guard);
+        std::fs::remove_dir_all(home).unwrap();
+    }
 }

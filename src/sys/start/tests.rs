@@ -217,6 +217,65 @@ fn write_byte(fd: i32) -> isize {
     unsafe { libc::write(fd, b"x".as_ptr().cast(), 1) }
 }
 
+#[test]
+fn a_directory_or_a_mere_handle_as_a_standard_descriptor_leads_nowhere() {
+    if !by_itself() {
+        return;
+    }
+    let leads = |fd: i32| fs::metadata(format!("/proc/self/fd/{fd}/etc/passwd")).is_ok();
+    // The third is how this test tells what is wrong: it is looked at where all the others are right.
+    for (fd, access) in [(0, OFlag::O_RDONLY), (0, OFlag::O_PATH), (1, OFlag::O_RDONLY), (1, OFlag::O_PATH)] {
+        in_a_start(
+            || {
+                let root = open("/", access, Mode::empty()).unwrap();
+                // SAFETY: nobody uses this descriptor in this process.
+                assert_eq!(unsafe { libc::dup2(root.as_raw_fd(), fd) }, fd);
+                assert!(leads(fd), "the attack works");
+            },
+            |(), cleansed| {
+                cleansed.unwrap();
+                assert!(!leads(fd) && is_open(fd), "{fd} {access:?}");
+                assert_eq!(fs::read_link(format!("/proc/self/fd/{fd}")).unwrap(), std::path::Path::new("/dev/null"));
+            },
+        );
+    }
+    in_a_start(
+        || {
+            let file = open("/etc/passwd", OFlag::O_PATH, Mode::empty()).unwrap();
+            // SAFETY: as above.
+            assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), 0) }, 0);
+            assert!(fs::read("/proc/self/fd/0").is_ok_and(|text| !text.is_empty()), "the attack works");
+        },
+        |(), cleansed| {
+            cleansed.unwrap();
+            assert_eq!(fs::read("/proc/self/fd/0").unwrap(), b"", "a file that was not opened to be read");
+        },
+    );
+    in_a_start(
+        || {
+            let file = open("/etc/passwd", OFlag::O_RDONLY, Mode::empty()).unwrap();
+            // SAFETY: as above.
+            assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), 0) }, 0);
+        },
+        |(), cleansed| {
+            cleansed.unwrap();
+            assert_eq!(fs::read_link("/proc/self/fd/0").unwrap(), std::path::Path::new("/etc/passwd"), "a file is what was meant");
+        },
+    );
+    // SAFETY: as in `in_a_start`.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            let root = open("/", OFlag::O_RDONLY, Mode::empty()).unwrap();
+            // SAFETY: nobody uses it in this process; this ends it.
+            unsafe {
+                libc::dup2(root.as_raw_fd(), 2);
+                libc::_exit(i32::from(!(leads(2) && cleanse(&[]).is_ok() && is_open(2) && !leads(2))))
+            }
+        }
+        ForkResult::Parent { child } => assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0))),
+    }
+}
+
 /// Limits that a process can live with for the moment until they are raised.
 const STRANGLED: [(Resource, u64); 8] = [
     (Resource::RLIMIT_FSIZE, 0),

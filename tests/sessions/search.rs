@@ -1,0 +1,58 @@
+//! `postern search`.
+
+use serde_json::{Value, json};
+
+use super::support::Records;
+
+/// A session with four lines, the third of which is refused; and what the first printed. Its id.
+fn searched() -> (Records, String) {
+    let records = Records::new();
+    let mut open = records.open();
+    open.line("echo needle; echo second");
+    open.expect("needle");
+    open.expect("second");
+    open.line("reboot 'needle now'");
+    open.line("ls /");
+    let id = open.id.clone();
+    open.end();
+    records.record(
+        &id,
+        &[
+            json!([0.5, "m", "1 echo begun"]),
+            json!([1.0, "o", "a \u{1b}[1mhay"]),
+            json!([1.0, "o", "\u{1b}[0mstack\r\n"]),
+            json!([2.0, "o", "haystack again\r\n"]),
+        ],
+    );
+    (records, id)
+}
+
+#[test]
+fn lines_refusals_and_output_are_found_with_the_way_to_the_moment() {
+    let (records, id) = searched();
+    for (arguments, expected) in [
+        (&["needle"][..], &[(2, "line", false), (3, "line", true)][..]),
+        (&["haystack"], &[(1, "output", false)]),
+        (&["--denied"], &[(3, "line", true)]),
+        (&["needle", "--denied"], &[(3, "line", true)]),
+        (&["begun"], &[(1, "line", false)]),
+        (&["--rule", "policy.yaml", "needle"], &[(2, "line", false)]),
+        (&["haystack", "--since", "2126-01-01"], &[]),
+        (&["needle", "--account", "nobody-here"], &[]),
+        (&["nothing like it"], &[]),
+    ] {
+        let done = records.run("search", &[&["--json"], arguments].concat());
+        let found: Vec<Value> = done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let found: Vec<(u64, &str, bool)> = found
+            .iter()
+            .map(|found| (found["command"].as_u64().unwrap(), found["place"].as_str().unwrap(), found["denied"].as_bool().unwrap()))
+            .collect();
+        assert_eq!(found, expected, "{arguments:?} {}", done.err);
+        assert_eq!(done.status, Some(i32::from(expected.is_empty())), "{arguments:?}");
+    }
+    let done = records.run("search", &["haystack"]);
+    let lines: Vec<&str> = done.out.lines().collect();
+    assert!(lines[0].starts_with(&format!("{id} 2026-11-21T03:12:45.000Z ")) && lines[0].ends_with(" #1 echo begun"), "{lines:?}");
+    assert_eq!(lines[1..], ["    a haystack", &format!("    postern replay {id} --command 1")]);
+    assert_eq!(records.run("search", &[]).status, Some(2));
+}
