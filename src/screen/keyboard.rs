@@ -278,7 +278,7 @@ impl Keyboard {
     fn ground(&mut self, byte: u8, out: &mut Sink<'_>) {
         match (self.at, byte) {
             (_, ESC) => self.hold(State::Escape, byte),
-            (At::Command, _) => self.to_command(byte, out),
+            (At::Command, _) => self.for_command(byte, out),
             (At::Prompt, CTRL_C) => {
                 out.put(&[byte]);
                 self.ended = true;
@@ -351,7 +351,7 @@ impl Keyboard {
     }
 
     /// A byte for a command. Of C1, what begins an answer does so here too, unless it is within a character.
-    fn to_command(&mut self, byte: u8, out: &mut Sink<'_>) {
+    fn for_command(&mut self, byte: u8, out: &mut Sink<'_>) {
         let continues = matches!(byte, 0x80..=0xbf) && self.continuation > 0;
         self.continuation = match byte {
             _ if continues => self.continuation - 1,
