@@ -30,6 +30,7 @@ pub fn apply(arguments: &Arguments) -> Result<Status, Failure> {
     let policy = Applied::open(Box::new(bytes.clone())).map_err(|damaged| Failure::Other(damaged.to_string()))?;
     if owner == Owner::Root {
         write_index(&state);
+        state.make_fingerprint_key()?;
     }
     let before = state.applied();
     if before.as_ref().is_some_and(|before| before.digest() == policy.digest()) {

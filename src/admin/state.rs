@@ -17,8 +17,9 @@ use super::Failure;
 use super::output::complain;
 use crate::access::in_force::open_one;
 use crate::policy::Applied;
+use crate::screen::redact::Key;
 use crate::sys::file::{Directory, FileError, Lock, Owner};
-use crate::words::paths::{APPLIED, EMPTY_HOME, INDEX, PREVIOUS};
+use crate::words::paths::{APPLIED, EMPTY_HOME, FINGERPRINT_KEY, INDEX, PREVIOUS};
 
 const NEW_APPLIED: &str = ".applied.new";
 const NEW_PREVIOUS: &str = ".previous.new";
@@ -75,6 +76,17 @@ impl State {
         self.directory.rename(NEW_INDEX, INDEX)
     }
 
+    /// Makes the key of fingerprints, unless there is one: the same secret then has the same one in all sessions.
+    pub fn make_fingerprint_key(&self) -> Result<(), Failure> {
+        match self.directory.open_file(FINGERPRINT_KEY, self.owner) {
+            Err(error) if error.is_missing() => {
+                let key = Key::random().map_err(|error| Failure::Other(format!("no random numbers: {error}")))?;
+                Ok(self.directory.write_new_private(FINGERPRINT_KEY, key.bytes())?)
+            }
+            found => Ok(found.map(drop)?),
+        }
+    }
+
     /// Waits until the disk has a change that is made already.
     fn settle(&self, change: Result<(), FileError>) {
         if let Err(error) = change.and_then(|()| self.directory.sync()) {
@@ -123,4 +135,24 @@ fn make(path: &Path, owner: Owner) -> Result<Directory, Failure> {
     let name = name.ok_or_else(|| Failure::Usage("the state directory has no name in UTF-8".to_owned()))?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(Directory::open(parent, owner)?.make_directory(name, owner)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_key_of_fingerprints_is_made_once_and_for_its_owner_alone() {
+        let base = nix::unistd::mkdtemp(&fs::canonicalize(std::env::temp_dir()).unwrap().join("postern-state-XXXXXX")).unwrap();
+        let state = State::open(&base, Owner::Caller).unwrap();
+        state.make_fingerprint_key().unwrap();
+        let read = || fs::read(base.join(FINGERPRINT_KEY)).unwrap();
+        let (key, mode) = (read(), fs::metadata(base.join(FINGERPRINT_KEY)).unwrap().permissions().mode());
+        assert_eq!((key.len(), mode & 0o7777), (32, 0o600));
+        state.make_fingerprint_key().unwrap();
+        assert_eq!(read(), key);
+        fs::remove_dir_all(base).unwrap();
+    }
 }

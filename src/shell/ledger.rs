@@ -9,7 +9,7 @@ use crate::confine::{self, Protection};
 use crate::exec::plan::StageFacts;
 use crate::exec::{Ended, Reached, StageEnd, StageOutcome};
 use crate::policy::confinement::{Base, Confinement, Exec};
-use crate::policy::settings::{Audit, OnFailure, Redact, Settings};
+use crate::policy::settings::{Audit, OnFailure, Redact};
 use crate::record::{self, CommandRecord, Decision, Event, Killed, Order, Recorder, StageRecord, StageStatus, Unrecorded};
 use crate::screen::redact::{Key, redact, redact_words};
 
@@ -28,9 +28,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn open(settings: &Settings, person: &Person, key: Key) -> Ledger {
-        let recorder = Recorder::open(&settings.audit, session(person));
-        let (on_failure, redact) = (settings.audit.on_failure, settings.redact);
+    pub fn open(audit: &Audit, redact: Redact, person: &Person, key: Key) -> Ledger {
+        let recorder = Recorder::open(audit, session(person));
+        let on_failure = audit.on_failure;
         Ledger { recorder, on_failure, redact, key, commands: 0, denied: 0, notices: Vec::new(), order: None }
     }
 
@@ -127,9 +127,9 @@ impl Ledger {
     }
 
     /// Follows a change of the policy.
-    pub fn reconfigure(&mut self, settings: &Settings) {
-        (self.on_failure, self.redact) = (settings.audit.on_failure, settings.redact);
-        self.recorder.reconfigure(&settings.audit);
+    pub fn reconfigure(&mut self, audit: &Audit, redact: Redact) {
+        (self.on_failure, self.redact) = (audit.on_failure, redact);
+        self.recorder.reconfigure(audit);
     }
 
     /// What the person must be told of the records.

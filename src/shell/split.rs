@@ -1,4 +1,5 @@
-//! The shell in two halves, where it was started with more privilege than its caller has.
+//! The shell in two halves: where it was started with more privilege than its caller has, and where there is a terminal, of which the front is
+//! to have another.
 //!
 //! ```text
 //!  sshd, su
@@ -8,9 +9,10 @@
 //!  root, or the user postern             the account, for good: no capability, no file, no socket,
 //!  who it is, from where, the policy,    no other program, nothing of the kernel but a list of calls
 //!  decision, records, processes          the editor, the prompt, parsing
-//!    │         ◀── words, one socket ──    │ reads and writes the terminal
-//!    │
-//!    ├─ relay    the account; passes a command's output where that is no terminal; a shorter list of calls
+//!    │         ◀── words, one socket ──    │ a terminal of its own
+//!    │                                     │
+//!    ├─ relay ─────────────────────────────┘
+//!    │           the account; a shorter list of calls; has the person's terminal: passes what is shown and typed, and what is recorded
 //!    ├─ helper   the account, or the rule's user: looks at names, opens files, connects; one question, then its end
 //!    └─ command  the rule's user and capabilities, its confinement; see `confine`
 //! ```

@@ -184,7 +184,15 @@ impl Directory {
 
     /// Writes a new file of mode 0644 and waits until the disk has it. On failure there is no such file.
     pub fn write_new(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let mode = Mode::from_bits_truncate(0o644);
+        self.write_with_mode(name, bytes, Mode::from_bits_truncate(0o644))
+    }
+
+    /// The same for its owner alone: of mode 0600.
+    pub fn write_new_private(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.write_with_mode(name, bytes, Mode::from_bits_truncate(0o600))
+    }
+
+    fn write_with_mode(&self, name: &str, bytes: &[u8], mode: Mode) -> Result<()> {
         let mut file = File::from(self.open_at(name, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL, mode)?);
         let written = fchmod(&file, mode).map_err(io::Error::from).and_then(|()| file.write_all(bytes)).and_then(|()| file.sync_all());
         written.map_err(|source| {

@@ -15,5 +15,7 @@ pub const APPLIED: &str = "applied";
 pub const PREVIOUS: &str = "previous";
 /// In the state directory: what there is in /etc, so that the shell need not look.
 pub const INDEX: &str = "index";
+/// In the state directory, for root alone: what the fingerprints of redacted secrets are made with.
+pub const FINGERPRINT_KEY: &str = "fingerprint.key";
 /// In the state directory: the empty home directory of commands.
 pub const EMPTY_HOME: &str = "home";

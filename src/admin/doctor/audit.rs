@@ -218,8 +218,10 @@ fn rotation() -> Finding {
     };
     match mentioned() {
         Ok(true) => Finding::ok(subject, "it knows of the records"),
-        Ok(false) => Finding::note(subject, "nothing rotates records: /var/log/postern.jsonl and the audit directory grow for ever")
-            .fix("a file in /etc/logrotate.d, by how long records have to be kept"),
+        Ok(false) => {
+            Finding::note(subject, "nothing rotates records and recordings: /var/log/postern.jsonl and the audit directory grow for ever")
+                .fix("a file in /etc/logrotate.d, by how long records have to be kept")
+        }
         Err(unread) => unread.skipped("/etc/logrotate.d"),
     }
 }

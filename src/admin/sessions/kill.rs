@@ -29,7 +29,7 @@ pub fn kill(arguments: &Arguments) -> Result<Status, Failure> {
         return Err(Failure::Usage(format!("the reason is longer than {ORDER_REASON_BYTES} bytes")));
     }
     let operator = Operator::of_this_process();
-    let entry = store.find(arguments.operands.first().map(|id| id.as_os_str()), |entry| entry.holder != Holder::Nobody)?;
+    let entry = store.find(arguments.operands.first().map(|id| id.as_os_str()), Entry::is_open)?;
     let process = shell(&entry)?;
     let records = store.records(&entry.id);
     let order = Order { by: operator.name, uid: operator.uid, reason };

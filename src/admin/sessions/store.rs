@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
@@ -24,6 +24,9 @@ const ID_BYTES: usize = 64;
 /// Ids that a message about several of them names.
 const NAMED: usize = 5;
 
+/// How the records begin of somebody who watches.
+const WATCH: &[u8] = br#""event":"session.watch""#;
+
 pub struct Store {
     pub audit: Audit,
     directory: PathBuf,
@@ -37,6 +40,16 @@ pub struct Entry {
     pub holder: Holder,
     /// When they were written to last.
     changed: String,
+}
+
+impl Entry {
+    /// Whether it is a session that has not ended, and not that of somebody who watches one.
+    pub fn is_open(&self) -> bool {
+        let mut start = [0; 64];
+        let read = self.records.read_at(&mut start, 0).unwrap_or(0);
+        let watches = start.get(..read).is_some_and(|start| start.windows(WATCH.len()).any(|part| part == WATCH));
+        self.holder != Holder::Nobody && !watches
+    }
 }
 
 impl Store {

@@ -24,7 +24,7 @@ use crate::sys::watch::Watch;
 
 pub fn watch(arguments: &Arguments) -> Result<Status, Failure> {
     let store = Store::of(arguments)?;
-    let entry = store.find(arguments.operands.first().map(|id| id.as_os_str()), |entry| entry.holder != Holder::Nobody)?;
+    let entry = store.find(arguments.operands.first().map(|id| id.as_os_str()), Entry::is_open)?;
     if entry.holder == Holder::Nobody {
         return Err(Failure::Other(format!("session {0} is not open; `postern replay {0}` shows it", entry.id)));
     }

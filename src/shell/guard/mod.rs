@@ -29,7 +29,6 @@ use crate::exec::plan::StageFacts;
 use crate::exec::{self, Ended, LineOutcome, PlanContext, PlanError, Relayer};
 use crate::policy::{self, Allowed, Damaged, Denied, Subject, Verdict};
 use crate::record::{self, CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
-use crate::screen::redact::Key;
 use crate::syntax::{Request, Stage};
 use crate::sys::identity::Identity;
 use crate::sys::start::Inherited;
@@ -84,8 +83,8 @@ enum Stop {
 pub enum OpenError {
     #[error("{0}; without records there is no session")]
     Unrecorded(#[from] Unrecorded),
-    #[error("no random numbers for fingerprints: {0}")]
-    Key(io::Error),
+    #[error("no random numbers for fingerprints: {}", .0.desc())]
+    Key(nix::Error),
     #[error("the session's mounts: {0}")]
     Namespace(#[from] NamespaceError),
 }
@@ -162,10 +161,10 @@ impl Guard {
     pub fn open(ground: Ground, way: &str, term: Option<String>, lasts: bool) -> Result<Guard, OpenError> {
         let Ground { policy, person, account, inherited, relayer, index } = ground;
         let clock = Clock::start(Instant::now());
-        let key = Key::random().map_err(OpenError::Key)?;
-        let mut ledger = Ledger::open(policy.settings(), &person, key);
+        let key = recorded::fingerprint_key().map_err(OpenError::Key)?;
+        let mut ledger = Ledger::open(policy.audit(), policy.settings().redact, &person, key);
         // Its thread has to be in the host's mounts, as that of the records.
-        let recorded = Recorded::begin(policy.settings(), &ledger, relayer.as_ref(), term.as_deref(), key);
+        let recorded = Recorded::begin(&policy, &ledger, relayer.as_ref(), term.as_deref(), key);
         ledger.start(way, policy.policy().digest(), recorded.path().as_deref())?;
         let subject = person.subject(io::stdout().is_terminal());
         let confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), Rulesets::default());

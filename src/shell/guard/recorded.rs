@@ -2,13 +2,26 @@
 
 use time::OffsetDateTime;
 
+use super::super::in_force::InForce;
 use super::super::ledger::Ledger;
 use crate::exec::{Chapter, Relayer};
 use crate::policy::settings::{self, Settings};
 use crate::record::Recording;
 use crate::record::recording::Header;
 use crate::screen::redact::{Key, redact};
-use crate::words::{Safe, limits};
+use crate::sys::file::{Directory, Owner};
+use crate::sys::{random, rights};
+use crate::words::{Safe, limits, paths};
+
+/// What the fingerprints of this session are made with: the host's key where this install may read it, as root's may, else one of its own.
+pub fn fingerprint_key() -> nix::Result<Key> {
+    let read = || Directory::open(paths::STATE_DIR.as_ref(), Owner::Root)?.read(paths::FINGERPRINT_KEY, Owner::Root);
+    let of_host = rights::as_root(read)?.ok().and_then(|bytes| bytes.try_into().ok());
+    match of_host {
+        Some(key) => Ok(Key::from_bytes(key)),
+        None => Ok(Key::from_bytes(random::bytes()?)),
+    }
+}
 
 /// What is recorded of this session.
 pub struct Recorded {
@@ -22,10 +35,10 @@ pub struct Recorded {
 
 impl Recorded {
     /// Begins it. What fails is told by [`Recorded::lost`].
-    pub fn begin(settings: &Settings, ledger: &Ledger, relayer: Option<&Relayer>, term: Option<&str>, key: Key) -> Recorded {
+    pub fn begin(policy: &InForce, ledger: &Ledger, relayer: Option<&Relayer>, term: Option<&str>, key: Key) -> Recorded {
         let mut recorded = Recorded { recording: None, lost: None, key };
-        if let (Some(_), Some(relayer)) = (settings.record, relayer) {
-            match recorded.open(settings, ledger, relayer, term) {
+        if let (Some(_), Some(relayer)) = (policy.settings().record, relayer) {
+            match recorded.open(policy, ledger, relayer, term) {
                 Ok(recording) => recorded.recording = Some(recording),
                 Err(error) => recorded.lost = Some(error.to_string()),
             }
@@ -33,15 +46,15 @@ impl Recorded {
         recorded
     }
 
-    fn open(&self, settings: &Settings, ledger: &Ledger, relayer: &Relayer, term: Option<&str>) -> std::io::Result<Recording> {
+    fn open(&self, policy: &InForce, ledger: &Ledger, relayer: &Relayer, term: Option<&str>) -> std::io::Result<Recording> {
         let session = ledger.session();
         let (columns, rows) = relayer.window();
         let title = format!("{}@{}", session.account, session.host);
         let timestamp = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
         let header = Header { columns, rows, timestamp, title: &title, term };
-        let mut recording = Recording::open(settings.audit.dir.as_ref(), &session.id, &header)?;
+        let mut recording = Recording::open(policy.audit().dir.as_ref(), &session.id, &header)?;
         let writer = recording.writer().ok_or_else(|| std::io::Error::other("it has no writer"))?;
-        relayer.record(recording.header_length(), settings.redact, self.key, &writer)?;
+        relayer.record(recording.header_length(), policy.settings().redact, self.key, &writer)?;
         Ok(recording)
     }
 

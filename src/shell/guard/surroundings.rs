@@ -92,7 +92,7 @@ impl Guard {
                 vec![format!("the new policy cannot be used, the session keeps the one it has: {}", Safe(reason.as_bytes()))]
             }
             Change::Replaced { before, alert } => {
-                self.ledger.reconfigure(self.policy.settings());
+                self.ledger.reconfigure(self.policy.audit(), self.policy.settings().redact);
                 let digest = self.policy().digest().to_owned();
                 self.ledger.note(&Event::PolicyChange { before: &before, policy: &digest });
                 let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
@@ -145,7 +145,7 @@ mod tests {
         let mut person = access::identify().unwrap();
         person.home = home.to_str().unwrap().to_owned();
         let (policy, _) = InForce::open(&Origin::Demo, &person).unwrap();
-        let ground = Ground { policy, person, account: None, inherited: Inherited::default(), relayer: None };
+        let ground = Ground { policy, person, account: None, inherited: Inherited::default(), relayer: None, index: None };
         Guard::open(ground, "command", None, false).unwrap()
     }
 
