@@ -101,8 +101,10 @@ fn ctrl_z_stops_nothing() {
     terminal.send(CTRL_Z);
     terminal.send(CTRL_C);
     terminal.expect(" [130]> ");
+    // At the prompt it is no key.
     terminal.send(format!("echo a{CTRL_Z}b\r"));
-    terminal.expect("\nab\n");
+    terminal.expect("echo a^Zb\n");
+    terminal.expect(" [2]> ");
 }
 
 #[test]
@@ -138,11 +140,10 @@ fn a_paste_with_a_forged_end_runs_nothing() {
     terminal.send(format!("{PASTE}echo one{PASTE_END}\recho two\r{PASTE_END}"));
     terminal.expect("echo two");
     sleep(HAND);
-    assert!(house.events("command.start").is_empty());
-    // By hand, the same key runs what stands there: the paste as one line.
+    // By hand, the same key shows what stands there: several lines.
     terminal.send("\r");
-    terminal.expect("\noneecho two\n");
-    assert_eq!(house.events("command.start").len(), 1);
+    terminal.expect(" [2]> ");
+    assert!(house.events("command.start").is_empty());
 }
 
 #[test]
@@ -150,15 +151,17 @@ fn quoted_insert_puts_no_raw_character_into_a_line() {
     let house = House::new();
     let mut terminal = session(&house);
     terminal.send(format!("echo a{CTRL_V}b\r"));
-    terminal.expect("\nab\n");
+    terminal.expect("echo a^Vb\n");
+    terminal.expect(" [2]> ");
 }
 
 #[test]
 fn what_is_no_text_is_refused_and_the_session_goes_on() {
     let house = House::new();
     let mut terminal = session(&house);
-    terminal.send(b"echo \xff\xfe");
-    terminal.expect("not UTF-8");
+    terminal.send(b"echo \xff\xfe\r");
+    terminal.expect("the line is not valid UTF-8");
+    terminal.expect("echo <ff><fe>\n");
     terminal.expect(" [2]> ");
     terminal.line("echo goes on");
     terminal.expect("\ngoes on\n");
@@ -169,7 +172,7 @@ fn characters_that_move_the_cursor_are_never_echoed() {
     let house = House::new();
     let mut terminal = session(&house);
     terminal.send("echo \u{202e}evil\u{9b}2J");
-    terminal.expect("evil2J");
+    terminal.expect("evil\u{fffd}\u{fffd}2J");
     terminal.send("\r");
     terminal.expect("<U+202E>");
     terminal.expect(" [2]> ");

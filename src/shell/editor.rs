@@ -2,12 +2,12 @@
 //!
 //! A terminal is a stranger: it types what a web page put on the clipboard, and answers questions that nobody here asked. So:
 //!
+//! - What is typed passes `screen::keyboard` first, which takes out the answers, ends pastes, and lets through the keys of a fixed table.
 //! - A paste never runs anything. Bracketed paste is on; what is pasted is inserted as it is, and a line with a newline or a control
-//!   character in it is refused by the parser, which shows why. A paste may hold its own end marker and a carriage return behind it:
-//!   therefore, once something was pasted, Enter counts only after a pause that bytes of a paste do not make and a hand does.
-//! - What a terminal without bracketed paste sends behind the first newline of one read is dropped, not run.
+//!   character in it is refused by the parser, which shows why. Once something was pasted, Enter counts only after a pause that bytes of a
+//!   paste do not make and a hand does.
+//! - What is neither text nor a key stands in the line as one character that is shown, and is refused there, at its place (`words::typed`).
 //! - No key inserts raw characters, suspends the shell, starts an editor or reads a file; history is in memory.
-//! - While the line is edited, characters that would move the cursor or reorder the text are not written to the terminal.
 //!
 //! The editor blocks in read(2) and may hold half a line: `sys::prompt` tells how the clocks of a session end it all the same.
 
@@ -35,6 +35,7 @@ use super::input::{Input, woken_by};
 use crate::sys::prompt::{self, Wake};
 use crate::words::escape::{Hazard, hazard};
 use crate::words::limits::HISTORY_LINES;
+use crate::words::typed::{self, Notice};
 
 /// How long a hand takes from a paste to Enter at least.
 const PASTE_PAUSE: Duration = Duration::from_millis(100);
@@ -95,7 +96,11 @@ impl LineEditor {
         let error = match read {
             Ok(line) => {
                 prompt::stop();
-                return Input::Line(line.into_bytes());
+                let bytes = typed::restored(&line);
+                return match self.keys.lock().notice {
+                    Some(notice) => Input::NotTaken(bytes, notice),
+                    None => Input::Line(bytes),
+                };
             }
             Err(error) => error,
         };
@@ -134,12 +139,14 @@ struct KeyState {
     pasted: bool,
     /// When the line changed last, or a key came.
     changed: Instant,
+    /// Why the line is not to run.
+    notice: Option<Notice>,
 }
 
 impl Keys {
     fn new() -> Keys {
         let now = Instant::now();
-        Keys(Mutex::new(KeyState { clock: Clock::start(now), pasted: false, changed: now }))
+        Keys(Mutex::new(KeyState { clock: Clock::start(now), pasted: false, changed: now, notice: None }))
     }
 
     fn lock(&self) -> MutexGuard<'_, KeyState> {
@@ -149,7 +156,7 @@ impl Keys {
     /// A new line: its prompt is a sign of life like a key.
     fn begin(&self, clock: Clock) {
         let now = Instant::now();
-        *self.lock() = KeyState { clock, pasted: false, changed: now };
+        *self.lock() = KeyState { clock, pasted: false, changed: now, notice: None };
         self.alive(now);
     }
 
@@ -178,9 +185,12 @@ impl Keys {
             }
             _ if is_enter(key) && state.pasted && since < PASTE_PAUSE => Some(Cmd::Noop),
             _ if is_enter(key) => Some(Cmd::AcceptLine),
-            // Suspend and quoted insert.
-            KeyEvent(KeyCode::Char('Z' | 'V' | 'Q'), Modifiers::CTRL) => Some(Cmd::Noop),
-            _ => None,
+            KeyEvent(KeyCode::Char(character), Modifiers::NONE) if let Some(notice) = typed::notice_of(character) => {
+                state.notice = Some(notice);
+                Some(Cmd::AcceptLine)
+            }
+            _ if is_ours(key) => None,
+            _ => Some(Cmd::Noop),
         }
     }
 }
@@ -188,6 +198,18 @@ impl Keys {
 /// Enter, Ctrl-M and Ctrl-J.
 fn is_enter(key: KeyEvent) -> bool {
     matches!(key, KeyEvent(KeyCode::Enter, _) | KeyEvent(KeyCode::Char('J' | 'M'), Modifiers::CTRL))
+}
+
+/// Whether a key may do what the editor has it do. The filter of the keyboard knows the same ones.
+fn is_ours(KeyEvent(code, modifiers): KeyEvent) -> bool {
+    match (code, modifiers) {
+        (KeyCode::Char(letter), Modifiers::CTRL) => "ABCDEFGHIKLNPRTUWY".contains(letter),
+        (KeyCode::Char(letter), Modifiers::ALT) => "bBdDfF<>".contains(letter),
+        (KeyCode::Backspace | KeyCode::Left | KeyCode::Right, Modifiers::ALT) => true,
+        (KeyCode::Left | KeyCode::Right, Modifiers::CTRL) => true,
+        (KeyCode::Insert | KeyCode::BackTab | KeyCode::F(_), _) => false,
+        _ => modifiers == Modifiers::NONE,
+    }
 }
 
 /// Sees every key first.
@@ -242,15 +264,28 @@ impl Hinter for Assistant {
 
 impl Highlighter for Assistant {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        if line.contains(is_unsafe_to_write) { line.replace(is_unsafe_to_write, "").into() } else { line.into() }
+        if line.contains(is_not_shown) { line.chars().filter_map(shown).collect::<String>().into() } else { line.into() }
     }
 
     fn highlight_char(&self, line: &str, _: usize, _: CmdKind) -> bool {
-        line.contains(is_unsafe_to_write)
+        line.contains(is_not_shown)
     }
 }
 
-/// Characters of no width that a terminal acts on. A newline is the editor's own.
+/// Whether a character of the line is shown as another one, or not at all.
+fn is_not_shown(character: char) -> bool {
+    is_unsafe_to_write(character) || typed::byte_of(character).is_some()
+}
+
+/// What a character of the line is shown as.
+fn shown(character: char) -> Option<char> {
+    match typed::byte_of(character) {
+        Some(byte) => Some(typed::picture(byte)),
+        None => (!is_unsafe_to_write(character)).then_some(character),
+    }
+}
+
+/// Characters of no width that a terminal acts on; the filter of the keyboard lets none through. A newline is the editor's own.
 fn is_unsafe_to_write(character: char) -> bool {
     character != '\n' && matches!(hazard(character), Some(Hazard::Nul | Hazard::Control | Hazard::Bidi))
 }

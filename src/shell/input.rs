@@ -11,6 +11,10 @@ use nix::unistd::read;
 use super::clock::{Clock, Ending};
 use crate::sys::prompt::{self, Wake};
 use crate::words::limits::RECORD_LINE_BYTES;
+use crate::words::typed::{self, Notice};
+
+/// Bytes of a line that a terminal keeps where nobody edits it, without its newline (termios(3), "Canonical and noncanonical mode").
+const KEPT: usize = 4095;
 
 /// What came instead of a line, or the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub enum Input {
     Interrupted,
     /// What was typed is no text.
     NotText,
+    /// A part of a line that is not to run, because of what is not in it.
+    NotTaken(Vec<u8>, Notice),
     /// There is no more: Ctrl-D, or the end of the file.
     End,
     /// The session is over.
@@ -54,6 +60,23 @@ pub fn read_line(clock: &Clock) -> Input {
             (Err(errno), _) => return Input::Failed(errno.desc().to_owned()),
             (Ok(_), _) => return Input::End,
         }
+    }
+}
+
+/// Reads a line from a person whose terminal cannot be edited on. One that the terminal may have cut is too long.
+pub fn read_typed_line(clock: &Clock) -> Input {
+    match read_line(clock) {
+        Input::Line(line) => typed_line(line),
+        input => input,
+    }
+}
+
+fn typed_line(line: Vec<u8>) -> Input {
+    let text = String::from_utf8_lossy(&line);
+    match text.chars().find_map(typed::notice_of) {
+        Some(notice) => Input::NotTaken(typed::restored(&text), notice),
+        None if line.len() >= KEPT => Input::NotTaken(typed::restored(&text), Notice::TooLong),
+        None => Input::Line(std::str::from_utf8(&line).map_or_else(|_| line.clone(), typed::restored)),
     }
 }
 

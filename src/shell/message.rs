@@ -12,6 +12,7 @@ use crate::syntax::SyntaxError;
 use crate::words::diagnostic::mark;
 use crate::words::escape::pasteable;
 use crate::words::limits::LINE_BYTES;
+use crate::words::typed::Notice;
 use crate::words::{Safe, Span, suggest};
 
 const NAME: &str = "posternsh: ";
@@ -68,6 +69,14 @@ pub fn invalid(line: &[u8], error: &SyntaxError) -> String {
 /// A line that is too long even to be on record.
 pub fn too_long(recorded: usize, bytes: u64) -> String {
     format!("the line is longer than {LINE_BYTES} bytes: it has {bytes}, of which the first {recorded} are on record")
+}
+
+/// A line that does not run because of what is not in it.
+pub fn not_taken(notice: Notice) -> String {
+    match notice {
+        Notice::TooLong => format!("more came at once than the {LINE_BYTES} bytes that a line may have; nothing of it was run"),
+        Notice::Surplus => "more came at once behind the end of a line; what came behind it was not run".to_owned(),
+    }
 }
 
 /// A command that no rule lets through: the line, and under the word that broke the nearest form what it should have been.

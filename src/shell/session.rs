@@ -140,6 +140,12 @@ impl Session {
                 let outcome = self.invalid(b"", "invalid UTF-8 from the terminal").unwrap_or_else(lost);
                 self.finish(outcome)
             }
+            Input::NotTaken(line, notice) => {
+                let reason = message::not_taken(notice);
+                tell(&reason);
+                let outcome = self.invalid(&line, &reason).unwrap_or_else(lost);
+                self.finish(outcome)
+            }
             Input::End => Some(Ending::Exit(self.status)),
             Input::Ended(ending) => Some(ending),
             Input::Failed(reason) => {
@@ -154,7 +160,7 @@ impl Session {
         let view = self.desktop();
         let Some(editor) = editor else {
             say_part(&prompt);
-            return input::read_line(clock);
+            return input::read_typed_line(clock);
         };
         let input = editor.read(&prompt, view, clock);
         if let Input::Line(line) = &input

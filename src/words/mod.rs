@@ -7,6 +7,7 @@ pub mod limits;
 pub mod paths;
 pub mod span;
 pub mod suggest;
+pub mod typed;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use escape::Safe;

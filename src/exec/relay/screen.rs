@@ -242,6 +242,8 @@ impl<'a> Screen<'a> {
         }
         self.command = None;
         self.memory.keys.clear();
+        // The editor may have to be told of what was typed before.
+        self.waiting = Some(Instant::now());
         self.memory.command.raw.clear();
         self.memory.clean.clear();
         while let Some(redactor) = &mut self.memory.redactor {
@@ -329,9 +331,9 @@ impl<'a> Screen<'a> {
         let at = if self.running { At::Command } else { At::Prompt };
         let memory = &mut *self.memory;
         if self.waiting.is_some_and(|since| since.elapsed() >= PAUSE) {
-            self.waiting = None;
-            let count = memory.keyboard.pause(memory.keys.free());
+            let count = memory.keyboard.pause(memory.keys.free(), at);
             memory.keys.filled(count);
+            self.waiting = memory.keyboard.is_waiting().then(Instant::now);
         }
         if !memory.typed.is_empty() {
             if let Some(command) = &self.command {
