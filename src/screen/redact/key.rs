@@ -56,7 +56,7 @@ const fn kind(id: &'static str, names: &'static [&'static str], kind: Kind) -> R
     Rule { id, names, is_word: false, shape: Shape::Value(kind) }
 }
 
-/// In the order in which they are tried; what has a form of its own first.
+/// In the order in which they are tried; what has a form of its own first. Names have two letters or more.
 static RULES: &[Rule] = &[
     steps("aws-secret-key", &["awssecretkey", "secretaccesskey"], &[Run(&BASE64, 40, 40), Not(&BASE64)]),
     steps("aws-session-token", &["awstoken", "sessiontoken", "securitytoken"], &[Run(&PADDED, 100, MANY)]),
@@ -130,7 +130,7 @@ pub(super) fn verdict(place: Place<'_>) -> Verdict {
         Some(b'>') => element(place, &mut space),
         _ => name(place, &mut space),
     };
-    if NO_TOKENS.iter().any(|end| ends(name, end, false)) {
+    if !may_end(name) || NO_TOKENS.iter().any(|end| ends(name, end, false)) {
         return Verdict::No;
     }
     let rules = RULES.iter().filter(|rule| rule.names.iter().any(|end| ends(name, end, rule.is_word)));
@@ -186,6 +186,34 @@ fn collect(bytes: impl Iterator<Item = u8>, space: &mut [u8; NAME]) -> &[u8] {
         length += 1;
     }
     space.get(NAME - length..).unwrap_or_default()
+}
+
+/// By the last letter of a name, a bit for each letter before it: how the names of the rules end. Nearly no name of a log does.
+static ENDINGS: [u32; 26] = endings();
+
+#[allow(clippy::indexing_slicing, reason = "only ever evaluated by the compiler")]
+const fn endings() -> [u32; 26] {
+    let mut endings = [0; 26];
+    let mut rule = 0;
+    while rule < RULES.len() {
+        let mut name = 0;
+        while name < RULES[rule].names.len() {
+            let text = RULES[rule].names[name].as_bytes();
+            let (last, before) = (text[text.len() - 1], text[text.len() - 2]);
+            endings[(last - b'a') as usize] |= 1 << (before - b'a');
+            name += 1;
+        }
+        rule += 1;
+    }
+    endings
+}
+
+/// Whether any rule's name can end as this one does.
+fn may_end(name: &[u8]) -> bool {
+    let mut letters =
+        name.iter().rev().filter(|byte| !matches!(byte, b'_' | b'-' | b'.')).map(|byte| byte.to_ascii_lowercase().wrapping_sub(b'a'));
+    let (Some(last), Some(before @ 0..26)) = (letters.next(), letters.next()) else { return false };
+    ENDINGS.get(usize::from(last)).is_some_and(|ending| ending >> before & 1 == 1)
 }
 
 /// Whether a name ends so.

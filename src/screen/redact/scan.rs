@@ -4,8 +4,10 @@
 //! which patterns they allow there, one bit for a few patterns each; where the four have no bit in common, nothing begins. That is four loads
 //! a byte and one branch that is hardly ever taken. What is left is looked at properly.
 
+use std::iter;
+
 use super::key;
-use super::pattern::{Place, Secret, Verdict};
+use super::pattern::{Pattern, Place, Secret, Verdict};
 use super::patterns::PATTERNS;
 use super::set::{BLANK, LETTER, QUOTE, Set};
 
@@ -115,7 +117,7 @@ pub(super) fn verdict(place: Place<'_>) -> Verdict {
 fn outer(place: Place<'_>) -> Verdict {
     let is_separator = place.text().ahead.first().is_some_and(|byte| SEPARATOR.has(*byte));
     match is_separator {
-        true => Some(key::verdict(place)).filter(|verdict| *verdict != Verdict::No).unwrap_or_else(|| token(place)),
+        true => Some(key::verdict(place)).filter(is_something).unwrap_or_else(|| token(place)),
         false => token(place),
     }
 }
@@ -123,9 +125,27 @@ fn outer(place: Place<'_>) -> Verdict {
 /// The first pattern of the table that matches here, or that may.
 fn token(place: Place<'_>) -> Verdict {
     let mut ahead = place.text().ahead.iter().copied();
-    let bits = TABLES.bits(place.last(), [ahead.next(), ahead.next(), ahead.next()]);
-    let patterns = PATTERNS.iter().enumerate().filter(|(index, _)| bits >> (index % SHARED) & 1 == 1);
-    patterns.map(|(_, pattern)| pattern.verdict(place)).find(|verdict| *verdict != Verdict::No).unwrap_or(Verdict::No)
+    let bits = TABLES.bits(place.last(), [ahead.next(), ahead.next(), ahead.next()]) & !(1 << SEPARATORS);
+    PATTERNS
+        .chunks(SHARED)
+        .flat_map(|patterns| of_bits(patterns, bits))
+        .map(|pattern| pattern.verdict(place))
+        .find(is_something)
+        .unwrap_or(Verdict::No)
+}
+
+fn is_something(verdict: &Verdict) -> bool {
+    *verdict != Verdict::No
+}
+
+/// Those of the patterns whose bit is set, in their order.
+fn of_bits(patterns: &'static [Pattern], mut bits: u64) -> impl Iterator<Item = &'static Pattern> {
+    iter::from_fn(move || {
+        let lowest = bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+        (lowest < SEPARATORS).then_some(lowest as usize)
+    })
+    .filter_map(|bit| patterns.get(bit))
 }
 
 /// A token inside what was found: in place of a password it says more of what it is, and as the user of a URL it is hidden with the password.
