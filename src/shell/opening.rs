@@ -16,7 +16,6 @@ use crate::confine::Index;
 use crate::exec::{Relayer, RunAs};
 use crate::record::Decision;
 use crate::syntax::Request;
-use crate::sys::code;
 use crate::sys::start::Inherited;
 use crate::words::{Safe, limits, paths};
 
@@ -89,9 +88,6 @@ impl Opening {
         let records = || Safe(guard.records().0.as_os_str().as_bytes()).to_string();
         let demo = (interactive && self.demo).then(records);
         let view = View { demo, ..view(&guard) };
-        if lasts {
-            code::let_go();
-        }
         Ok((guard, view, messages))
     }
 }

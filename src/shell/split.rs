@@ -35,11 +35,12 @@ use super::opening::{self, Opening};
 use super::terminal::{self, Terminal};
 use super::{StartError, fail_closed};
 use crate::exec::Relayer;
+use crate::sys::code;
 use crate::sys::half::Half;
 use crate::sys::prompt::{self, Wake};
 use crate::sys::rights;
 use crate::sys::start::{Inherited, cleanse};
-use crate::words::limits::FRONT_GRACE;
+use crate::words::limits::{self, FRONT_GRACE};
 
 /// A front: what it does with its end of the channel, in a process of its own, until its end.
 pub type Front = fn(Desk) -> u8;
@@ -83,7 +84,17 @@ fn split(beginning: Beginning<'_>, front: impl FnOnce(Desk) -> u8) -> Result<u8,
     // While the front seals itself.
     opening.read_index();
     let relayer = opening.relayer();
-    Ok(Served { channel: ours, front: half, opening: Some(Box::new(opening)), guard: None, relayer, recorded: None, due: None }.serve())
+    Ok(Served {
+        channel: ours,
+        front: half,
+        opening: Some(Box::new(opening)),
+        guard: None,
+        relayer,
+        recorded: None,
+        due: None,
+        rests: false,
+    }
+    .serve())
 }
 
 /// The guard at work.
@@ -97,6 +108,8 @@ struct Served {
     recorded: Option<Recorded>,
     /// Why the session is over, of which the front has been told: it is to say goodbye, and nothing else.
     due: Option<Due>,
+    /// Whether nothing was asked for a while, and what is used in between let go of.
+    rests: bool,
 }
 
 /// An ending, and until when the front may take its time.
@@ -140,8 +153,15 @@ impl Served {
         // The front ends a session whose time is over, and says so nicely; one that does not is ended.
         let end = self.guard.as_ref().and_then(|guard| guard.until()?.checked_add(FRONT_GRACE));
         let end = [end, self.due.and_then(|due| due.until)].into_iter().flatten().min();
+        if !self.rests && self.channel.is_silent(limits::REST) {
+            code::let_go();
+            self.rests = true;
+        }
         match self.channel.receive(end) {
-            Ok(Incoming::Call(call)) => self.answer(*call),
+            Ok(Incoming::Call(call)) => {
+                self.rests = false;
+                self.answer(*call)
+            }
             Ok(Incoming::Wake(Wake::Hangup)) => Next::Over(Ending::Hangup),
             Ok(Incoming::Wake(Wake::Terminate)) => Next::Over(Ending::Terminated),
             Ok(Incoming::Wake(Wake::Alarm | Wake::Interrupt)) => Next::Again,

@@ -1,7 +1,7 @@
 //! The program's own code in memory.
 
-/// Lets go of the pages of this program's code, of which the kernel brings back those that are used: with most of what a start runs once, of
-/// a session that waits at its prompt half is gone. They are the file's, so that nothing is lost.
+/// Lets go of the pages of this program's code, of which the kernel brings back those that are used: to wait takes few of those that a start
+/// or a command took. They are the file's, so that nothing is lost.
 pub fn let_go() {
     unsafe extern "C" {
         // Of the linker (GNU ld, lld): where the program begins, and where its code ends.
