@@ -157,6 +157,8 @@ impl Filter {
                 }
             } else if out.room() < STEP {
                 break;
+            } else if let Some(behind) = self.whole_sequence(rest, &mut out) {
+                rest = behind;
             } else {
                 self.step(*byte, &mut out);
                 rest = behind;
@@ -204,6 +206,21 @@ impl Filter {
         input.get(length..).unwrap_or_default()
     }
 
+    /// Deals at once with a control sequence that is there whole and is as most are, as the state machine would byte by byte; gives what is
+    /// behind it.
+    fn whole_sequence<'a>(&mut self, input: &'a [u8], out: &mut Output) -> Option<&'a [u8]> {
+        let parameters = input.strip_prefix(b"\x1b[").filter(|_| matches!(self.state, State::Text))?;
+        let (last, behind) = self.sequence.whole(parameters)?;
+        self.leave_text();
+        self.dispatch(last, out);
+        Some(behind)
+    }
+
+    /// An ESC is there.
+    fn leave_text(&mut self) {
+        self.line.repeatable = self.line.marks.take() == Some(0);
+    }
+
     fn step(&mut self, byte: u8, out: &mut Output) {
         match self.state {
             State::Text => self.text(byte, out),
@@ -239,7 +256,7 @@ impl Filter {
     fn text(&mut self, byte: u8, out: &mut Output) {
         match byte {
             ESC => {
-                self.line.repeatable = self.line.marks.take() == Some(0);
+                self.leave_text();
                 self.state = State::Escape;
             }
             0..b' ' | DEL => self.control(byte, out),
@@ -501,15 +518,17 @@ fn printable(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
     const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
-    let (words, _) = bytes.as_chunks::<8>();
-    let is_printable = |word: &&[u8; 8]| {
-        let word = u64::from_ne_bytes(**word);
-        // The high bit of a byte is set where it was set, where it is DEL, and where the byte is below a space.
-        (word | word.wrapping_add(ONES) | word.wrapping_sub(SPACES) & !word) & HIGHS == 0
-    };
-    let whole = 8 * words.iter().take_while(is_printable).count();
-    let rest = bytes.get(whole..).unwrap_or_default();
-    whole + rest.iter().take_while(|byte| (b' '..DEL).contains(byte)).count()
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The high bit of a byte is set where it was set, where it is DEL, and where the byte is below a space; above the first such byte
+        // others may be, by carry and borrow.
+        let marks = (word | word.wrapping_add(ONES) | word.wrapping_sub(SPACES) & !word) & HIGHS;
+        if marks != 0 {
+            return 8 * index + marks.trailing_zeros() as usize / 8;
+        }
+    }
+    8 * words.len() + rest.iter().take_while(|byte| (b' '..DEL).contains(byte)).count()
 }
 
 #[cfg(test)]

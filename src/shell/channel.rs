@@ -58,6 +58,11 @@ impl Channel {
         Ok(wire::decode(&bytes)?)
     }
 
+    /// The guard's side: whether nothing comes for so long. A signal is something.
+    pub fn is_silent(&self, time: Duration) -> bool {
+        self.wait(Instant::now().checked_add(time)).is_ok_and(|came| !came)
+    }
+
     /// The guard's side: waits for a call until `end`. A front that sends half of one and stops is waited for no longer than one that sends
     /// nothing.
     pub fn receive(&mut self, end: Option<Instant>) -> Result<Incoming, ChannelError> {

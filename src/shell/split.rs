@@ -36,11 +36,12 @@ use super::opening::{self, Opening};
 use super::terminal::{self, Terminal};
 use super::{StartError, fail_closed};
 use crate::exec::Relayer;
+use crate::sys::code;
 use crate::sys::half::Half;
 use crate::sys::prompt::{self, Wake};
 use crate::sys::rights;
 use crate::sys::start::{Inherited, cleanse};
-use crate::words::limits::{FAREWELL, FRONT_GRACE, RELAY_DEADLINE, START_DEADLINE};
+use crate::words::limits::{self, FAREWELL, FRONT_GRACE, RELAY_DEADLINE, START_DEADLINE};
 
 /// A front: what it does with its end of the channel, in a process of its own, until its end.
 pub type Front = fn(Desk) -> u8;
@@ -93,6 +94,7 @@ fn split(beginning: Beginning<'_>, front: impl FnOnce(Desk) -> u8) -> Result<u8,
         recorded: None,
         due: None,
         since: Instant::now(),
+        rests: false,
     }
     .serve())
 }
@@ -110,6 +112,8 @@ struct Served {
     due: Option<Due>,
     /// When the front was split off.
     since: Instant,
+    /// Whether nothing was asked for a while, and what is used in between let go of.
+    rests: bool,
 }
 
 /// An ending, and until when the front may take its time.
@@ -156,8 +160,15 @@ impl Served {
             None => self.since.checked_add(START_DEADLINE),
         };
         let end = [end, self.due.and_then(|due| due.until)].into_iter().flatten().min();
+        if !self.rests && self.channel.is_silent(limits::REST) {
+            code::let_go();
+            self.rests = true;
+        }
         match self.channel.receive(end) {
-            Ok(Incoming::Call(call)) => self.answer(*call),
+            Ok(Incoming::Call(call)) => {
+                self.rests = false;
+                self.answer(*call)
+            }
             Ok(Incoming::Wake(Wake::Hangup)) => Next::Over(Ending::Hangup),
             Ok(Incoming::Wake(Wake::Terminate)) => Next::Over(Ending::Terminated),
             Ok(Incoming::Wake(Wake::Alarm | Wake::Interrupt)) => Next::Again,

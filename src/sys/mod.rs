@@ -5,6 +5,7 @@
 pub mod caller;
 pub mod capability;
 pub mod children;
+pub mod code;
 pub mod deadline;
 pub mod deputy;
 pub mod descriptor;

@@ -57,6 +57,8 @@ pub const SENT_MESSAGES: u32 = 16;
 pub const PATH_BYTES: usize = 4096;
 /// Ancestors of a process that are gone through on the way to the shell.
 pub const ANCESTORS: usize = 1024;
+/// How long nothing is asked of the guard before it rests.
+pub const REST: Duration = Duration::from_millis(500);
 /// How long the relay may take to say that a line is over: its last write may be to a slow disk.
 pub const RELAY_DEADLINE: Duration = Duration::from_secs(5);
 /// Bytes of output passed on at a time.

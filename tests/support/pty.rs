@@ -131,6 +131,19 @@ impl Terminal {
         while self.more(Instant::now() + silence) {}
     }
 
+    /// Reads so many bytes of what is written, and a little more.
+    pub fn read(&mut self, count: usize) {
+        let (wanted, deadline) = (self.written.len() + count, Instant::now() + PATIENCE);
+        while self.written.len() < wanted {
+            assert!(self.more(deadline), "waited for {wanted} bytes, got {}", self.written.len());
+        }
+    }
+
+    /// The program on it.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The client goes away.
     pub fn hang_up(&mut self) {
         self.master = None;

@@ -21,6 +21,8 @@ use crate::sys::{descriptor, prompt, pty};
 
 /// Bytes that are read of a terminal at a time: what the kernel gives at once, and a little more.
 const RAW: usize = 16 << 10;
+/// How often that may be read, and shown at once, before keys are looked for again.
+const ROUNDS: usize = 4;
 /// Bytes on their way to the person.
 const SHOWN: usize = 2 * CHUNK;
 /// Bytes that were typed and nobody has read.
@@ -208,19 +210,32 @@ impl<'a> Screen<'a> {
             self.say(NO_JOBS, recorder);
         }
         self.let_go(recorder);
-        if ready.command.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
-            news.exceeded = self.read_command(allowance);
-        }
         if ready.front.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
             self.read_front();
         }
-        // Twice as much as there is room for may be on its way.
-        for _ in 0..2 {
+        let mut has_more = ready.command.intersects(PollFlags::POLLIN | PollFlags::POLLHUP);
+        for _ in 0..ROUNDS {
+            if has_more && self.memory.command.raw.is_empty() && self.memory.clean.is_empty() {
+                has_more = self.read_command(allowance, &mut news);
+            }
             self.filter_command(recorder);
             self.filter_front(recorder);
             self.show(&mut news);
+            if !(has_more || self.has_work()) || !self.memory.shown.is_empty() || !recorder.has_room() {
+                break;
+            }
         }
         news
+    }
+
+    /// Whether anything was read that has not been dealt with.
+    pub fn has_work(&self) -> bool {
+        !(self.memory.command.raw.is_empty() && self.memory.clean.is_empty() && self.memory.front.raw.is_empty())
+    }
+
+    /// Whether there is something to do without waiting for anything: the terminal took all that there was room for before.
+    pub fn can_go_on(&self) -> bool {
+        self.has_work() && self.memory.shown.is_empty()
     }
 
     /// Whether something of the pipeline is on its way.
@@ -395,25 +410,33 @@ impl<'a> Screen<'a> {
         self.memory.shown.room() >= CHUNK && recorder.has_room()
     }
 
-    /// Reads what the command shows; whether that is more than it may.
-    fn read_command(&mut self, allowance: &mut Option<u64>) -> bool {
-        let Some(command) = &mut self.command else { return false };
-        let limit = allowance.map_or(RAW, |left| RAW.min(usize::try_from(left).unwrap_or(usize::MAX)));
-        if limit == 0 {
-            // What there is more is not looked at again.
-            self.command = None;
-            return true;
-        }
-        match self.memory.command.raw.fill(command, limit) {
-            Ok(count) => {
-                self.shown += count as u64;
-                *allowance = allowance.map(|left| left.saturating_sub(count as u64));
+    /// Reads what the command shows, as much as is there and there is room for; whether there may be more. A terminal gives 4 KiB at once at
+    /// most.
+    fn read_command(&mut self, allowance: &mut Option<u64>, news: &mut News) -> bool {
+        while let Some(command) = &mut self.command
+            && self.memory.command.raw.room() > 0
+        {
+            let limit = allowance.map_or(RAW, |left| RAW.min(usize::try_from(left).unwrap_or(usize::MAX)));
+            if limit == 0 {
+                if !is_readable(self.command.as_ref()) {
+                    return false;
+                }
+                // What there is more is not looked at again.
+                (self.command, news.exceeded) = (None, true);
+                return false;
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            // EIO: nobody has it any more, not even the guard, so there is nothing to wait for.
-            Err(_) => self.command = None,
+            match self.memory.command.raw.fill(command, limit) {
+                Ok(count @ 1..) => {
+                    self.shown += count as u64;
+                    *allowance = allowance.map(|left| left.saturating_sub(count as u64));
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                // EIO: nobody has it any more, not even the guard, so there is nothing to wait for.
+                Ok(0) | Err(_) => self.command = None,
+            }
         }
-        false
+        self.command.is_some()
     }
 
     fn filter_command(&mut self, recorder: &mut Recorder) {

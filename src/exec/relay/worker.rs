@@ -118,6 +118,9 @@ impl<'a> Worker<'a> {
 
     /// How long to wait at most; rounded up, so that the moment has come then.
     fn patience(&self) -> PollTimeout {
+        if self.recorder.has_room() && self.screen.as_ref().is_some_and(Screen::can_go_on) {
+            return PollTimeout::ZERO;
+        }
         let least = [self.recorder.patience(), self.screen.as_ref().and_then(Screen::patience)].into_iter().flatten().min();
         let rounded = |left: Duration| PollTimeout::try_from((left + Duration::from_micros(999)).as_millis()).unwrap_or(PollTimeout::MAX);
         least.map_or(PollTimeout::NONE, rounded)

@@ -15,6 +15,9 @@ use crate::words::{Safe, limits};
 const END: &[u8] = b"\"]\n";
 /// Bytes that any byte or character needs at most: those of `\u001b`.
 const WIDEST: usize = 6;
+/// Bytes that are looked at at once.
+const WORD: usize = 8;
+const ESC: u8 = 0x1b;
 /// In place of what is no UTF-8.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
@@ -222,26 +225,42 @@ impl<'o> Line<'o> {
         let mut taken = 0;
         while self.room() >= WIDEST {
             let rest = text.get(taken..).unwrap_or_default();
-            let run = rest.get(..plain(rest)).unwrap_or_default();
-            let run = run.get(..boundary(run, self.room())).unwrap_or_default();
-            self.push(run);
-            taken += run.len();
-            match rest.get(run.len()) {
-                Some(byte) if needs_escape(*byte) && self.room() >= WIDEST => {
-                    self.escape(*byte);
-                    taken += 1;
-                }
-                Some(_) => {}
-                None => break,
+            let Some(byte) = rest.first() else { break };
+            if needs_escape(*byte) {
+                self.escape(*byte);
+                taken += 1;
+            } else if let Some(count) = self.short_run(rest) {
+                taken += count;
+            } else {
+                let run = rest.get(..plain(rest)).unwrap_or_default();
+                let run = run.get(..boundary(run, self.room())).unwrap_or_default();
+                self.push(run);
+                taken += run.len();
             }
         }
         taken
+    }
+
+    /// A run of less than eight bytes without an escape, as stands between the escapes of a coloured line; `None` where it is longer, or near
+    /// an end. All eight are copied, which is one move, and those behind the run are written over.
+    fn short_run(&mut self, text: &[u8]) -> Option<usize> {
+        let word = text.first_chunk::<WORD>()?;
+        let count = clear(u64::from_le_bytes(*word));
+        let end = self.out.len().checked_sub(END.len())?;
+        let place = self.out.get_mut(self.length..end)?.first_chunk_mut::<WORD>()?;
+        if count == WORD {
+            return None;
+        }
+        *place = *word;
+        self.length += count;
+        Some(count)
     }
 
     fn escape(&mut self, byte: u8) {
         const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
         let digit = |value: u8| HEXADECIMAL.get(usize::from(value)).copied().unwrap_or(b'0');
         match byte {
+            ESC => self.push(b"\\u001b"),
             b'"' | b'\\' => self.push(&[b'\\', byte]),
             b'\n' => self.push(b"\\n"),
             b'\r' => self.push(b"\\r"),
@@ -307,6 +326,16 @@ fn plain(bytes: &[u8]) -> usize {
     clear + rest.iter().position(|byte| needs_escape(*byte)).unwrap_or(rest.len())
 }
 
+/// How many bytes at the front of a word need no escape, its first byte being the lowest.
+fn clear(word: u64) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; WORD]);
+    let of = |byte: u8| ONES * u64::from(byte);
+    // The high bit of the first byte that is below another is set; above it others may be too, by the borrow, and below it none.
+    let below = |word: u64, bound: u8| word.wrapping_sub(of(bound)) & !word;
+    let marks = below(word, b' ') | below(word ^ of(b'"'), 1) | below(word ^ of(b'\\'), 1);
+    (marks & of(0x80)).trailing_zeros() as usize / WORD
+}
+
 fn needs_escape(byte: u8) -> bool {
     byte < b' ' || byte == b'"' || byte == b'\\'
 }
@@ -368,6 +397,17 @@ mod tests {
         ] {
             let file = encoded([data], 4096);
             assert_eq!(str::from_utf8(&file).unwrap().trim_end(), event);
+        }
+    }
+
+    #[test]
+    fn a_word_is_clear_up_to_its_first_byte_that_needs_an_escape() {
+        for byte in 0..=u8::MAX {
+            for at in 0..WORD {
+                let mut word = [b'a'; WORD];
+                word[at..].fill(byte);
+                assert_eq!(clear(u64::from_le_bytes(word)), if needs_escape(byte) { at } else { WORD }, "{byte} at {at}");
+            }
         }
     }
 

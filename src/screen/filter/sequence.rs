@@ -7,6 +7,8 @@ use super::output::Output;
 const VALUES: usize = 16;
 /// No number is passed on that is higher: terminals multiply them.
 const HIGHEST: u16 = 9999;
+/// Bytes of a sequence that is taken at once.
+const SHORT: usize = 32;
 /// Bytes of a sequence before it is taken for one that never ends.
 const LENGTH: u16 = 4096;
 
@@ -63,6 +65,26 @@ impl Sequence {
     pub fn clear(&mut self) {
         (self.marker, self.count, self.intermediate, self.length) = (0, 0, 0, 0);
         (self.malformed, self.clamped) = (false, false);
+    }
+
+    /// Takes a sequence that is there whole, of nothing but numbers and `;`, behind a `?` or not; its final byte, and what is behind it.
+    pub fn whole<'a>(&mut self, bytes: &'a [u8]) -> Option<(u8, &'a [u8])> {
+        self.clear();
+        let mut rest = bytes;
+        if let Some((b'?', behind)) = rest.split_first() {
+            (self.marker, rest) = (b'?', behind);
+        }
+        for _ in 0..SHORT {
+            let (byte, behind) = rest.split_first()?;
+            match byte {
+                b'0'..=b'9' => self.digit(u16::from(byte - b'0')),
+                b';' => self.separator(false),
+                b'@'..=b'~' => return Some((*byte, behind)),
+                _ => return None,
+            }
+            rest = behind;
+        }
+        None
     }
 
     /// Takes a byte before the final one; `false` when there were too many.
