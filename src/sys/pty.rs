@@ -245,9 +245,13 @@ mod tests {
         let count = read(&pty.slave, &mut bytes).unwrap();
         assert_eq!(&bytes[..count], b"typed\n");
         write(&pty.slave, b"shown\n").unwrap();
-        descriptor::wait([Some((pty.master.as_fd(), nix::poll::PollFlags::POLLIN))], nix::poll::PollTimeout::from(1000_u16)).unwrap();
-        let count = read(&pty.master, &mut bytes).unwrap();
-        assert_eq!(&bytes[..count], b"typed\r\nshown\r\n");
+        let mut shown = Vec::new();
+        while shown.len() < b"typed\r\nshown\r\n".len() {
+            descriptor::wait([Some((pty.master.as_fd(), nix::poll::PollFlags::POLLIN))], nix::poll::PollTimeout::from(1000_u16)).unwrap();
+            let count = read(&pty.master, &mut bytes).unwrap();
+            shown.extend_from_slice(&bytes[..count]);
+        }
+        assert_eq!(shown, b"typed\r\nshown\r\n");
     }
 
     #[test]

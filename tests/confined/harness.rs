@@ -390,7 +390,7 @@ fn execute(line: Line, kernel: Option<(u32, bool)>) -> Report {
     let protections = plan.stages().iter().map(|stages| stages.iter().map(words).collect()).collect();
     let LineOutcome { status, stages, bytes_out, bytes_err, ended, notices, .. } = run(plan, None, &mut || false);
     if let Some(relayer) = relayer {
-        relayer.finish();
+        relayer.finish(postern::words::limits::RELAY_DEADLINE);
     }
     if let Some(held) = modes {
         held.put_back();
