@@ -176,8 +176,9 @@ fn every_field_of_real_records_is_in_the_shells_page() {
 
     let mut found = BTreeSet::new();
     let mut events = BTreeSet::new();
-    for file in fs::read_dir(&audit).unwrap() {
-        for line in fs::read_to_string(file.unwrap().path()).unwrap().lines() {
+    let files = fs::read_dir(&audit).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")) {
+        for line in fs::read_to_string(file).unwrap().lines() {
             let record: Value = serde_json::from_str(line).unwrap();
             events.insert(record["event"].as_str().unwrap().to_owned());
             field_names(&record, &mut found);

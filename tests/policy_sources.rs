@@ -74,7 +74,7 @@ fn a_policy_becomes_rules_by_command_word() {
     assert_eq!((policy.settings.audit.syslog.as_deref(), policy.settings.audit.facility.as_str()), (None, "local3"));
     assert_eq!((policy.settings.session.idle, policy.settings.session.max, policy.settings.session.strikes), (None, Some(5_400_000), 3));
     assert_eq!((policy.settings.session.output, policy.settings.redact), (Some(1 << 30), Redact::Screen));
-    assert_eq!(policy.settings.record, Some(Record { max: 64 << 10, required: true }));
+    assert_eq!(policy.settings.record, Some(Record { max: 64 << 10, terminal: 64 << 20, required: true }));
     assert_eq!((policy.settings.session.banner.as_deref(), &policy.settings.search[..]), (None, &["/opt/bin".to_owned()][..]));
 
     let uptime = first_allowed(&policy, "uptime");
@@ -94,10 +94,10 @@ fn a_policy_becomes_rules_by_command_word() {
 fn sessions_are_recorded_unless_the_policy_says_otherwise() {
     let settings = |text: &str| compiled(&format!("postern: 1\nallow: [ls]\n{text}\n")).settings;
     let default = settings("audit: { syslog: none }");
-    assert_eq!(default.record, Some(Record { max: 1 << 20, required: false }));
+    assert_eq!(default.record, Some(Record { max: 1 << 20, terminal: 64 << 20, required: false }));
     assert_eq!((default.redact, default.session.output), (Redact::Files, None));
     assert_eq!(settings("record: none").record, None);
-    assert_eq!(settings("record: { required: true }").record, Some(Record { max: 1 << 20, required: true }));
+    assert_eq!(settings("record: { required: true }").record, Some(Record { max: 1 << 20, terminal: 64 << 20, required: true }));
     assert_eq!(settings("redact: none").redact, Redact::None);
     assert_eq!(settings("session: { output: none }").session.output, None);
     for (text, error) in [

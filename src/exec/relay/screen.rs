@@ -297,10 +297,10 @@ impl<'a> Screen<'a> {
         let Some(terminal) = &mut self.terminal else { return };
         if ready.contains(PollFlags::POLLIN) && self.memory.typed.is_empty() {
             match self.memory.typed.fill(terminal, KEYS) {
-                Ok(0) => return self.lose(news),
+                Ok(0) => self.lose(news),
                 Ok(_) => self.waiting = None,
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-                Err(_) => return self.lose(news),
+                Err(_) => self.lose(news),
             }
         } else if ready.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL) {
             self.lose(news);
