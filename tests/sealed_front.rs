@@ -55,7 +55,7 @@ fn front() {
 
 /// The guard, on the built-in policy.
 fn serve(mut channel: Channel) {
-    let mut opening = Some(Box::new(Opening::prepare(&Origin::Demo, Inherited::default()).unwrap()));
+    let mut opening = Some(Box::new(Opening::prepare(&Origin::Demo, Inherited::default(), None).unwrap()));
     let mut guard = None;
     while let Ok(Incoming::Call(call)) = channel.receive(None) {
         channel.reply(&opening::answer(&mut opening, &mut guard, *call).unwrap()).unwrap();

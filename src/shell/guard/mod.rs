@@ -374,7 +374,7 @@ impl Guard {
         (record.bytes_out, record.bytes_err) = (done.bytes_out, done.bytes_err);
         record.recording = done.recorded.map(|exec::Recorded { offset, time, left_out }| record::Chapter { offset, ms: time, left_out });
         record.screen = done.dropped.iter().collect();
-        record.redacted = done.found.iter().map(|(pattern, count)| (pattern, count)).collect();
+        record.redacted = done.found.iter().collect();
         let written = [done.bytes_out.unwrap_or(0), done.bytes_err.unwrap_or(0), done.shown];
         self.output = written.into_iter().fold(self.output, u64::saturating_add);
         if let Some(reason) = &done.unrecorded {
