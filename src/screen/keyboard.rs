@@ -64,7 +64,7 @@ pub struct Keyboard {
     mute: bool,
     /// Whether something was left out that the editor is to be told of.
     surplus: bool,
-    /// Lines that a command was given since the last pause.
+    /// Lines that this command was given since the last pause.
     lines: u8,
     /// Bytes that are still to come of a character on its way to a command.
     continuation: u8,
@@ -241,6 +241,7 @@ impl Keyboard {
                 if self.state == State::Character {
                     self.begin(State::Ground);
                 }
+                self.lines = 0;
             }
             At::Prompt => {
                 // What a command did not live to read is not a line.
