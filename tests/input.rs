@@ -158,7 +158,7 @@ fn a_line_that_is_too_long_is_refused_however_it_is_typed() {
         let mut terminal = Terminal::start(command);
         terminal.expect("> ");
         // As fast as the terminal takes it.
-        for piece in format!("echo {}\r", "a".repeat(20_000)).as_bytes().chunks(1000) {
+        for piece in format!("echo {}\r", "a".repeat(8_000)).as_bytes().chunks(1000) {
             terminal.send(piece);
             terminal.read_until_silent(Duration::from_millis(10));
         }
@@ -179,7 +179,8 @@ fn behind_the_first_of_several_lines_nothing_runs_and_that_is_said() {
         let mut terminal = Terminal::start(command);
         terminal.expect("> ");
         terminal.send("echo one\recho two\recho three\r");
-        terminal.expect("\none\n");
+        // On a busy host the notice may come before the command's output, and is seen there.
+        terminal.expect("one\n");
         if term == "dumb" {
             terminal.expect("> ");
             sleep(HAND);

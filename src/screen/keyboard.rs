@@ -178,7 +178,7 @@ impl Keyboard {
     /// Passes on what one read gave, or the rest of it. With 64 bytes of output it always gets on.
     pub fn pass(&mut self, input: &[u8], out: &mut [u8], at: At) -> Progress {
         let mut out = Sink { out, written: 0 };
-        if !out.has_room() {
+        if input.is_empty() || !out.has_room() {
             return Progress::default();
         }
         self.turn_to(at, &mut out);
@@ -206,7 +206,10 @@ impl Keyboard {
         }
         self.turn_to(at, &mut out);
         self.give_up(&mut out);
-        (self.ended, self.mute, self.lines) = (false, false, 0);
+        // What does not pass is left out to its end.
+        if self.state == State::Ground {
+            (self.ended, self.mute, self.lines) = (false, false, 0);
+        }
         self.end_paste(&mut out);
         if self.surplus && at == At::Prompt && self.state == State::Ground && self.paste.is_none() {
             self.surplus = false;

@@ -346,13 +346,16 @@ impl<'a> Screen<'a> {
         let at = if self.running { At::Command } else { At::Prompt };
         let memory = &mut *self.memory;
         if self.waiting.is_some_and(|since| since.elapsed() >= PAUSE) {
-            let count = memory.keyboard.pause(memory.keys.free(), at);
-            memory.keys.filled(count);
+            // What has no room yet is no silence.
+            if memory.typed.is_empty() {
+                let count = memory.keyboard.pause(memory.keys.free(), at);
+                memory.keys.filled(count);
+            }
             self.waiting = memory.keyboard.is_waiting().then(Instant::now);
         }
-        if !memory.typed.is_empty() {
-            if let Some(command) = &self.command {
-                suspends = note_signals(command.as_fd(), &memory.typed, &mut memory.keys);
+        loop {
+            if let (Some(command), false) = (&self.command, memory.typed.is_empty()) {
+                suspends |= note_signals(command.as_fd(), &memory.typed, &mut memory.keys);
             }
             let progress = memory.keyboard.pass(memory.typed.bytes(), memory.keys.free(), at);
             memory.keys.filled(progress.written);
@@ -360,17 +363,20 @@ impl<'a> Screen<'a> {
             if memory.keyboard.is_waiting() {
                 self.waiting.get_or_insert_with(Instant::now);
             }
-        }
-        while !memory.keys.is_empty() {
-            let target = if self.running { &mut self.command } else { &mut self.front };
-            match target.as_mut().map(|target| memory.keys.drain(target)) {
-                Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => break,
-                Some(Ok(1..)) => {}
-                // Nobody reads them any more.
-                Some(Ok(0) | Err(_)) | None => memory.keys.clear(),
+            while !memory.keys.is_empty() {
+                let target = if self.running { &mut self.command } else { &mut self.front };
+                match target.as_mut().map(|target| memory.keys.drain(target)) {
+                    Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => return suspends,
+                    Some(Ok(1..)) => {}
+                    // Nobody reads them any more.
+                    Some(Ok(0) | Err(_)) | None => memory.keys.clear(),
+                }
+            }
+            // Keys become more than they were; there is room again, and nothing else would wake us for the rest.
+            if memory.typed.is_empty() {
+                return suspends;
             }
         }
-        suspends
     }
 
     /// Lets go of what was held back long enough.

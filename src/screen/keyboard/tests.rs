@@ -215,6 +215,7 @@ fn behind_the_end_of_a_line_nothing_passes_in_the_same_read() {
         (&[&b"ls\rid\r"[..], PAUSE, b"df\r"][..], "ls\r<Surplus>df\r"),
         (&[b"ls\rid\r", b"rest of it\r", PAUSE, b"df\r"], "ls\r<Surplus>df\r"),
         (&[b"ls\r\x1b[200~id\r", PAUSE, b"id\r\x1b[201~", PAUSE, b"df\r"], "ls\r<Surplus>df\r"),
+        (&[b"ls\r\x1b[20", PAUSE, b"0~id\r\x1b[201~", PAUSE, b"df\r"], "ls\r<Surplus>df\r"),
         (&[b"x\x03id\r", PAUSE, b"df\r"], "x\x03<Surplus>df\r"),
         (&[b"ls\rid\x03", PAUSE, b"df\r"], "ls\r\x03<Surplus>df\r"),
         // Ends of empty lines, and lines by hand.

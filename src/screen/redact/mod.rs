@@ -12,16 +12,16 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`set`] | sets of bytes |
-//! | [`hmac`] | the fingerprint |
-//! | [`pattern`] | how patterns are written and matched |
-//! | [`patterns`] | secrets known by how they begin |
-//! | [`key`] | secrets known by their name |
-//! | [`value`] | whether what a name names is a secret |
-//! | [`block`] | key material over many lines |
-//! | [`scan`] | where anything may begin, fast |
-//! | [`window`] | what is held, and its text without styles |
-//! | [`found`] | counts |
+//! | `set` | sets of bytes |
+//! | `hmac` | the fingerprint |
+//! | `pattern` | how patterns are written and matched |
+//! | `patterns` | secrets known by how they begin |
+//! | `key` | secrets known by their name |
+//! | `value` | whether what a name names is a secret |
+//! | `block` | key material over many lines |
+//! | `scan` | where anything may begin, fast |
+//! | `window` | what is held, and its text without styles |
+//! | `found` | counts |
 
 mod block;
 mod found;
