@@ -2,7 +2,7 @@
 //!
 //! The index says what a directory holds, for any policy and any account, and of that what is to be looked at in any case: what the
 //! built-in list hides, devices, files with several names, and directories of which the index says nothing. Where no rule hides more, a
-//! walk asks whether each directory is as it was, and looks at these alone ([`Index::looks`]). An entry is used where stat(2) shows the directory just as it
+//! walk asks whether each directory is as it was, and looks at these alone (`Index::looks`). An entry is used where stat(2) shows the directory just as it
 //! was: device, inode, time of modification and of change, compared for equality, never for order. A directory that differs, or is not in
 //! the index, is read as it is now. Without an index, or with one that is damaged, of another version, made with another built-in
 //! list, too long, or not root's alone, all of them are. What a stat does not show:

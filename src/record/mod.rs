@@ -126,7 +126,7 @@ impl Recorder {
         self.file.place.as_ref().ok()?.order()
     }
 
-    /// Waits, at most [`limits::ORDER_DEADLINE`], until the file is there and room for its first records is reserved, or cannot be.
+    /// Waits, at most `limits::ORDER_DEADLINE`, until the file is there and room for its first records is reserved, or cannot be.
     pub fn await_room(&self) {
         let _ = self.order();
     }
