@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::pty::{grantpt, posix_openpt, unlockpt};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{
@@ -166,6 +166,11 @@ impl Held {
         self.foreground
     }
 
+    /// Whether what is typed there can be read, and is for this process.
+    pub fn has_keys(&self) -> bool {
+        self.foreground && access(self.as_fd()).is_ok_and(|access| access != OFlag::O_WRONLY)
+    }
+
     /// A new pty that is like it.
     pub fn open_pty(&self) -> io::Result<Pty> {
         Pty::open(&usual(&self.modes), self.window())
@@ -197,15 +202,23 @@ fn usual(modes: &Termios) -> Termios {
 
 /// A file description of one's own for a terminal, so that not to wait is nobody else's affair. Where there is none to be had (another user's
 /// terminal that is not the controlling one) it is the same one, which may wait.
+///
+/// One that was opened for reading or for writing only is not opened anew: with lent rights that would be more than was handed over.
 fn own_description(terminal: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let wanted = device(terminal);
-    let paths = ["/dev/tty".to_owned(), format!("/proc/self/fd/{}", terminal.as_raw_fd())];
-    let found = paths.iter().find_map(|path| open(path.as_str(), flags, Mode::empty()).ok().filter(|file| device(file.as_fd()) == wanted));
+    let again = (access(terminal)? == OFlag::O_RDWR).then(|| format!("/proc/self/fd/{}", terminal.as_raw_fd()));
+    let mut paths = ["/dev/tty".to_owned()].into_iter().chain(again);
+    let found = paths.find_map(|path| open(path.as_str(), flags, Mode::empty()).ok().filter(|file| device(file.as_fd()) == wanted));
     match found {
         Some(file) if wanted.is_some() => descriptor::copy_above_standard(file),
         _ => descriptor::copy_above_standard(terminal),
     }
+}
+
+/// Whether it was opened for reading, for writing, or for both.
+fn access(terminal: BorrowedFd<'_>) -> nix::Result<OFlag> {
+    Ok(OFlag::from_bits_retain(fcntl(terminal, FcntlArg::F_GETFL)?) & OFlag::O_ACCMODE)
 }
 
 /// Which terminal it is, also where it was opened as /dev/tty (TIOCGDEV of ioctl_tty(2)).
@@ -272,5 +285,13 @@ mod tests {
         let own = own_description(pty.slave.as_fd()).unwrap();
         assert_eq!(device(own.as_fd()), device(pty.slave.as_fd()));
         assert_eq!(read(&own, &mut [0; 8]), Err(Errno::EAGAIN));
+    }
+
+    #[test]
+    fn what_was_handed_over_for_reading_is_not_opened_for_writing() {
+        let pty = pty();
+        let lent = open(&pty.name().unwrap(), OFlag::O_RDONLY | OFlag::O_NOCTTY, Mode::empty()).unwrap();
+        let own = own_description(lent.as_fd()).unwrap();
+        assert_eq!(write(&own, b"x"), Err(Errno::EBADF));
     }
 }

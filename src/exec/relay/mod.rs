@@ -103,7 +103,7 @@ impl Relayer {
             resized.as_ref().map(SignalFd::as_fd),
             terminal.as_ref().and_then(|terminal| terminal.front.as_ref()).map(OwnedFd::as_fd),
         ];
-        let reads = held.is_some_and(Held::is_in_foreground);
+        let reads = held.is_some_and(Held::has_keys);
         let process = sealed::start(Role::Relay, identity, given, |guard, [output, error, terminal, resized, front]| {
             let screen = terminal.zip(resized).map(|(terminal, resized)| Given { terminal, resized, front, reads });
             Worker::new(guard, [output, error], targets, screen, &mut room).run();
