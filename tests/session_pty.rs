@@ -469,3 +469,16 @@ fn a_command_cannot_stop_the_shell_by_signals_of_the_terminal() {
     terminal.expect("> ");
     terminal.run("echo goes on", "\ngoes on\n");
 }
+
+#[test]
+fn what_is_said_where_there_is_no_session_is_shown_whole() {
+    let house = House::new();
+    std::fs::remove_dir_all(house.directory().join("records")).unwrap();
+    for _ in 0..10 {
+        let (status, shown) = Terminal::start(house.shell(&["-c", "echo a"])).end();
+        assert!(
+            status == 125 && shown.contains("without records there is no session") && !shown.contains("the front"),
+            "{status}: {shown}"
+        );
+    }
+}

@@ -190,7 +190,10 @@ fn alone(way: arguments::Way, desk: Desk) -> u8 {
 
 fn give_up(error: &StartError, desk: &RefCell<Desk>) -> u8 {
     tell_why(error);
-    desk.borrow_mut().abort(&error.to_string());
+    // Where the guard has said so itself, it knows.
+    if !matches!(error, StartError::NotStarted(_)) {
+        desk.borrow_mut().abort(&error.to_string());
+    }
     BROKEN
 }
 

@@ -156,7 +156,8 @@ impl Relayer {
             return;
         }
         let end = Instant::now() + patience;
-        let mut finished = self.order(Order::Finish, &[]).is_err();
+        // Its first message says that it has begun, and is no event.
+        let mut finished = self.await_start().is_err() || self.order(Order::Finish, &[]).is_err();
         while !finished {
             let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX);
             let shown = descriptor::wait([Some((self.as_fd(), PollFlags::POLLIN))], left);
