@@ -1,6 +1,8 @@
 //! What is typed and pasted at the prompt: the built shell on a real terminal. What was typed runs as it is, or is refused.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "support/bytes.rs"]
+mod bytes;
 #[path = "support/house.rs"]
 #[allow(dead_code)]
 mod house;
@@ -12,6 +14,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use bytes::bytes_of;
 use house::House;
 use postern::screen::keyboard::{At, Keyboard};
 use proptest::collection::vec;
@@ -32,18 +35,6 @@ fn session(house: &House) -> Terminal {
 /// The lines that have begun to run.
 fn lines(house: &House) -> Vec<String> {
     house.events("command.start").iter().map(|record| record["line"].as_str().unwrap().to_owned()).collect()
-}
-
-/// Text with `\x1b` for a byte.
-fn bytes_of(text: &str) -> Vec<u8> {
-    let mut parts = text.split("\\x");
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let (digits, rest) = part.split_at(2);
-        bytes.push(u8::from_str_radix(digits, 16).unwrap());
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    bytes
 }
 
 /// Of what a row types, this may run: what stands on the screen when Enter is pressed, and nothing else.

@@ -10,6 +10,7 @@ pub mod lookup;
 mod open;
 pub mod plan;
 pub mod program;
+mod redirect;
 mod relay;
 pub mod run;
 mod script;

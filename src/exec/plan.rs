@@ -1,7 +1,7 @@
 //! A whole line, planned: programs found and checked, files opened, argv, environment and confinement allocated. Nothing runs yet.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use nix::unistd::pipe2;
 use super::environment::{self, Setting};
 use super::identity::RunAs;
 use super::limit;
-use super::open::{self, Access, MOVED};
+use super::open;
 use super::program::{ProgramError, find_program};
+use super::redirect::{Creation, Redirection};
 use super::relay::Relayer;
 use super::script::{self, Executable};
 use super::streams::Streams;
 use crate::access::Person;
 use crate::confine::{Confiner, Lacking, Oversight, Plan, Protection, Subject};
 use crate::policy::confinement::{Base, Confinement, Limits};
-use crate::policy::{Allowed, DecidedRedirect, Terms};
-use crate::syntax::{Connector, RedirectKind, Request};
+use crate::policy::{Allowed, Terms};
+use crate::syntax::{Connector, Request};
 use crate::sys::capability::{self, Capabilities};
 use crate::sys::descriptor;
-use crate::sys::identity::Identity;
 use crate::sys::process::{Prepared, Spec};
 use crate::sys::pty::Pty;
 use crate::sys::start::Inherited;
-use crate::sys::{mount, rights, signal};
+use crate::sys::{rights, signal};
 use crate::words::limits::PIPELINES_ON_TERMINAL;
 
 /// What a plan depends on besides the line and its terms.
@@ -143,31 +143,6 @@ pub(super) struct StagePlan {
     pub created: Vec<Creation>,
 }
 
-/// A file that is created at its command's turn, so that a line that is refused leaves no trace.
-pub(super) struct Creation {
-    /// What stands in its place in the prepared child.
-    place: Rc<OwnedFd>,
-    path: PathBuf,
-    /// Where it was decided to be.
-    leads: PathBuf,
-    access: Access,
-    identity: Option<Identity>,
-    /// Where it is, if not where this thread is.
-    namespace: Option<Rc<OwnedFd>>,
-}
-
-impl Creation {
-    /// Creates the file, and puts it in its place. The error is a reason in words.
-    pub fn create(&self) -> Result<(), String> {
-        let create = || open::create(&self.path, &self.leads, self.access, self.identity.as_ref());
-        let created = match &self.namespace {
-            Some(namespace) => mount::inside(namespace.as_fd(), create).map_err(|errno| errno.desc().to_owned())??,
-            None => create()?,
-        };
-        descriptor::put_in_place(&self.place, &created).map_err(|errno| errno.desc().to_owned())
-    }
-}
-
 /// What is known of one process before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageFacts {
@@ -233,7 +208,7 @@ fn null() -> nix::Result<OwnedFd> {
     descriptor::copy_above_standard(nix::fcntl::open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?)
 }
 
-fn system(what: &str, error: impl std::fmt::Display) -> PlanError {
+pub(super) fn system(what: &str, error: impl std::fmt::Display) -> PlanError {
     PlanError::System(format!("{what}: {error}"))
 }
 
@@ -246,15 +221,6 @@ struct Planner<'a> {
     terminal: Option<PathBuf>,
     /// Users that were looked up for this line.
     users: BTreeMap<Option<String>, RunAs>,
-}
-
-/// The three standard descriptors of a process to be, and what was opened for it.
-struct Descriptors {
-    standard: [Rc<OwnedFd>; 3],
-    cut: Vec<Rc<OwnedFd>>,
-    created: Vec<Creation>,
-    /// Where its files are, if not where this thread is.
-    namespace: Option<Rc<OwnedFd>>,
 }
 
 impl<'a> Planner<'a> {
@@ -344,8 +310,9 @@ impl<'a> Planner<'a> {
             Some(_) => Rc::new(self.context.open_directory()?),
             None => Rc::clone(&self.directory),
         };
-        let descriptors = Descriptors { standard, cut: Vec::new(), created: Vec::new(), namespace: namespace.clone() };
-        let descriptors = self.redirect(terms, &user, descriptors)?;
+        let redirection =
+            Redirection { directory: self.context.directory, null: &self.null, identity: user.identity.as_ref(), namespace: &namespace };
+        let descriptors = redirection.apply(&terms.redirects, standard)?;
         let confiner = self.context.confiner;
         let unconfined = |lacking| PlanError::Unconfined { program: terms.program.clone(), lacking };
         let mut plan = confiner.plan(&terms.confine).map_err(unconfined)?;
@@ -395,65 +362,14 @@ impl<'a> Planner<'a> {
         self.users.insert(key, user.clone());
         Ok(user)
     }
-
-    /// Applies redirections in the order written, which matters: `2>&1 >/dev/null` differs from `>/dev/null 2>&1`.
-    fn redirect(&self, terms: &Terms, user: &RunAs, mut descriptors: Descriptors) -> Result<Descriptors, PlanError> {
-        for redirect in &terms.redirects {
-            let (place, opened) = match &redirect.kind {
-                RedirectKind::ErrorToOutput => (2, Rc::clone(&descriptors.standard[1])),
-                RedirectKind::Null(place) => (usize::from(*place), Rc::clone(&self.null)),
-                RedirectKind::Input(file) => (0, self.open(&file.text, Access::Read, redirect, user, &mut descriptors)?),
-                RedirectKind::Output { file, append } => {
-                    let access = if *append { Access::Append } else { Access::Write };
-                    (1, self.open(&file.text, access, redirect, user, &mut descriptors)?)
-                }
-            };
-            let standard = descriptors.standard.get_mut(place);
-            *standard.ok_or_else(|| PlanError::System(format!("descriptor {place} cannot be redirected")))? = opened;
-        }
-        Ok(descriptors)
-    }
-
-    fn open(
-        &self,
-        file: &str,
-        access: Access,
-        redirect: &DecidedRedirect,
-        user: &RunAs,
-        descriptors: &mut Descriptors,
-    ) -> Result<Rc<OwnedFd>, PlanError> {
-        let refused = |reason: String| PlanError::File { path: file.to_owned(), reason };
-        let path = self.context.directory.join(file);
-        let opened = open::file(&path, access, user.identity.as_ref()).map_err(refused)?;
-        let leads = PathBuf::from(redirect.leads.as_deref().unwrap_or_default());
-        if opened.path != leads {
-            return Err(refused(MOVED.to_owned()));
-        }
-        if !opened.exists {
-            let place = Rc::new(descriptor::copy_above_standard(&*self.null).map_err(|errno| system("a descriptor", errno))?);
-            descriptors.created.push(Creation {
-                place: Rc::clone(&place),
-                path,
-                leads,
-                access,
-                identity: user.identity.clone(),
-                namespace: descriptors.namespace.clone(),
-            });
-            return Ok(place);
-        }
-        let file = Rc::new(opened.file);
-        if access == Access::Write {
-            descriptors.cut.push(Rc::clone(&file));
-        }
-        Ok(file)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Confinement, RuleRef};
-    use crate::syntax::Argument;
+    use crate::exec::open::MOVED;
+    use crate::policy::{Confinement, DecidedRedirect, RuleRef};
+    use crate::syntax::{Argument, RedirectKind};
     use crate::words::Span;
     use std::fs;
 

@@ -3,6 +3,7 @@
 use postern::screen::filter::Dropped;
 
 use super::allowed::objection;
+use super::bytes::bytes_of;
 use super::{COLUMNS, ROWS, filtered};
 
 struct Attack {
@@ -19,18 +20,6 @@ fn attacks() -> Vec<Attack> {
         Attack { id, bytes: bytes_of(bytes), class, expect }
     };
     rows.map(attack).collect()
-}
-
-/// Text with `\x1b` for a byte.
-fn bytes_of(text: &str) -> Vec<u8> {
-    let mut parts = text.split("\\x");
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let (digits, rest) = part.split_at(2);
-        bytes.push(u8::from_str_radix(digits, 16).unwrap());
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    bytes
 }
 
 /// The output for a row, which does not depend on how it is cut.

@@ -3,6 +3,8 @@
 
 mod allowed;
 mod attacks;
+#[path = "../support/bytes.rs"]
+mod bytes;
 mod live;
 mod properties;
 #[path = "../support/pty.rs"]

@@ -14,11 +14,13 @@
 //! | [`message`] | what the guard and the relay say to each other |
 //! | [`buffer`] | bytes on their way |
 //! | [`stream`] | one stream that is no terminal: bytes, counts, bounds |
+//! | [`keys`] | what is typed |
 //! | [`screen`] | the person's terminal, and the two behind it |
 //! | [`recorder`] | the relay's end of the recording |
 //! | [`worker`] | what the relay does all its life |
 
 mod buffer;
+mod keys;
 pub(super) mod layout;
 pub(super) mod message;
 mod recorder;

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 
 use super::buffer::Buffer;
+use super::keys::Keys;
 use super::recorder::{CHUNK, Recorder};
 use crate::policy::settings::Redact;
 use crate::screen::filter::{Dropped, Filter};
-use crate::screen::keyboard::{At, Keyboard};
+use crate::screen::keyboard::At;
 use crate::screen::redact::{Found, Key, Redactor};
 use crate::sys::{descriptor, prompt, pty};
 
@@ -25,8 +26,6 @@ const RAW: usize = 16 << 10;
 const ROUNDS: usize = 4;
 /// Bytes on their way to the person.
 const SHOWN: usize = 2 * CHUNK;
-/// Bytes that were typed and nobody has read.
-const KEYS: usize = 4 << 10;
 /// How long a key may wait for the rest of its bytes, and a secret for the rest of its own on the screen.
 const PAUSE: Duration = Duration::from_millis(50);
 /// What Ctrl-Z does here.
@@ -36,9 +35,7 @@ const NO_JOBS: &[u8] = b"\r\nposternsh: no job control: continued\r\n";
 pub(super) struct Memory {
     front: Track,
     command: Track,
-    keyboard: Keyboard,
-    typed: Buffer,
-    keys: Buffer,
+    keys: Keys,
     shown: Buffer,
     clean: Buffer,
     redactor: Option<Redactor>,
@@ -75,8 +72,7 @@ pub(super) struct Screen<'a> {
     /// Whether the person knows that nothing is stopped here.
     told: bool,
     memory: &'a mut Memory,
-    /// When the last key came that is not whole, and when something was held back from the screen.
-    waiting: Option<Instant>,
+    /// When something was held back from the screen.
     holding: Option<Instant>,
     /// Bytes that the commands of this line have shown.
     pub shown: u64,
@@ -113,17 +109,7 @@ impl Memory {
         let track = || Track { filter: Filter::new(window.0, window.1), raw: Buffer::new(RAW) };
         let mut front = track();
         front.filter.allow_paste(true);
-        Memory {
-            front,
-            command: track(),
-            keyboard: Keyboard::new(),
-            typed: Buffer::new(KEYS),
-            keys: Buffer::new(KEYS),
-            shown: Buffer::new(SHOWN),
-            clean: Buffer::new(CHUNK),
-            redactor: None,
-            window,
-        }
+        Memory { front, command: track(), keys: Keys::new(), shown: Buffer::new(SHOWN), clean: Buffer::new(CHUNK), redactor: None, window }
     }
 }
 
@@ -139,7 +125,6 @@ impl<'a> Screen<'a> {
             prompt: false,
             told: false,
             memory,
-            waiting: None,
             holding: None,
             shown: 0,
             dropped: Dropped::default(),
@@ -162,7 +147,7 @@ impl<'a> Screen<'a> {
         let (columns, rows) = self.memory.window;
         self.memory.command.filter = Filter::new(columns, rows);
         self.memory.command.raw.clear();
-        self.memory.keys.clear();
+        self.memory.keys.turn();
         self.command = Some(command.into());
         self.resize();
     }
@@ -170,13 +155,13 @@ impl<'a> Screen<'a> {
     /// What to wait for: the terminal, the front's, the command's, the window.
     pub fn interests(&self, has_room: bool) -> [Option<(BorrowedFd<'_>, PollFlags)>; 4] {
         let mut of_terminal = PollFlags::empty();
-        of_terminal.set(PollFlags::POLLIN, self.reads && self.memory.typed.is_empty());
+        of_terminal.set(PollFlags::POLLIN, self.reads && self.memory.keys.has_room());
         of_terminal.set(PollFlags::POLLOUT, !self.memory.shown.is_empty());
         let takes = has_room && self.memory.shown.room() >= CHUNK;
         let of_source = |raw: &Buffer, has_turn: bool| {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::POLLIN, takes && raw.is_empty() && self.memory.clean.is_empty());
-            flags.set(PollFlags::POLLOUT, has_turn && !self.memory.keys.is_empty());
+            flags.set(PollFlags::POLLOUT, has_turn && self.memory.keys.is_pending());
             flags
         };
         let front = of_source(&self.memory.front.raw, !self.running);
@@ -192,7 +177,7 @@ impl<'a> Screen<'a> {
 
     /// How long until something that is held back has to be let go.
     pub fn patience(&self) -> Option<Duration> {
-        let since = [self.waiting, self.holding].into_iter().flatten().min()?;
+        let since = [self.memory.keys.waiting(), self.holding].into_iter().flatten().min()?;
         Some(PAUSE.saturating_sub(since.elapsed()))
     }
 
@@ -256,9 +241,7 @@ impl<'a> Screen<'a> {
             return;
         }
         self.command = None;
-        self.memory.keys.clear();
-        // The editor may have to be told of what was typed before.
-        self.waiting = Some(Instant::now());
+        self.memory.keys.turn();
         self.memory.command.raw.clear();
         self.memory.clean.clear();
         while let Some(redactor) = &mut self.memory.redactor {
@@ -312,10 +295,10 @@ impl<'a> Screen<'a> {
     /// Reads what was typed.
     fn read_keys(&mut self, ready: PollFlags, news: &mut News) {
         let Some(terminal) = &mut self.terminal else { return };
-        if ready.contains(PollFlags::POLLIN) && self.memory.typed.is_empty() {
-            match self.memory.typed.fill(terminal, KEYS) {
+        if ready.contains(PollFlags::POLLIN) && self.memory.keys.has_room() {
+            match self.memory.keys.read(terminal) {
                 Ok(0) => self.lose(news),
-                Ok(_) => self.waiting = None,
+                Ok(_) => {}
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(_) => self.lose(news),
             }
@@ -329,7 +312,7 @@ impl<'a> Screen<'a> {
         news.gone = true;
         (self.terminal, self.front, self.reads) = (None, None, false);
         self.memory.shown.clear();
-        self.memory.typed.clear();
+        self.memory.keys.end();
     }
 
     /// Shows the person something from the shell, where there is room for it.
@@ -342,40 +325,9 @@ impl<'a> Screen<'a> {
 
     /// Gives keys to whoever has its turn; whether one of them would have stopped the command elsewhere.
     fn type_keys(&mut self) -> bool {
-        let mut suspends = false;
-        let at = if self.running { At::Command } else { At::Prompt };
-        let memory = &mut *self.memory;
-        if self.waiting.is_some_and(|since| since.elapsed() >= PAUSE) {
-            // What has no room yet is no silence.
-            if memory.typed.is_empty() {
-                let count = memory.keyboard.pause(memory.keys.free(), at);
-                memory.keys.filled(count);
-            }
-            self.waiting = memory.keyboard.is_waiting().then(Instant::now);
-        }
-        loop {
-            if let (Some(command), false) = (&self.command, memory.typed.is_empty()) {
-                suspends |= note_signals(command.as_fd(), &memory.typed, &mut memory.keys);
-            }
-            let progress = memory.keyboard.pass(memory.typed.bytes(), memory.keys.free(), at);
-            memory.keys.filled(progress.written);
-            memory.typed.taken(progress.taken);
-            if memory.keyboard.is_waiting() {
-                self.waiting.get_or_insert_with(Instant::now);
-            }
-            while !memory.keys.is_empty() {
-                let target = if self.running { &mut self.command } else { &mut self.front };
-                match target.as_mut().map(|target| memory.keys.drain(target)) {
-                    Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => return suspends,
-                    Some(Ok(1..)) => {}
-                    // Nobody reads them any more.
-                    Some(Ok(0) | Err(_)) | None => memory.keys.clear(),
-                }
-            }
-            // Keys become more than they were; there is room again, and nothing else would wake us for the rest.
-            if memory.typed.is_empty() {
-                return suspends;
-            }
+        match self.running {
+            true => self.memory.keys.give(&mut self.command, At::Command, PAUSE),
+            false => self.memory.keys.give(&mut self.front, At::Prompt, PAUSE),
         }
     }
 
@@ -497,19 +449,4 @@ impl<'a> Screen<'a> {
 /// Whether there is something to read.
 fn is_readable(source: Option<&File>) -> bool {
     source.is_some_and(|file| descriptor::is_readable(file.as_fd()).unwrap_or(false))
-}
-
-/// Looks for keys that are signals now; whether one of them would stop the command. One that would wait behind keys that nobody reads takes
-/// their place, as it would in a terminal.
-fn note_signals(command: BorrowedFd<'_>, typed: &Buffer, keys: &mut Buffer) -> bool {
-    let mut suspends = false;
-    for key in typed.bytes().iter().filter(|byte| **byte < 0x20) {
-        let Some(signal) = pty::signal_of(command, *key) else { continue };
-        suspends |= signal == pty::Key::Suspend;
-        if !keys.is_empty() {
-            keys.clear();
-            pty::send_signal(command, signal);
-        }
-    }
-    suspends
 }

@@ -4,6 +4,7 @@
 //! command is reported all the same, because every attempt is on record: [`Guard::refuse`] for a line that is not part of this shell,
 //! [`Guard::builtin`] and [`Guard::end_builtin`] for what the front does by itself.
 
+mod builtin;
 mod inquiries;
 pub mod recorded;
 mod surroundings;
@@ -28,11 +29,12 @@ use crate::confine::{Confiner, Index, Kernel, NamespaceError, Protection, Rulese
 use crate::exec::plan::StageFacts;
 use crate::exec::{self, Ended, LineOutcome, PlanContext, PlanError, Relayer};
 use crate::policy::{self, Allowed, Damaged, Denied, Subject, Verdict};
-use crate::record::{self, CommandRecord, Decision, Event, StageRecord, StageStatus, Unrecorded};
+use crate::record::{self, CommandRecord, Decision, Event, Unrecorded};
 use crate::syntax::{Request, Stage};
 use crate::sys::identity::Identity;
 use crate::sys::start::Inherited;
 use crate::words::{Safe, limits};
+use builtin::Builtin;
 use recorded::Recorded;
 
 /// How a line went.
@@ -87,15 +89,6 @@ pub enum OpenError {
     Key(nix::Error),
     #[error("the session's mounts: {0}")]
     Namespace(#[from] NamespaceError),
-}
-
-/// A builtin that was started.
-struct Builtin {
-    command: u64,
-    line: Vec<u8>,
-    argv: Vec<String>,
-    directory: String,
-    started: Instant,
 }
 
 /// What a session begins with: found out before anything of the person's was read.
@@ -437,37 +430,6 @@ impl Guard {
         Outcome { status: refused.status, messages: self.ledger.notices(), ..Outcome::default() }
     }
 
-    /// Puts the start of a builtin on record. The error is the outcome of one that may not start without.
-    pub fn builtin(&mut self, line: &[u8], argv: Vec<String>, directory: &Path) -> Result<(), Outcome> {
-        self.forgo();
-        let builtin = Builtin {
-            command: self.ledger.number(),
-            line: line.to_vec(),
-            argv,
-            directory: directory.to_string_lossy().into_owned(),
-            started: Instant::now(),
-        };
-        let digest = self.policy().digest().to_owned();
-        match self.ledger.write(&Event::CommandStart(&builtin.record(&digest))) {
-            Ok(()) => {
-                self.builtin = Some(builtin);
-                Ok(())
-            }
-            Err(unrecorded) => Err(self.stopped(&Stop::Unrecorded(unrecorded), &mut builtin.record(&digest))),
-        }
-    }
-
-    /// Puts the end of a builtin on record. Returns what the person is told.
-    pub fn end_builtin(&mut self, status: u8) -> Vec<String> {
-        let Some(builtin) = self.builtin.take() else { return Vec::new() };
-        let digest = self.policy().digest().to_owned();
-        let mut record = builtin.record(&digest);
-        record.duration_ms = Some(ledger::milliseconds(builtin.started.elapsed()));
-        record.stages.iter_mut().for_each(|stage| stage.status = Some(StageStatus::Exit(i32::from(status))));
-        self.ledger.note(&Event::CommandEnd(&record));
-        self.ledger.notices()
-    }
-
     /// What the person is told of the records.
     pub fn notices(&mut self) -> Vec<String> {
         self.ledger.notices()
@@ -499,24 +461,13 @@ impl Guard {
         messages.extend(self.ledger.notices());
         (ending, messages)
     }
-}
 
-impl Guard {
     /// Ends what passes output on, and with it the recording: nothing is shown any more. Returns what went wrong.
     pub fn close(&mut self) -> Option<String> {
         if let Some(relayer) = self.relayer.take() {
             relayer.finish(limits::RELAY_DEADLINE);
         }
         self.recorded.end()
-    }
-}
-
-impl Builtin {
-    /// Words and no program: nothing is started.
-    fn record<'a>(&'a self, policy: &'a str) -> CommandRecord<'a> {
-        let mut record = ledger::record(self.command, &self.line, Decision::Allow, &self.directory, policy);
-        record.stages = vec![StageRecord { rule: Some("builtin".to_owned()), ..ledger::stage(self.argv.clone()) }];
-        record
     }
 }
 
