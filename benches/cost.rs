@@ -83,6 +83,7 @@ fn decisions(rules: usize) {
         home: "/home/breakglass".to_owned(),
         from: None,
         terminal: false,
+        can_become: true,
     };
     for (line, allowed) in [
         ("true", true),

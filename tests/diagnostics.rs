@@ -27,6 +27,7 @@ fn allows(policy: &Applied, stages: &[Stage]) -> bool {
         home: "/home/breakglass".to_owned(),
         from: None,
         terminal: true,
+        can_become: true,
     };
     let facts = Host::new("/var/log");
     stages.iter().all(|stage| matches!(decide(policy, &subject, stage, &facts).unwrap(), Verdict::Allowed(_)))

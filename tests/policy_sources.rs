@@ -249,14 +249,18 @@ fn types_confinements_and_variables_are_shared_and_defined_once() {
     let policy = compile(&sources).expect("a policy");
     assert_eq!((first_allowed(&policy, "df").confine.name.as_str(), first_allowed(&policy, "df").scope), ("c", 1));
 
+    let same = "postern: 1\ntypes: {t: {one_of: [x, y]}}\nconfinements: {c: {base: sealed}}\nenv: {V: a}\nallow: [ps]\n";
+    let both = tree(&[("policy.yaml", same), ("policy.d/1.yaml", same)]);
+    assert!(compile(&both).is_ok(), "parts that stand alone stand together");
+
     let again = "postern: 1\ntypes: {t: {one_of: [z]}}\nconfinements: {c: {base: open}}\nenv: {V: b}\nallow: [ps]\n";
     let sources: Vec<Source> = sources.into_iter().chain(tree(&[("policy.d/2.yaml", again)])).collect();
     assert_eq!(
         errors_of(&sources),
         [
-            "policy.d/2.yaml:2:9: error: type `t` is defined twice",
-            "policy.d/2.yaml:3:16: error: confinement `c` is defined twice",
-            "policy.d/2.yaml:4:7: error: environment variable `V` is defined twice",
+            "policy.d/2.yaml:2:9: error: type `t` is defined twice, and not the same",
+            "policy.d/2.yaml:3:16: error: confinement `c` is defined twice, and not the same",
+            "policy.d/2.yaml:4:7: error: environment variable `V` is defined twice, and not the same",
         ]
     );
     let findings = compile(&sources).err().expect("errors");
@@ -399,4 +403,19 @@ fn what_is_likely_a_mistake_is_a_warning() {
     // The main file has to be there, so nobody is told to remove it.
     let policy = compile(&tree(&[("policy.yaml", "postern: 1\n"), ("policy.d/1.yaml", "postern: 1\nallow: [ls]\n")])).expect("a policy");
     assert_eq!(lines(&policy.warnings), [""; 0]);
+}
+
+#[test]
+fn a_warning_that_is_accepted_with_a_reason_is_not_given() {
+    let warnings = |accept: &str| {
+        let text = format!(
+            "postern: 1\nconfinements: {{c: {{base: inspect, capabilities: [CAP_SYS_ADMIN]{accept}}}}}\nallow: [{{run: x, confine: c}}]\n"
+        );
+        compile(&tree(&[("policy.yaml", &text)])).map(|policy| policy.warnings.len()).map_err(|errors| errors[0].message.clone())
+    };
+    assert_eq!(warnings(""), Ok(1));
+    assert_eq!(warnings(", accept: {capabilities: it commands disks that are nobody's}"), Ok(0));
+    assert_eq!(warnings(", accept: {sockets: another}"), Ok(1));
+    assert_eq!(warnings(", accept: {capabilities: ' '}"), Err("the reason is empty".to_owned()));
+    assert_eq!(warnings(", accept: {capability: x}"), Err("no warning is named `capability`".to_owned()));
 }

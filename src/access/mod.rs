@@ -132,6 +132,7 @@ impl Person {
             home: self.home.clone(),
             from: self.from,
             terminal,
+            can_become: install() == Install::Root,
         }
     }
 }

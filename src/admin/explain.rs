@@ -131,9 +131,9 @@ impl Explainer {
             Some(path) => Rc::new(in_force::from_sources(Path::new(path)).map_err(|error| Failure::Other(error.to_string()))?),
             None => InForce::open(Path::new(paths::STATE_DIR), Owner::Root).map_err(|error| Failure::Other(error.to_string()))?.policy,
         };
-        let subject = subject(arguments)?;
-        let front = Front::new(&subject.home, std::env::current_dir().unwrap_or_else(|_| "/".into()));
         let install = Program::beside_this_one().map(|shell| shell.install());
+        let subject = subject(arguments, install)?;
+        let front = Front::new(&subject.home, std::env::current_dir().unwrap_or_else(|_| "/".into()));
         Ok(Explainer { policy, subject, front, install })
     }
 
@@ -249,9 +249,10 @@ impl Explainer {
 }
 
 /// Who would type the line: the caller, or whom the flags name; an account that this host lacks has no groups here.
-fn subject(arguments: &Arguments) -> Result<Subject, Failure> {
+fn subject(arguments: &Arguments, install: Option<Install>) -> Result<Subject, Failure> {
     let person = access::identify().map_err(|error| Failure::Other(error.to_string()))?;
     let mut subject = person.subject(false);
+    subject.can_become = install.is_none_or(|install| install == Install::Root);
     let text = |flag: &str| arguments.flag(flag).map(OsStr::to_string_lossy);
     if let Some(account) = text("account") {
         let known = user::by_name(&account).map_err(|error| Failure::Other(error.to_string()))?;

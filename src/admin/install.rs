@@ -65,8 +65,7 @@ pub fn beyond(compiled: &Compiled, sources: &[Source]) -> Option<Diagnostic> {
     if install == Install::Root {
         return None;
     }
-    let needs = |rule: &&Rule| rule.run_as.is_some() || !rule.confine.capabilities.is_empty();
-    let mut rules: Vec<&Rule> = compiled.all_rules().filter(needs).collect();
+    let mut rules: Vec<&Rule> = compiled.all_rules().filter(|rule| rule.needs_privilege()).collect();
     rules.sort_by_key(|rule| (rule.scope, rule.line));
     let first = rules.first()?;
     let source = compiled.scopes.get(first.scope as usize)?.source.as_str();

@@ -6,7 +6,7 @@ use super::confinement::{Base, Confinement};
 use super::findings::{Findings, Mistake};
 use super::form::{Catalog, Form, FormError};
 use super::load::{self, Document};
-use super::model::confinement::{Confinements, Named, Reference};
+use super::model::confinement::{Confinements, Named, RawConfinement, Reference};
 use super::model::reader::{Reader, Text};
 use super::model::rules::{Defaults, RawRule};
 use super::model::{self, File};
@@ -14,7 +14,7 @@ use super::rule::{CommandRules, Limit, Rule, Scope};
 use super::settings::Settings;
 use super::types::{RawType, TypeDef};
 use super::witness::Witness;
-use crate::words::{Diagnostic, Safe, Span, limits, paths};
+use crate::words::{Diagnostic, Safe, Span, limits};
 
 /// One file of a policy tree.
 pub struct Source {
@@ -25,10 +25,10 @@ pub struct Source {
     pub main: bool,
 }
 
-/// A file of a tree as `sys::file::read_tree` returns it: a name and its bytes. What is not in `policy.d` is a main file.
+/// A file of a tree as `sys::file::read_tree` returns it: a name and its bytes. What is in a directory, as in `policy.d`, is a part.
 impl From<(String, Vec<u8>)> for Source {
     fn from((name, bytes): (String, Vec<u8>)) -> Source {
-        let part = name.strip_prefix(paths::POLICY_PARTS).is_some_and(|rest| rest.starts_with('/'));
+        let part = name.contains('/');
         Source { name, bytes, main: !part }
     }
 }
@@ -58,7 +58,7 @@ pub fn compile(sources: &[Source]) -> Result<Compiled, Vec<Diagnostic>> {
         .collect();
     let mut files = Vec::new();
     for (document, root, main) in &documents {
-        let file = model::read(&mut Reader { document, findings: &mut findings }, root, *main);
+        let file = model::read(&mut Reader { document, findings: &mut findings, accepts: false }, root, *main);
         files.push((document, file, *main));
     }
     let compiled = Compiler { files: &files, findings: &mut findings }.compile();
@@ -96,7 +96,7 @@ struct Context<'a> {
 impl Compiler<'_> {
     fn compile(mut self) -> Compiled {
         let shared = Shared { types: self.types(), confinements: self.confinements() };
-        self.unique("environment variable", |file| file.env.iter().collect());
+        self.unique("environment variable", constants, |one, other| one == other);
         let mut rules = BTreeMap::new();
         for (scope, (document, file, _)) in (0u32..).zip(self.files) {
             self.rules(scope, document, file, &shared, &mut rules);
@@ -112,7 +112,11 @@ impl Compiler<'_> {
     fn rules(&mut self, scope: u32, document: &Document, file: &File, shared: &Shared, rules: &mut BTreeMap<String, CommandRules>) {
         let catalog = || Catalog { parts: &file.parts, types: &shared.types };
         let built_in = || Confinement::built_in(Base::default());
-        let confine = file.defaults.confine.as_ref().and_then(|reference| self.confinement(reference, document, &shared.confinements));
+        let confine = file
+            .defaults
+            .confine
+            .as_ref()
+            .and_then(|reference| self.confinement(reference, document, &shared.confinements, &BTreeMap::new()));
         let (confine, defaults) = (confine.unwrap_or_else(built_in), &file.defaults);
         let terms = Context { document, scope, catalog: catalog(), confinements: &shared.confinements, defaults, confine };
         for raw in &file.allow {
@@ -131,7 +135,8 @@ impl Compiler<'_> {
 
     /// The types of all files. A stand-in for one that is wrong keeps the forms that name it from being reported as well.
     fn types(&mut self) -> BTreeMap<String, TypeDef> {
-        self.unique("type", |file| file.types.iter().map(|(name, _)| name).collect());
+        let same = |one: &Option<RawType>, other: &Option<RawType>| one == other;
+        self.unique("type", |file| file.types.iter().map(|(name, raw)| (name, raw)).collect(), same);
         let mut types = BTreeMap::new();
         for (document, file, _) in self.files {
             for (name, raw) in &file.types {
@@ -147,7 +152,7 @@ impl Compiler<'_> {
     }
 
     fn confinements(&mut self) -> Confinements {
-        self.unique("confinement", |file| file.confinements.iter().map(|(name, _)| name).collect());
+        self.unique("confinement", |file| file.confinements.iter().map(|(name, raw)| (name, raw)).collect(), RawConfinement::says_the_same);
         let mut defined = Vec::new();
         for (document, file, _) in self.files {
             for (name, raw) in &file.confinements {
@@ -165,18 +170,20 @@ impl Compiler<'_> {
         Confinements::resolve(&defined, self.findings)
     }
 
-    /// Reports names that several files define; within one file YAML's own rule on keys does.
-    fn unique<'f>(&mut self, what: &str, names: impl Fn(&'f File) -> Vec<&'f Text>)
+    /// Reports names that several files define, unless they all say the same: files that stand alone are meant to stand together too.
+    /// Within one file YAML's own rule on keys holds.
+    fn unique<'f, T: 'f>(&mut self, what: &str, names: impl Fn(&'f File) -> Vec<(&'f Text, &'f T)>, same: impl Fn(&T, &T) -> bool)
     where
         Self: 'f,
     {
-        let mut seen: BTreeMap<&str, (&Document, Span)> = BTreeMap::new();
+        let mut seen: BTreeMap<&str, (&Document, Span, &T)> = BTreeMap::new();
         for (document, file, _) in self.files {
-            for name in names(file) {
+            for (name, value) in names(file) {
                 match seen.get(name.value.as_str()) {
-                    None => drop(seen.insert(&name.value, (document, name.span))),
-                    Some((first, span)) => {
-                        let mistake = Mistake::new(format!("{what} `{}` is defined twice", Safe(name.value.as_bytes())));
+                    None => drop(seen.insert(&name.value, (document, name.span, value))),
+                    Some((_, _, other)) if same(other, value) => {}
+                    Some((first, span, _)) => {
+                        let mistake = Mistake::new(format!("{what} `{}` is defined twice, and not the same", Safe(name.value.as_bytes())));
                         let help = format!("the other definition is at {}:{}", first.name, first.line(*span));
                         self.findings.error(document, name.span, mistake.with_help(help));
                     }
@@ -185,9 +192,15 @@ impl Compiler<'_> {
         }
     }
 
-    fn confinement(&mut self, reference: &Reference, document: &Document, confinements: &Confinements) -> Option<Confinement> {
+    fn confinement(
+        &mut self,
+        reference: &Reference,
+        document: &Document,
+        confinements: &Confinements,
+        accept: &BTreeMap<String, String>,
+    ) -> Option<Confinement> {
         let confinement = confinements.get(reference, document, self.findings)?;
-        if let (Base::Open, Some(base)) = (confinement.base, reference.base()) {
+        if let (Base::Open, Some(base), false) = (confinement.base, reference.base(), accept.contains_key("open")) {
             let mistake = Mistake::new("`open` holds a command back from nothing; only the form stands between a person and the host");
             self.findings.warning(document, base.span, mistake.with_help("refine `inspect` with what the command needs instead"));
         }
@@ -196,7 +209,7 @@ impl Compiler<'_> {
 
     fn rule(&mut self, raw: &RawRule, context: &Context<'_>) -> Option<Rule> {
         let (document, defaults, terms) = (context.document, context.defaults, &raw.terms);
-        let own = terms.confine.as_ref().and_then(|reference| self.confinement(reference, document, context.confinements));
+        let own = terms.confine.as_ref().and_then(|reference| self.confinement(reference, document, context.confinements, &terms.accept));
         let form = match Form::parse(&raw.form.value, &context.catalog, terms.exact) {
             Ok(form) => form,
             Err(mistakes) => {
@@ -228,6 +241,7 @@ impl Compiler<'_> {
             account_home: terms.account_home,
             confirm: terms.confirm,
             witness,
+            accept: terms.accept.clone(),
         })
     }
 
@@ -327,6 +341,11 @@ fn hide_records(rules: &mut BTreeMap<String, CommandRules>, settings: &Settings)
     for rule in rules.values_mut().flat_map(|rules| &mut rules.allow).filter(|rule| rule.confine.base != Base::Open) {
         rule.confine.hide.extend(unknown.iter().cloned());
     }
+}
+
+/// The constants of a file, each with its value.
+fn constants(file: &File) -> Vec<(&Text, &String)> {
+    file.env.iter().filter_map(|name| Some((name, file.scope.env.get(&name.value)?))).collect()
 }
 
 fn has_no_effect(file: &File) -> bool {

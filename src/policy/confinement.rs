@@ -3,6 +3,7 @@
 //! Where contents can be read stands here once, for both doors: the first refuses an argument that the second would not let the command
 //! read, so that the person is told which place it is and why, and not only that permission was denied.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,9 @@ pub struct Confinement {
     /// `log_files:` of the rule — the files that the command opens, in the places that the policy adds, are on record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub log_files: bool,
+    /// `accept:` — why what `check` and `lint` warn of is meant, by the key that it is about.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accept: BTreeMap<String, String>,
 }
 
 /// The built-in confinements.

@@ -24,6 +24,9 @@ pub struct Subject {
     pub from: Option<IpAddr>,
     /// Whether the command will run on a terminal: limits of `defaults` hold without one only.
     pub terminal: bool,
+    /// Whether the shell can run a command as somebody else, or with capabilities. Where it cannot, a rule with `as:` decides only what no
+    /// other rule lets through.
+    pub can_become: bool,
 }
 
 /// Whom one source file is for, and what it adds to the environment.
@@ -39,6 +42,9 @@ pub struct Scope {
     pub from: Vec<String>,
     /// Constants that lines may use as `$NAME` and that commands find in their environment.
     pub env: BTreeMap<String, String>,
+    /// `mode: observe` — for whom the file is, no line is refused; what would have been is on record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observe: bool,
 }
 
 impl Scope {
@@ -134,6 +140,16 @@ pub struct Rule {
     /// `witness:` — what shows, before and after, what the command changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<Witness>,
+    /// `accept:` — why what `check` and `lint` warn of is meant, by the name of the warning.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accept: BTreeMap<String, String>,
+}
+
+impl Rule {
+    /// Whether only the root install can give its terms.
+    pub fn needs_privilege(&self) -> bool {
+        self.run_as.is_some() || !self.confine.capabilities.is_empty()
+    }
 }
 
 /// A bound, and whether it holds on a terminal too. Those of `defaults` do not.

@@ -115,6 +115,7 @@ mod tests {
             home: "/".to_owned(),
             from: None,
             terminal: false,
+            can_become: true,
         }
     }
 

@@ -69,7 +69,7 @@ impl FileError {
 type Result<T> = std::result::Result<T, FileError>;
 
 /// Reads the sources of a policy, named as messages and records name them. `path` is a directory that holds `policy.yaml` and perhaps
-/// `policy.d`, or one file. The main file comes first, then `policy.d/*.yaml` in the order of their bytes. Of each file at most one byte
+/// `policy.d`, or one file; where nothing is to be in force, a directory of parts alone too. The main file comes first, then `policy.d/*.yaml` in the order of their bytes. Of each file at most one byte
 /// more than [`limits::POLICY_BYTES`] is read.
 pub fn read_tree(path: &Path, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
     match Directory::open(path, owner) {
@@ -80,14 +80,18 @@ pub fn read_tree(path: &Path, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
 }
 
 fn read_directory(directory: &Directory, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut sources = vec![(paths::POLICY_FILE.to_owned(), directory.read(paths::POLICY_FILE, owner)?)];
-    let parts = match directory.subdirectory(paths::POLICY_PARTS, owner) {
-        Err(error) if error.is_missing() => return Ok(sources),
-        parts => parts?,
+    let main = match directory.read(paths::POLICY_FILE, owner) {
+        // Parts without a main file, as the project ships them; what is to be in force has one.
+        Err(error) if error.is_missing() && owner != Owner::Root => match directory.parts(&directory.name(), owner)? {
+            parts if parts.is_empty() => return Err(error),
+            parts => return Ok(parts),
+        },
+        main => main?,
     };
-    for name in parts.names(|name| name.as_bytes().ends_with(b".yaml") && !name.as_bytes().starts_with(b"."))? {
-        let name = name.into_string().map_err(|name| FileError::Name { path: parts.path.join(name) })?;
-        sources.push((format!("{}/{name}", paths::POLICY_PARTS), parts.read(&name, owner)?));
+    let mut sources = vec![(paths::POLICY_FILE.to_owned(), main)];
+    match directory.subdirectory(paths::POLICY_PARTS, owner) {
+        Err(error) if error.is_missing() => {}
+        parts => sources.extend(parts?.parts(paths::POLICY_PARTS, owner)?),
     }
     Ok(sources)
 }
@@ -142,6 +146,21 @@ impl Directory {
     }
 
     /// The names in this directory that are wanted, sorted by their bytes.
+    /// Its own name, without what is above it.
+    fn name(&self) -> String {
+        self.path.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())).unwrap_or_default()
+    }
+
+    /// What it holds of a policy, in name order, each under `below/`.
+    fn parts(&self, below: &str, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
+        let names = self.names(|name| name.as_bytes().ends_with(b".yaml") && !name.as_bytes().starts_with(b"."))?;
+        let read = |name: OsString| {
+            let name = name.into_string().map_err(|name| FileError::Name { path: self.path.join(name) })?;
+            Ok((format!("{below}/{name}"), self.read(&name, owner)?))
+        };
+        names.into_iter().map(read).collect()
+    }
+
     fn names(&self, wanted: impl Fn(&OsStr) -> bool) -> Result<Vec<OsString>> {
         let mut directory = nix::dir::Dir::openat(&self.descriptor, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
             .map_err(|errno| self.failed("", errno))?;

@@ -37,6 +37,7 @@ fn subject() -> Subject {
         home: "/home/me".to_owned(),
         from: Some("10.1.2.3".parse().unwrap()),
         terminal: false,
+        can_become: true,
     }
 }
 
@@ -328,5 +329,15 @@ fn a_person_repeats_what_the_line_names_and_a_witness_is_asked_of_it() {
         let of_witness = terms.of_witness();
         assert_eq!(of_witness.as_ref().map(|terms| terms.argv.join(" ")).as_deref(), witness, "{line}");
         assert!(of_witness.is_none_or(|terms| terms.confirmation().is_none() && terms.witness.is_none()));
+    }
+}
+
+#[test]
+fn where_nobody_else_can_run_a_command_a_rule_without_privilege_goes_first() {
+    let policy = policy(&[("policy.yaml", "allow:\n  - { run: 'ss [-p]', as: root }\n  - ss [-p]\n  - { run: lsof, as: root }\n")]);
+    let plain = Subject { can_become: false, ..subject() };
+    for (line, subject, rule) in [("ss -p", subject(), 3), ("ss -p", plain.clone(), 4), ("lsof", plain, 5)] {
+        let Verdict::Allowed(allowed) = verdict(&policy, &subject, line) else { panic!("{line}") };
+        assert_eq!(allowed.terms().rule.line, rule, "{line}");
     }
 }

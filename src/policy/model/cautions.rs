@@ -210,8 +210,8 @@ pub fn on_capabilities(reader: &mut Reader<'_>, node: &Node) {
     }
 }
 
-/// What is to be said of keys together, once all bases are in.
-pub fn of_whole(confine: &Confinement) -> Vec<(Severity, Mistake)> {
+/// What is to be said of keys together, once all bases are in: how bad it is, and the key under which `accept` has it.
+pub fn of_whole(confine: &Confinement) -> Vec<(Severity, &'static str, Mistake)> {
     use Severity::{Error, Warning};
     let open = confine.base == Base::Open;
     let (looks, traces) = (confine.looks(), confine.processes == Processes::Trace && !open);
@@ -223,54 +223,62 @@ pub fn of_whole(confine: &Confinement) -> Vec<(Severity, Mistake)> {
         (
             looks && !confine.write.is_empty(),
             Error,
+            "write",
             "`write` cannot be held to its places for a command that looks at other processes (`processes`)",
             "give what is written to a rule of its own",
         ),
         (
             looks && matches!(confine.exec, Exec::Paths(_)),
             Error,
+            "exec",
             "a list under `exec` cannot be held for a command that looks at other processes (`processes`)",
             "give what is started a rule of its own",
         ),
         (
             looks && !confine.hide.is_empty(),
             Warning,
+            "hide",
             "`hide` holds where an argument names it and no further, for a command that looks at other processes (`processes`)",
             "what is hidden by the built-in list is masked",
         ),
         (
             sees_all && !looks && !open,
             Warning,
+            "capabilities",
             "CAP_SYS_PTRACE shows nothing more under `processes: own`",
             "write `processes: look` with it, or take it out",
         ),
         (
             traces && sees_all,
             Warning,
+            "processes",
             "`processes: trace` with CAP_SYS_PTRACE is as good as root: it reads the memory of every process, keys and passwords in it",
             "let the command run `as:` the user whose processes it traces",
         ),
         (
             looks && reads_all && !sees_all,
             Warning,
+            "processes",
             "with `processes` and a capability that reads all, the command reads every file that is not masked, whatever its mode",
             "let through only forms that name no file",
         ),
         (
             looks && reads_all && sees_all && !traces,
             Warning,
+            "processes",
             "with `processes` and these capabilities the command reads what root reads: environments and memory of all processes, all that is not masked",
             "let through only forms that name no file, or let it run `as:` the user whose processes it looks at",
         ),
         (
             given.meets(Capabilities::NET_RAW) && !anywhere && !open,
             Warning,
+            "capabilities",
             "CAP_NET_RAW sends any packet anywhere, and shows those of others; `network` does not hold it",
             "let through only forms that are meant to",
         ),
     ];
     let said = cautions.into_iter().filter(|(so, ..)| *so);
-    said.map(|(_, severity, what, help)| (severity, Mistake::new(what).with_help(help))).collect()
+    said.map(|(_, severity, key, what, help)| (severity, key, Mistake::new(what).with_help(help))).collect()
 }
 
 /// `python3.11` is python.

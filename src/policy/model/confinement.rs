@@ -7,11 +7,15 @@
 use std::collections::BTreeMap;
 
 use super::reader::{Reader, Text};
-use super::{cautions, values};
+use super::{accept, cautions, values};
 use crate::policy::confinement::{Base, Confinement, Exec, Limits, Processes};
 use crate::policy::findings::{Findings, Mistake};
 use crate::policy::load::{Document, Node, Value};
 use crate::words::{Safe, Severity, Span, limits, suggest};
+
+/// The keys of a confinement.
+pub const KEYS: [&str; 12] =
+    ["base", "read", "write", "hide", "unhide", "exec", "sockets", "network", "capabilities", "processes", "limits", "accept"];
 
 /// A confinement as the policy writes it: its base by name, and what it adds.
 #[derive(Clone, Debug)]
@@ -46,11 +50,14 @@ pub fn read_reference(reader: &mut Reader<'_>, node: &Node) -> Option<Reference>
 
 /// Reads a confinement.
 pub fn read(reader: &mut Reader<'_>, node: &Node) -> RawConfinement {
-    const KEYS: [&str; 11] =
-        ["base", "read", "write", "hide", "unhide", "exec", "sockets", "network", "capabilities", "processes", "limits"];
     const PROCESSES: [(&str, Processes); 3] = [("own", Processes::Own), ("look", Processes::Look), ("trace", Processes::Trace)];
     let mut raw = RawConfinement { base: None, adds: Confinement::default(), span: node.span };
-    for entry in reader.map(node, "a confinement", &KEYS) {
+    let entries = reader.map(node, "a confinement", &KEYS);
+    // First, for it says which of the warnings are meant.
+    if let Some(entry) = entries.iter().find(|entry| entry.key == "accept") {
+        raw.adds.accept = accept::read(reader, &entry.value, &accept::OF_CONFINEMENT);
+    }
+    for entry in entries {
         let (node, what) = (&entry.value, format!("`{}`", entry.key));
         let adds = &mut raw.adds;
         match entry.key.as_str() {
@@ -67,8 +74,10 @@ pub fn read(reader: &mut Reader<'_>, node: &Node) -> RawConfinement {
             }
             "capabilities" => adds.capabilities = reader.values(node, &what, values::capability),
             "processes" => adds.processes = reader.choice(node, &what, &PROCESSES).unwrap_or_default(),
+            "accept" => {}
             _ => adds.limits = read_limits(reader, node),
         }
+        reader.accepts = adds.accept.contains_key(&entry.key);
         match entry.key.as_str() {
             "read" => cautions::on_read(reader, node),
             "write" => cautions::on_write(reader, node),
@@ -79,6 +88,7 @@ pub fn read(reader: &mut Reader<'_>, node: &Node) -> RawConfinement {
             "capabilities" => cautions::on_capabilities(reader, node),
             _ => {}
         }
+        reader.accepts = false;
     }
     raw
 }
@@ -103,6 +113,14 @@ fn read_limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
         }
     }
     bounds
+}
+
+impl RawConfinement {
+    /// Whether another one says the same, wherever it stands.
+    pub fn says_the_same(&self, other: &RawConfinement) -> bool {
+        let base = |raw: &RawConfinement| raw.base.as_ref().map_or_else(|| Base::default().name().to_owned(), |base| base.value.clone());
+        base(self) == base(other) && self.adds == other.adds
+    }
 }
 
 /// The confinements of a whole policy, each with its bases merged in; `None` where a mistake is reported already.
@@ -232,8 +250,10 @@ impl Confinements {
         bounds.processes = more.processes.or(bounds.processes);
         bounds.files = more.files.or(bounds.files);
         bounds.file_size = more.file_size.or(bounds.file_size);
-        for (severity, mistake) in cautions::of_whole(&merged).into_iter().filter(|caution| !known.contains(caution)) {
+        merged.accept.extend(adds.accept.clone());
+        for (severity, key, mistake) in cautions::of_whole(&merged).into_iter().filter(|caution| !known.contains(caution)) {
             match severity {
+                Severity::Warning if adds.accept.contains_key(key) => {}
                 Severity::Error => findings.error(document, raw.span, mistake),
                 Severity::Warning => findings.warning(document, raw.span, mistake),
             }

@@ -1,5 +1,6 @@
 //! What one source file says, read from its tree: values checked, names not yet resolved.
 
+pub mod accept;
 mod cautions;
 pub mod confinement;
 pub mod reader;
@@ -41,8 +42,9 @@ pub struct File {
     pub settings: Settings,
 }
 
-const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "postern",
+    "mode",
     "hosts",
     "accounts",
     "from",
@@ -82,6 +84,7 @@ fn read_key(reader: &mut Reader<'_>, entry: &Entry, main: bool, file: &mut File)
             let version = |text: &str| (text == VERSION).then_some(()).ok_or_else(|| Mistake::new("not a version that this program reads"));
             reader.measure(node, &what, |text| version(text).map_err(|mistake| mistake.with_help(format!("write `postern: {VERSION}`"))));
         }
+        "mode" => file.scope.observe = reader.choice(node, &what, &[("enforce", false), ("observe", true)]).unwrap_or_default(),
         "hosts" => {
             file.scope.hosts = reader.values(node, &what, values::host);
             warn_contradictions(reader, node, &file.scope.hosts);

@@ -1,16 +1,18 @@
 //! `types:`, `defaults:`, `allow:` and `deny:`.
 
+use std::collections::BTreeMap;
+
 use super::confinement::{self, Reference};
 use super::reader::{Reader, Text};
-use super::values;
+use super::{accept, values};
 use crate::policy::findings::Mistake;
 use crate::policy::load::{Kind, Node, Value};
 use crate::policy::types::RawType;
 use crate::words::{Span, limits};
 
 /// The keys of a rule in its long form.
-pub const ALLOW_KEYS: [&str; 12] =
-    ["run", "as", "confine", "timeout", "output", "note", "path", "options", "home", "confirm", "witness", "log_files"];
+pub const ALLOW_KEYS: [&str; 13] =
+    ["run", "as", "confine", "timeout", "output", "note", "path", "options", "home", "confirm", "witness", "log_files", "accept"];
 /// A refusal has no terms.
 pub const DENY_KEYS: [&str; 3] = ["run", "note", "options"];
 
@@ -40,6 +42,8 @@ pub struct RawTerms {
     pub witness: Option<Text>,
     /// `log_files: true`, and where that stands.
     pub log_files: Option<Span>,
+    /// `accept:`, by the name of the warning.
+    pub accept: BTreeMap<String, String>,
 }
 
 /// `defaults:` of a file.
@@ -104,6 +108,7 @@ fn read_long_rule(reader: &mut Reader<'_>, node: &Node, keys: &[&str]) -> Vec<Ra
             "options" => terms.exact = reader.choice(node, &what, &[("exact", true)]).unwrap_or_default(),
             "confirm" => terms.confirm = reader.boolean(node, &what).unwrap_or_default(),
             "log_files" => terms.log_files = reader.boolean(node, &what).filter(|logs| *logs).map(|_| node.span),
+            "accept" => terms.accept = accept::read(reader, node, &accept::OF_RULE),
             "witness" => terms.witness = reader.text(node, &what),
             _ => terms.account_home = reader.choice(node, &what, &[("account", true)]).unwrap_or_default(),
         }
