@@ -109,7 +109,7 @@ const DOCUMENTS: &[(&str, bool)] = &[
     ("postern: 1\nsession: { idle: none, max: 8h, strikes: 3, output: 1GiB, banner: hello }\nallow: [a]\n", true),
     ("postern: 1\nsession: { strikes: many }\nallow: [a]\n", false),
     ("postern: 1\nconfinement: best-effort\nallow: [a]\n", true),
-    ("postern: 1\nconfinement: { require: [exec] }\nallow: [a]\n", true),
+    ("postern: 1\nconfinement: { require: [writes] }\nallow: [a]\n", true),
     ("postern: 1\nconfinement: most\nallow: [a]\n", false),
     ("postern: 1\nenv: { CLUSTER: db }\npath: [/opt/bin]\nallow: [a]\n", true),
     ("postern: 1\npath: [bin]\nallow: [a]\n", false),
