@@ -51,6 +51,8 @@ enum Decision {
     Deny,
     /// The line is not part of this shell.
     Invalid,
+    /// It would be refused, and is not: `mode: observe`.
+    Observe,
 }
 
 /// One command of an understood line. Limits are those without a terminal.
@@ -186,7 +188,8 @@ impl Explainer {
         let facts = Host::new(directory);
         let stages = request.items.iter().flat_map(|item| &item.stages);
         let commands: Vec<CommandExplanation> = stages.map(|stage| self.command(stage, &facts)).collect::<Result<_, _>>()?;
-        let refused = commands.iter().find(|command| command.decision != Decision::Allow);
+        let refused = commands.iter().find(|command| command.decision == Decision::Deny);
+        let refused = refused.or_else(|| commands.iter().find(|command| command.decision != Decision::Allow));
         let deciding = refused.or(commands.first());
         Ok(Explanation {
             bytes: request.line.clone().into_bytes(),
@@ -215,15 +218,19 @@ impl Explainer {
                     terms: Some(self.terms(terms)),
                 }
             }
-            Verdict::Denied(denied) => CommandExplanation {
-                argv,
-                decision: Decision::Deny,
-                rule: denied.rule.map(|rule| rule.to_string()),
-                form: denied.form,
-                reason: Some(denied.reason),
-                culprit: denied.span,
-                terms: None,
-            },
+            Verdict::Denied(denied) => {
+                let observed = policy::observe(&self.policy, &self.subject, stage, facts);
+                let observed = observed.map_err(|damaged| Failure::Other(damaged.to_string()))?;
+                CommandExplanation {
+                    argv,
+                    decision: if observed.is_some() { Decision::Observe } else { Decision::Deny },
+                    rule: denied.rule.map(|rule| rule.to_string()),
+                    form: denied.form,
+                    reason: Some(denied.reason),
+                    culprit: denied.span,
+                    terms: observed.map(|allowed| self.terms(allowed.terms())),
+                }
+            }
         })
     }
 
@@ -288,16 +295,24 @@ impl Explanation {
 
 impl CommandExplanation {
     fn text(&self, line: &str) -> String {
-        let rule = self.rule.as_deref().unwrap_or("none");
-        let form = self.form.as_deref().unwrap_or("");
-        let Some(terms) = &self.terms else {
-            let reason = self.reason.as_deref().unwrap_or_default();
-            let pointed = message::point("refused: ", 0, line.as_bytes(), self.culprit, reason);
-            let nearest = if self.rule.is_some() { format!("\n  rule     {rule}: {}", Safe(form.as_bytes())) } else { String::new() };
-            return format!("{pointed}{nearest}");
+        let rule = self.rule.as_ref().map(|rule| {
+            let form = self.form.as_deref().unwrap_or("");
+            format!("\n  rule     {rule}: {}", Safe(form.as_bytes()))
+        });
+        let lead = match self.decision {
+            Decision::Observe => "would be refused: ",
+            Decision::Allow | Decision::Deny | Decision::Invalid => "refused: ",
         };
         let words = escape::pasteable(self.argv.iter().map(String::as_str));
-        let mut text = format!("allowed: {words}\n  rule     {rule}: {}", Safe(form.as_bytes()));
+        let verdict = match &self.reason {
+            None => format!("allowed: {words}"),
+            Some(reason) => message::point(lead, 0, line.as_bytes(), self.culprit, reason),
+        };
+        let mut text = format!("{verdict}{}", rule.unwrap_or_default());
+        let Some(terms) = &self.terms else { return text };
+        if self.decision == Decision::Observe {
+            text.push_str("\nnot refused for now (mode: observe); it runs so:");
+        }
         let mut field = |name: &str, value: String| text.push_str(&format!("\n  {name:<8} {}", Safe(value.as_bytes())));
         field("program", terms.program.clone());
         field("confine", terms.confine.clone());
