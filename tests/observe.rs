@@ -122,3 +122,18 @@ fn explain_tells_what_would_be_refused_and_how_it_runs() {
         "{words}"
     );
 }
+
+#[test]
+fn explain_says_what_there_is_in_place_of_a_refused_line() {
+    let house = house("");
+    let field = |line: &str, name: &str| -> Value {
+        let output = tool(&house, &["explain", "--json", line]);
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()[name].clone()
+    };
+    assert_eq!(field("systemctl stop x", "nearest"), "systemctl status x");
+    assert_eq!(field("clear", "hint"), "Ctrl-L clears the screen");
+    assert_eq!(field("echo $(id)", "hint"), "run the command first, then write what it said");
+    assert_eq!((field("echo a", "nearest"), field("echo a", "hint")), (Value::Null, Value::Null));
+    let words = text(&tool(&house, &["explain", "sudo ls"]).stdout);
+    assert!(words.ends_with("; try: ls\n"), "{words}");
+}

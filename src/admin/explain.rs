@@ -21,6 +21,7 @@ use crate::exec::Host;
 use crate::policy::{self, Applied, Subject, Terms, Verdict};
 use crate::record;
 use crate::shell::front::{Asked, Front, Refusal, Surroundings};
+use crate::shell::hint::{self, Hint};
 use crate::shell::runs_as::RunsAs;
 use crate::shell::{builtins, in_force, message, names};
 use crate::syntax::{Request, Stage};
@@ -39,6 +40,9 @@ struct Explanation {
     /// The rule that decides: of a refusal the one that denies or came nearest, of an allowed pipeline that of its first command.
     rule: Option<String>,
     reason: Option<String>,
+    /// What there is in place of a refused line, in words, and a line near it that is allowed.
+    hint: Option<String>,
+    nearest: Option<String>,
     /// What a refusal is about: the first byte of the line, and the one behind the last.
     culprit: Option<[u32; 2]>,
     commands: Vec<CommandExplanation>,
@@ -170,6 +174,8 @@ impl Explainer {
             decision,
             rule: None,
             reason: Some(reason),
+            hint: None,
+            nearest: None,
             culprit: span.map(|span| [span.start, span.end]),
             commands: Vec::new(),
         };
@@ -179,7 +185,9 @@ impl Explainer {
             Ok(Asked::Builtin(_)) => {
                 Ok(Explanation { rule: Some("builtin".to_owned()), reason: None, ..refused(Decision::Allow, String::new(), None) })
             }
-            Err(Refusal::Syntax(error)) => Ok(refused(Decision::Invalid, error.message, Some(error.span))),
+            Err(Refusal::Syntax(error)) => {
+                Ok(Explanation { hint: error.help, ..refused(Decision::Invalid, error.message, Some(error.span)) })
+            }
             Err(Refusal::Directory { reason, .. }) => Ok(refused(Decision::Deny, reason, None)),
         }
     }
@@ -191,7 +199,11 @@ impl Explainer {
         let refused = commands.iter().find(|command| command.decision == Decision::Deny);
         let refused = refused.or_else(|| commands.iter().find(|command| command.decision != Decision::Allow));
         let deciding = refused.or(commands.first());
+        let hint = refused.and_then(|_| hint::of(&self.policy, &self.subject, &request, &facts));
+        let (hint, nearest) = hint.map_or((None, None), |hint| (hint.note, hint.line));
         Ok(Explanation {
+            hint,
+            nearest,
             bytes: request.line.clone().into_bytes(),
             line: request.line,
             decision: deciding.map_or(Decision::Invalid, |command| command.decision),
@@ -281,6 +293,12 @@ fn subject(arguments: &Arguments, install: Option<Install>) -> Result<Subject, F
 impl Explanation {
     /// For a reader: the verdict, and its terms or the miss, of each command.
     fn text(&self) -> String {
+        let hint = Hint { note: self.hint.clone(), line: self.nearest.clone() }.text();
+        let verdict = self.verdict();
+        if hint.is_empty() { verdict } else { format!("{verdict}\n{hint}") }
+    }
+
+    fn verdict(&self) -> String {
         if self.commands.is_empty() {
             let reason = self.reason.as_deref().unwrap_or_default();
             return match (self.decision, self.culprit) {

@@ -119,6 +119,16 @@ pub struct Denied {
     pub form: Option<String>,
 }
 
+/// Why a command is refused that a `deny` rule matches.
+const EXPLICIT: &str = "this is denied";
+
+impl Denied {
+    /// Whether a rule says so, and not merely none allows it.
+    pub fn is_explicit(&self) -> bool {
+        self.reason == EXPLICIT
+    }
+}
+
 /// Decides one command. A damaged policy is an error, never a verdict.
 pub fn decide(policy: &Applied, subject: &Subject, stage: &Stage, facts: &dyn Facts) -> Result<Verdict, Damaged> {
     let Some(command) = Command::of(stage) else {
@@ -225,7 +235,7 @@ impl Decision<'_> {
         let denies = |argv: &[String]| rule.form.variants.iter().find_map(|variant| denying::denies(&matcher, variant, argv));
         let word = denies(&command.argv).or_else(|| denies(&command.with_files()?));
         let word = word.or((judge.unclear.get() || self.budget.is_spent()).then_some(0))?;
-        let denied = deny_at(command.stage, word, "this is denied".to_owned());
+        let denied = deny_at(command.stage, word, EXPLICIT.to_owned());
         Some(Denied { rule: Some(self.reference(rule)), form: Some(rule.form.text.clone()), ..denied })
     }
 

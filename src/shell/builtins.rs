@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::in_force::{self, InForceRule};
-use super::message;
 use super::runs_as::RunsAs;
+use super::{hint, message};
 use crate::access;
 use crate::confine::{Kernel, Plan};
 use crate::policy::settings::Strength;
@@ -165,6 +165,8 @@ pub fn explain(
             }
         }
     }
+    let hint = if allowed { None } else { hint::of(policy, subject, request, facts) };
+    text.extend(hint.map(|hint| format!("{}\n", hint.text())));
     Ok((text, allowed))
 }
 

@@ -64,7 +64,7 @@ pub struct Refused<'a> {
 #[derive(Debug, thiserror::Error)]
 enum Stop {
     #[error("{reason}")]
-    Denied { message: String, reason: String },
+    Denied { messages: Vec<String>, reason: String },
     #[error("not possible: {0}")]
     Unplannable(#[from] PlanError),
     #[error(transparent)]
@@ -358,21 +358,22 @@ impl Guard {
             record.reason = Some(stop.to_string());
             self.ledger.note(&Event::CommandDeny(record));
         }
-        let (status, message) = match stop {
-            Stop::Denied { message, .. } => (126, message.clone()),
+        let shown = || vec![Safe(stop.to_string().as_bytes()).to_string()];
+        let (status, messages) = match stop {
+            Stop::Denied { messages, .. } => (126, messages.clone()),
             Stop::Namespace(_)
             | Stop::Unplannable(PlanError::System(_))
             | Stop::Damaged(_)
             | Stop::Unrecorded(_)
             | Stop::WithoutRecording(_)
-            | Stop::Unwitnessed(_) => (125, Safe(stop.to_string().as_bytes()).to_string()),
-            Stop::Unconfirmed(unconfirmed) => (126, format!("{unconfirmed}; nothing was run")),
-            Stop::Unplannable(_) => (126, Safe(stop.to_string().as_bytes()).to_string()),
+            | Stop::Unwitnessed(_) => (125, shown()),
+            Stop::Unconfirmed(unconfirmed) => (126, vec![format!("{unconfirmed}; nothing was run")]),
+            Stop::Unplannable(_) => (126, shown()),
         };
         // Who thinks better of it knocks at no door.
         let is_verdict = status == 126 && !matches!(stop, Stop::Unconfirmed(_));
         let ending = if is_verdict { self.strike() } else { None };
-        Outcome { status, messages: vec![message], ending, ..Outcome::default() }
+        Outcome { status, messages, ending, ..Outcome::default() }
     }
 
     /// Counts a refusal by policy; the session is over where the policy sets a number of them.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::{in_force, message};
+use super::super::{hint, in_force, message};
 use super::{Guard, Stop};
 use crate::policy::{self, Allowed, Denied, Verdict};
 use crate::record::{CommandRecord, Decision};
@@ -47,10 +47,13 @@ impl Guard {
             record.decision = Decision::Observe;
             record.reason = Some(observed.join("; "));
         }
-        refusal.map_or(Ok(permissions), Err)
+        let Some((message, reason)) = refusal else { return Ok(permissions) };
+        let hint = hint::of(self.policy(), &self.subject, request, &facts).map(|hint| hint.text());
+        Err(Stop::Denied { messages: std::iter::once(message).chain(hint).collect(), reason })
     }
 
-    fn denied(&self, line: &str, stage: &Stage, denied: &Denied) -> Stop {
+    /// A refusal as the person reads it, and as records have it.
+    fn denied(&self, line: &str, stage: &Stage, denied: &Denied) -> (String, String) {
         let command = stage.argv.first().map_or("", |word| word.text.as_str());
         let message = match denied.rule {
             Some(_) => message::denied(line, denied),
@@ -59,7 +62,7 @@ impl Guard {
                 format!("{}; {}", Safe(denied.reason.as_bytes()), message::hint(command, known.iter().map(String::as_str)))
             }
         };
-        Stop::Denied { message, reason: reason(stage, denied) }
+        (message, reason(stage, denied))
     }
 }
 
