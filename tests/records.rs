@@ -25,10 +25,11 @@ const START: Event<'static> = Event::SessionStart {
     auid: Some(1001),
     ses: Some(7),
     policy: "abc123",
+    observe: false,
     protections: &["one_exec"],
     recording: Some("/var/log/postern/id.cast"),
 };
-const CHANGE: Event<'static> = Event::PolicyChange { before: "a", policy: "b" };
+const CHANGE: Event<'static> = Event::PolicyChange { before: "a", policy: "b", observe: false };
 
 /// Writes an event, and waits until the file has it too.
 fn put(recorder: &mut Recorder, event: &Event<'_>) -> Result<(), Unrecorded> {

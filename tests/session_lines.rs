@@ -71,6 +71,30 @@ fn exit_statuses_say_what_happened() {
 }
 
 #[test]
+fn a_refusal_says_what_to_type_instead_and_that_runs() {
+    let house = House::new();
+    for (line, last) in [
+        ("sudo ls -l /", "posternsh: hint: leave it out: a rule says by itself as whom its command runs; try: ls -l /"),
+        ("ehco 'a  b'", "posternsh: try: echo 'a  b'"),
+        ("echo a > /etc/motd", "try: echo a"),
+        ("which cat", "posternsh: hint: `help cat` shows what of it you may run"),
+        ("systemctl restart x", "posternsh: try: systemctl status x"),
+    ] {
+        let output = house.run(line);
+        let told = text(&output.stderr);
+        assert!(output.status.code() == Some(126) && told.trim_end().ends_with(last), "{line}: {told}");
+        let proposed = told.trim_end().split_once("try: ").map(|(_, proposed)| proposed.to_owned());
+        if let Some(proposed) = proposed.filter(|line| !line.starts_with("systemctl")) {
+            assert!(house.run(&proposed).status.success(), "{proposed}");
+        }
+    }
+    let told = text(&house.run("id").stderr);
+    assert!(!told.contains("hint:") && !told.contains("try:"), "nothing is near: {told}");
+    let told = text(&house.run("explain sudo ls").stdout);
+    assert!(told.ends_with("; try: ls\n"), "{told}");
+}
+
+#[test]
 fn a_line_runs_as_a_whole_or_not_at_all() {
     let house = House::new();
     let output = house.run("echo first && id");

@@ -69,7 +69,7 @@ fn what_was_said_is_what_is_understood() {
         assert_eq!(length(header), Ok(bytes.len() - HEADER));
         assert_eq!(decode::<Call>(&bytes[HEADER..]), Ok(call));
     }
-    let view = View { account: "bg".to_owned(), constants: [("A".to_owned(), "b".to_owned())].into(), ..View::default() };
+    let view = View { account: "bg".to_owned(), observe: true, constants: [("A".to_owned(), "b".to_owned())].into(), ..View::default() };
     let reply = Reply::Started { view, messages: vec!["m".to_owned()] };
     assert_eq!(decode::<Reply>(&encode(&reply).unwrap()[HEADER..]), Ok(reply));
 }

@@ -21,6 +21,7 @@ use crate::exec::Host;
 use crate::policy::{self, Applied, Subject, Terms, Verdict};
 use crate::record;
 use crate::shell::front::{Asked, Front, Refusal, Surroundings};
+use crate::shell::hint::{self, Hint};
 use crate::shell::runs_as::RunsAs;
 use crate::shell::{builtins, in_force, message, names};
 use crate::syntax::{Request, Stage};
@@ -39,6 +40,9 @@ struct Explanation {
     /// The rule that decides: of a refusal the one that denies or came nearest, of an allowed pipeline that of its first command.
     rule: Option<String>,
     reason: Option<String>,
+    /// What there is in place of a refused line, in words, and a line near it that is allowed.
+    hint: Option<String>,
+    nearest: Option<String>,
     /// What a refusal is about: the first byte of the line, and the one behind the last.
     culprit: Option<[u32; 2]>,
     commands: Vec<CommandExplanation>,
@@ -51,6 +55,8 @@ enum Decision {
     Deny,
     /// The line is not part of this shell.
     Invalid,
+    /// It would be refused, and is not: `mode: observe`.
+    Observe,
 }
 
 /// One command of an understood line. Limits are those without a terminal.
@@ -168,6 +174,8 @@ impl Explainer {
             decision,
             rule: None,
             reason: Some(reason),
+            hint: None,
+            nearest: None,
             culprit: span.map(|span| [span.start, span.end]),
             commands: Vec::new(),
         };
@@ -177,7 +185,9 @@ impl Explainer {
             Ok(Asked::Builtin(_)) => {
                 Ok(Explanation { rule: Some("builtin".to_owned()), reason: None, ..refused(Decision::Allow, String::new(), None) })
             }
-            Err(Refusal::Syntax(error)) => Ok(refused(Decision::Invalid, error.message, Some(error.span))),
+            Err(Refusal::Syntax(error)) => {
+                Ok(Explanation { hint: error.help, ..refused(Decision::Invalid, error.message, Some(error.span)) })
+            }
             Err(Refusal::Directory { reason, .. }) => Ok(refused(Decision::Deny, reason, None)),
         }
     }
@@ -186,9 +196,14 @@ impl Explainer {
         let facts = Host::new(directory);
         let stages = request.items.iter().flat_map(|item| &item.stages);
         let commands: Vec<CommandExplanation> = stages.map(|stage| self.command(stage, &facts)).collect::<Result<_, _>>()?;
-        let refused = commands.iter().find(|command| command.decision != Decision::Allow);
+        let refused = commands.iter().find(|command| command.decision == Decision::Deny);
+        let refused = refused.or_else(|| commands.iter().find(|command| command.decision != Decision::Allow));
         let deciding = refused.or(commands.first());
+        let hint = refused.and_then(|_| hint::of(&self.policy, &self.subject, &request, &facts));
+        let (hint, nearest) = hint.map_or((None, None), |hint| (hint.note, hint.line));
         Ok(Explanation {
+            hint,
+            nearest,
             bytes: request.line.clone().into_bytes(),
             line: request.line,
             decision: deciding.map_or(Decision::Invalid, |command| command.decision),
@@ -215,15 +230,19 @@ impl Explainer {
                     terms: Some(self.terms(terms)),
                 }
             }
-            Verdict::Denied(denied) => CommandExplanation {
-                argv,
-                decision: Decision::Deny,
-                rule: denied.rule.map(|rule| rule.to_string()),
-                form: denied.form,
-                reason: Some(denied.reason),
-                culprit: denied.span,
-                terms: None,
-            },
+            Verdict::Denied(denied) => {
+                let observed = policy::observe(&self.policy, &self.subject, stage, facts);
+                let observed = observed.map_err(|damaged| Failure::Other(damaged.to_string()))?;
+                CommandExplanation {
+                    argv,
+                    decision: if observed.is_some() { Decision::Observe } else { Decision::Deny },
+                    rule: denied.rule.map(|rule| rule.to_string()),
+                    form: denied.form,
+                    reason: Some(denied.reason),
+                    culprit: denied.span,
+                    terms: observed.map(|allowed| self.terms(allowed.terms())),
+                }
+            }
         })
     }
 
@@ -274,6 +293,12 @@ fn subject(arguments: &Arguments, install: Option<Install>) -> Result<Subject, F
 impl Explanation {
     /// For a reader: the verdict, and its terms or the miss, of each command.
     fn text(&self) -> String {
+        let hint = Hint { note: self.hint.clone(), line: self.nearest.clone() }.text();
+        let verdict = self.verdict();
+        if hint.is_empty() { verdict } else { format!("{verdict}\n{hint}") }
+    }
+
+    fn verdict(&self) -> String {
         if self.commands.is_empty() {
             let reason = self.reason.as_deref().unwrap_or_default();
             return match (self.decision, self.culprit) {
@@ -288,16 +313,24 @@ impl Explanation {
 
 impl CommandExplanation {
     fn text(&self, line: &str) -> String {
-        let rule = self.rule.as_deref().unwrap_or("none");
-        let form = self.form.as_deref().unwrap_or("");
-        let Some(terms) = &self.terms else {
-            let reason = self.reason.as_deref().unwrap_or_default();
-            let pointed = message::point("refused: ", 0, line.as_bytes(), self.culprit, reason);
-            let nearest = if self.rule.is_some() { format!("\n  rule     {rule}: {}", Safe(form.as_bytes())) } else { String::new() };
-            return format!("{pointed}{nearest}");
+        let rule = self.rule.as_ref().map(|rule| {
+            let form = self.form.as_deref().unwrap_or("");
+            format!("\n  rule     {rule}: {}", Safe(form.as_bytes()))
+        });
+        let lead = match self.decision {
+            Decision::Observe => "would be refused: ",
+            Decision::Allow | Decision::Deny | Decision::Invalid => "refused: ",
         };
         let words = escape::pasteable(self.argv.iter().map(String::as_str));
-        let mut text = format!("allowed: {words}\n  rule     {rule}: {}", Safe(form.as_bytes()));
+        let verdict = match &self.reason {
+            None => format!("allowed: {words}"),
+            Some(reason) => message::point(lead, 0, line.as_bytes(), self.culprit, reason),
+        };
+        let mut text = format!("{verdict}{}", rule.unwrap_or_default());
+        let Some(terms) = &self.terms else { return text };
+        if self.decision == Decision::Observe {
+            text.push_str("\nnot refused for now (mode: observe); it runs so:");
+        }
         let mut field = |name: &str, value: String| text.push_str(&format!("\n  {name:<8} {}", Safe(value.as_bytes())));
         field("program", terms.program.clone());
         field("confine", terms.confine.clone());

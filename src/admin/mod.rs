@@ -150,11 +150,12 @@ const SUBCOMMANDS: &[Subcommand] = &[
         most: 1,
         about: "find lines, refusals and output in all sessions",
         details: "TEXT is looked for in the lines that were given, in their words, and in what commands printed. What is found is shown with \
-                  the session, the time, the command's number, and the `postern replay` that shows the moment. With --rule or --denied too, \
-                  all of it has to hold, and output is not searched. Exit status 1 if nothing was found.",
+                  the session, the time, the command's number, and the `postern replay` that shows the moment. With --rule, --denied or \
+                  --observed too, all of it has to hold (of the last two, one), and output is not searched. Exit status 1 if nothing was found.",
         flags: &[
             Flag { name: "rule", value: Some("RULE"), about: "only lines that this rule allowed: file:line, or its file", many: false },
             Flag { name: "denied", value: None, about: "only lines that were refused", many: false },
+            Flag { name: "observed", value: None, about: "only lines that would have been, but for `mode: observe`", many: false },
             sessions::SINCE,
             sessions::ACCOUNT,
             Flag { name: "json", value: None, about: "print a JSON object for each", many: false },

@@ -28,7 +28,7 @@ use super::settings::Settings;
 use crate::words::Diagnostic;
 
 /// Names the format and its version.
-const MAGIC: &[u8; 16] = b"postern-applied5";
+const MAGIC: &[u8; 16] = b"postern-applied6";
 /// Bytes of a digest and of a check.
 const HASH: usize = 32;
 /// Bytes of the preamble: the magic, four numbers, the digest, the check of the names, the check of preamble and header.

@@ -10,7 +10,7 @@ use super::model::confinement::{Confinements, Named, RawConfinement, Reference};
 use super::model::reader::{Reader, Text};
 use super::model::rules::{Defaults, RawRule};
 use super::model::{self, File};
-use super::rule::{CommandRules, Limit, Rule, Scope};
+use super::rule::{CommandRules, Limit, Observe, Rule, Scope};
 use super::settings::Settings;
 use super::types::{RawType, TypeDef};
 use super::witness::Witness;
@@ -97,27 +97,59 @@ impl Compiler<'_> {
     fn compile(mut self) -> Compiled {
         let shared = Shared { types: self.types(), confinements: self.confinements() };
         self.unique("environment variable", constants, |one, other| one == other);
-        let mut rules = BTreeMap::new();
+        let (mut rules, mut scopes) = (BTreeMap::new(), Vec::new());
         for (scope, (document, file, _)) in (0u32..).zip(self.files) {
-            self.rules(scope, document, file, &shared, &mut rules);
+            let confine = self.default_confinement(document, file, &shared);
+            scopes.push(Scope { observe: self.observe(document, file, &confine), ..file.scope.clone() });
+            self.rules((scope, confine), document, file, &shared, &mut rules);
         }
         self.check_whole(&rules);
-        let scopes = self.files.iter().map(|(_, file, _)| file.scope.clone()).collect();
-        let settings = self.settings(&rules);
-        hide_records(&mut rules, &settings);
+        let settings = self.settings(&rules, &scopes);
+        hide_records(&mut rules, &mut scopes, &settings);
         Compiled { settings, scopes, rules, warnings: Vec::new() }
     }
 
-    /// Compiles the rules of one file.
-    fn rules(&mut self, scope: u32, document: &Document, file: &File, shared: &Shared, rules: &mut BTreeMap<String, CommandRules>) {
+    /// The confinement of a file's rules that name none.
+    fn default_confinement(&mut self, document: &Document, file: &File, shared: &Shared) -> Confinement {
+        let named = file.defaults.confine.as_ref();
+        let confine = named.and_then(|reference| self.confinement(reference, document, &shared.confinements, &BTreeMap::new()));
+        confine.unwrap_or_else(|| Confinement::built_in(Base::default()))
+    }
+
+    /// The terms of `mode: observe`. A privilege of the defaults is for what a rule lets through.
+    fn observe(&mut self, document: &Document, file: &File, confine: &Confinement) -> Option<Observe> {
+        let span = file.observe?;
+        if confine.base == Base::Open {
+            let mistake = Mistake::new("`mode: observe` refuses nothing, and `open` holds nothing back: there would be no door at all");
+            self.findings.error(document, span, mistake.with_help("give `defaults` another confinement"));
+        }
+        let mistake = Mistake::new("nothing is refused to whom this file is for; a command that no rule allows runs under `defaults`");
+        self.findings.warning(
+            document,
+            span,
+            mistake.with_help("`postern search --observed` shows what would be refused without this line"),
+        );
+        let limit = |value: Option<u64>| value.map(|value| Limit { value, on_terminal: false });
+        Some(Observe {
+            line: document.line(span),
+            confine: Confinement { capabilities: Vec::new(), ..confine.clone() },
+            timeout: limit(file.defaults.timeout),
+            output: limit(file.defaults.output),
+        })
+    }
+
+    /// Compiles the rules of one file, whose scope has this index and whose rules this confinement.
+    fn rules(
+        &mut self,
+        (scope, confine): (u32, Confinement),
+        document: &Document,
+        file: &File,
+        shared: &Shared,
+        rules: &mut BTreeMap<String, CommandRules>,
+    ) {
         let catalog = || Catalog { parts: &file.parts, types: &shared.types };
         let built_in = || Confinement::built_in(Base::default());
-        let confine = file
-            .defaults
-            .confine
-            .as_ref()
-            .and_then(|reference| self.confinement(reference, document, &shared.confinements, &BTreeMap::new()));
-        let (confine, defaults) = (confine.unwrap_or_else(built_in), &file.defaults);
+        let defaults = &file.defaults;
         let terms = Context { document, scope, catalog: catalog(), confinements: &shared.confinements, defaults, confine };
         for raw in &file.allow {
             if let Some(rule) = self.rule(raw, &terms) {
@@ -316,30 +348,33 @@ impl Compiler<'_> {
     }
 
     /// Settings of the main file, the search directories of all, and what of their rules a session has to know beforehand.
-    fn settings(&self, rules: &BTreeMap<String, CommandRules>) -> Settings {
+    fn settings(&self, rules: &BTreeMap<String, CommandRules>, scopes: &[Scope]) -> Settings {
         let mut settings = self.files.iter().find(|(.., main)| *main).map_or_else(Settings::default, |(_, file, _)| file.settings.clone());
         for directory in self.files.iter().flat_map(|(_, file, _)| &file.search) {
             if !settings.search.contains(directory) {
                 settings.search.push(directory.clone());
             }
         }
-        let confinements = || rules.values().flat_map(|rules| &rules.allow).map(|rule| &rule.confine);
+        let observing = || scopes.iter().filter_map(|scope| scope.observe.as_ref()).map(|observe| &observe.confine);
+        let confinements = || rules.values().flat_map(|rules| &rules.allow).map(|rule| &rule.confine).chain(observing());
         let all =
             |list: fn(&Confinement) -> &Vec<String>| confinements().flat_map(list).cloned().collect::<BTreeSet<_>>().into_iter().collect();
         settings.writes = all(|confinement| &confinement.write);
         settings.unhides = all(|confinement| &confinement.unhide);
-        settings.unscoped_rules = rules.values().flat_map(|rules| &rules.allow).any(|rule| rule.confine.is_unscoped());
+        settings.unscoped_rules = confinements().any(Confinement::is_unscoped);
         settings
     }
 }
 
 /// The records and recordings of sessions are hidden wherever the policy keeps them: their files may belong to the very account.
-fn hide_records(rules: &mut BTreeMap<String, CommandRules>, settings: &Settings) {
+fn hide_records(rules: &mut BTreeMap<String, CommandRules>, scopes: &mut [Scope], settings: &Settings) {
     let files = ["jsonl", "cast"].map(|kind| format!("{}/*.{kind}", settings.audit.dir.trim_end_matches('/')));
     let built_in = Confinement::built_in(Base::default());
     let unknown: Vec<String> = files.into_iter().filter(|file| !built_in.hides(file, "/")).collect();
-    for rule in rules.values_mut().flat_map(|rules| &mut rules.allow).filter(|rule| rule.confine.base != Base::Open) {
-        rule.confine.hide.extend(unknown.iter().cloned());
+    let of_rules = rules.values_mut().flat_map(|rules| &mut rules.allow).map(|rule| &mut rule.confine);
+    let observing = scopes.iter_mut().filter_map(|scope| scope.observe.as_mut()).map(|observe| &mut observe.confine);
+    for confine in of_rules.chain(observing).filter(|confine| confine.base != Base::Open) {
+        confine.hide.extend(unknown.iter().cloned());
     }
 }
 
@@ -350,5 +385,5 @@ fn constants(file: &File) -> Vec<(&Text, &String)> {
 
 fn has_no_effect(file: &File) -> bool {
     let shares = !(file.types.is_empty() && file.confinements.is_empty() && file.scope.env.is_empty() && file.search.is_empty());
-    file.allow.is_empty() && file.deny.is_empty() && !shares && file.settings == Settings::default()
+    file.allow.is_empty() && file.deny.is_empty() && file.observe.is_none() && !shares && file.settings == Settings::default()
 }

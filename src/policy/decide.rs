@@ -5,6 +5,7 @@
 //! has what the account may see, in place of a refusal.
 
 mod judge;
+mod observe;
 
 use std::cell::{Cell, RefCell};
 
@@ -15,11 +16,11 @@ use super::facts::Facts;
 use super::form::Slot;
 use super::matching::{Budget, Matcher, Miss, Next, Taken};
 use super::rule::{CommandRules, Rule, RuleRef, Scope, Subject};
-use super::types::Judge;
 use crate::syntax::{Argument, Redirect, RedirectKind, Stage};
 use crate::words::{Safe, Span, suggest};
 
 use judge::{AllowJudge, DenyJudge, Lookups};
+pub use observe::{is_observed, observe};
 
 /// The verdict on one command.
 #[must_use]
@@ -29,7 +30,7 @@ pub enum Verdict {
     Denied(Denied),
 }
 
-/// A permission together with its terms; only [`decide`] makes one.
+/// A permission together with its terms; only [`decide`] and [`observe`](observe()) make one.
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowed(Terms);
@@ -116,6 +117,16 @@ pub struct Denied {
     pub rule: Option<RuleRef>,
     /// The text of the nearest form.
     pub form: Option<String>,
+}
+
+/// Why a command is refused that a `deny` rule matches.
+const EXPLICIT: &str = "this is denied";
+
+impl Denied {
+    /// Whether a rule says so, and not merely none allows it.
+    pub fn is_explicit(&self) -> bool {
+        self.reason == EXPLICIT
+    }
 }
 
 /// Decides one command. A damaged policy is an error, never a verdict.
@@ -224,13 +235,13 @@ impl Decision<'_> {
         let denies = |argv: &[String]| rule.form.variants.iter().find_map(|variant| denying::denies(&matcher, variant, argv));
         let word = denies(&command.argv).or_else(|| denies(&command.with_files()?));
         let word = word.or((judge.unclear.get() || self.budget.is_spent()).then_some(0))?;
-        let denied = deny_at(command.stage, word, "this is denied".to_owned());
+        let denied = deny_at(command.stage, word, EXPLICIT.to_owned());
         Some(Denied { rule: Some(self.reference(rule)), form: Some(rule.form.text.clone()), ..denied })
     }
 
     fn allowed_by(&self, rule: &Rule, command: &Command<'_>) -> Result<Allowed, Miss> {
         let program = self.program(rule, command)?;
-        let judge = AllowJudge { decision: self, rule };
+        let judge = AllowJudge::of(self, rule);
         let matcher = Matcher::new(&rule.form, &judge, &self.budget);
         let mut nearest: Option<Miss> = None;
         for variant in &rule.form.variants {
@@ -273,27 +284,13 @@ impl Decision<'_> {
     }
 
     fn redirect(&self, rule: &Rule, matcher: &Matcher<'_>, kind: &RedirectKind) -> Result<DecidedRedirect, String> {
-        let decided = |leads| DecidedRedirect { kind: kind.clone(), leads };
-        let (file, slot) = match kind {
-            RedirectKind::ErrorToOutput | RedirectKind::Null(_) => return Ok(decided(None)),
-            RedirectKind::Input(file) => (file, &rule.form.input),
-            RedirectKind::Output { file, append: false } => (file, &rule.form.output),
-            RedirectKind::Output { file, append: true } => (file, &rule.form.append),
-        };
-        redirect_fits(matcher, slot.as_ref(), file)?;
-        let leads = self.lookups.resolve(&file.text, rule.run_as.as_deref())?;
         match kind {
-            // The shell opens the file, so the second door does not see it; and what it reads are contents, whatever the type of the slot.
-            RedirectKind::Input(_) => {
-                let judge = AllowJudge { decision: self, rule };
-                judge.leads(&file.text).and_then(|leads| judge.reaches(&leads))?;
-            }
-            _ if !rule.confine.writes(&leads, &self.subject.home) => {
-                return Err(format!("the confinement `{}` cannot write {}", rule.confine.name, Safe(leads.as_bytes())));
-            }
-            _ => {}
+            RedirectKind::ErrorToOutput | RedirectKind::Null(_) => {}
+            RedirectKind::Input(file) => redirect_fits(matcher, rule.form.input.as_ref(), file)?,
+            RedirectKind::Output { file, append: false } => redirect_fits(matcher, rule.form.output.as_ref(), file)?,
+            RedirectKind::Output { file, append: true } => redirect_fits(matcher, rule.form.append.as_ref(), file)?,
         }
-        Ok(decided(Some(leads)))
+        AllowJudge::of(self, rule).redirect(kind)
     }
 
     fn terms(&self, rule: &Rule, program: String, slots: Vec<Taken>, redirects: Vec<DecidedRedirect>, command: &Command<'_>) -> Terms {
@@ -412,7 +409,7 @@ pub fn candidates(policy: &Applied, subject: &Subject, argv: &[String], facts: &
     let decision = Decision { policy, subject, lookups: Lookups { facts, known: RefCell::default() }, budget: Budget::default() };
     let mut found = Vec::new();
     for rule in rules.allow.iter().filter(|rule| decision.admits(rule)) {
-        let judge = AllowJudge { decision: &decision, rule };
+        let judge = AllowJudge::of(&decision, rule);
         let matcher = Matcher::new(&rule.form, &judge, &decision.budget);
         let next = rule.form.variants.iter().flat_map(|variant| matcher.next_words(variant, argv));
         found.extend(next.map(|next| match next {

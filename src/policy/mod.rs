@@ -28,7 +28,7 @@ pub mod witness;
 
 pub use applied::{Applied, Damaged};
 pub use confinement::Confinement;
-pub use decide::{Allowed, Candidate, DecidedRedirect, Denied, Terms, Verdict, candidates, decide};
+pub use decide::{Allowed, Candidate, DecidedRedirect, Denied, Terms, Verdict, candidates, decide, is_observed, observe};
 pub use facts::{Facts, Resolved};
 pub use matching::Taken;
 pub use rule::{CommandRules, Rule, RuleRef, Scope, Subject};

@@ -43,8 +43,21 @@ pub struct Scope {
     /// Constants that lines may use as `$NAME` and that commands find in their environment.
     pub env: BTreeMap<String, String>,
     /// `mode: observe` — for whom the file is, no line is refused; what would have been is on record.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub observe: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observe: Option<Observe>,
+}
+
+/// Under which terms a command runs that nothing lets through, where that is not refused: the `defaults` of its file, as the account and
+/// without a capability.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observe {
+    /// Line of `mode:` in its source.
+    pub line: u32,
+    pub confine: Confinement,
+    /// Milliseconds.
+    pub timeout: Option<Limit>,
+    /// Bytes on standard output and standard error together.
+    pub output: Option<Limit>,
 }
 
 impl Scope {

@@ -20,6 +20,8 @@ pub enum Event<'a> {
         ses: Option<u32>,
         /// Digest of the policy in force.
         policy: &'a str,
+        /// Whether it refuses nothing to this person (`mode: observe`).
+        observe: bool,
         /// What is in force for every command of the session.
         protections: &'a [&'a str],
         /// Path of the recording; `None` where there is none.
@@ -37,6 +39,8 @@ pub enum Event<'a> {
     PolicyChange {
         before: &'a str,
         policy: &'a str,
+        /// Whether it refuses nothing to this person.
+        observe: bool,
     },
     /// The applied policy is damaged; `policy` is the digest of the one used instead.
     PolicyDamage {
@@ -80,6 +84,8 @@ pub enum Decision {
     Deny,
     /// The line does not parse.
     Invalid,
+    /// It would have been refused, and was not: `mode: observe`.
+    Observe,
 }
 
 /// One line that a person gave.
@@ -91,7 +97,7 @@ pub struct CommandRecord<'a> {
     pub line: &'a [u8],
     pub stages: Vec<StageRecord>,
     pub decision: Decision,
-    /// Of a refusal, why; at the end, what ended the line if it did not end by itself: `timeout`, `output`, `cpu`, `memory`, `processes`,
+    /// Of a refusal, and of what would have been one, why; at the end, what ended the line if it did not end by itself: `timeout`, `output`, `cpu`, `memory`, `processes`,
     /// `file_size`, `max` (of the session), `hangup`, `terminated` (SIGTERM) or `interrupted` (SIGINT while none of its commands ran).
     pub reason: Option<String>,
     pub cwd: &'a str,
@@ -228,21 +234,20 @@ impl Event<'_> {
     pub(super) fn fields(&self) -> Vec<Field> {
         let text = |name, value: &str| Field::string(name, value.as_bytes());
         let id = |name, value: Option<u32>| Field::or_null(name, value.map(|id| Field::number(name, id)));
+        let mode = |observe: &bool| observe.then(|| text("mode", "observe"));
         match self {
-            Event::SessionStart { way, version, install, auid, ses, policy, protections, recording } => vec![
-                text("way", way),
-                text("version", version),
-                text("install", install),
-                id("auid", *auid),
-                id("ses", *ses),
-                Field::or_null("recording", recording.map(|path| text("recording", path))),
-                Field::strings("protections", protections.iter().copied()),
-                text("policy", policy),
-            ],
+            Event::SessionStart { way, version, install, auid, ses, policy, observe, protections, recording } => {
+                let known = [text("way", way), text("version", version), text("install", install), id("auid", *auid), id("ses", *ses)];
+                let recording = Field::or_null("recording", recording.map(|path| text("recording", path)));
+                let fields = known.into_iter().chain(mode(observe)).chain([recording]);
+                fields.chain([Field::strings("protections", protections.iter().copied()), text("policy", policy)]).collect()
+            }
             Event::SessionDeny { reason } => vec![text("reason", reason)],
             Event::CommandStart(command) | Event::CommandDeny(command) => command.fields(false),
             Event::CommandEnd(command) => command.fields(true),
-            Event::PolicyChange { before, policy } => vec![text("before", before), text("policy", policy)],
+            Event::PolicyChange { before, policy, observe } => {
+                [text("before", before)].into_iter().chain(mode(observe)).chain([text("policy", policy)]).collect()
+            }
             Event::PolicyDamage { reason, policy } => vec![text("reason", reason), text("policy", policy)],
             Event::SessionEnd { reason, killed, commands, denied, duration_ms } => {
                 let counts = [("commands", *commands), ("denied", *denied), ("duration_ms", *duration_ms)];
@@ -265,6 +270,7 @@ impl Decision {
             Decision::Allow => "allow",
             Decision::Deny => "deny",
             Decision::Invalid => "invalid",
+            Decision::Observe => "observe",
         }
     }
 }

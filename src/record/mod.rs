@@ -259,7 +259,7 @@ mod tests {
         let file = Path::new(&audit.dir).join(format!("{}.jsonl", session.id));
         let mut recorder = Recorder::open(&audit, session);
         recorder.time = OffsetDateTime::from_unix_timestamp(4_000_000_000).unwrap();
-        recorder.write(&Event::PolicyChange { before: "a", policy: "b" }).unwrap();
+        recorder.write(&Event::PolicyChange { before: "a", policy: "b", observe: false }).unwrap();
         drop(recorder);
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::remove_file(&file).unwrap();

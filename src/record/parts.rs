@@ -271,16 +271,17 @@ mod tests {
                     auid: Some(1001),
                     ses: None,
                     policy: "abc123",
+                    observe: true,
                     protections: &["one_exec"],
                     recording: Some("/var/log/postern/id.cast"),
                 },
                 "session.start",
                 format!(
-                    r#""way":"login","version":"0.1.0","install":"root","auid":1001,"ses":null,"recording":"/var/log/postern/id.cast",{tail}"#
+                    r#""way":"login","version":"0.1.0","install":"root","auid":1001,"ses":null,"mode":"observe","recording":"/var/log/postern/id.cast",{tail}"#
                 ),
             ),
             (
-                Event::PolicyChange { before: "abc123", policy: "def456" },
+                Event::PolicyChange { before: "abc123", policy: "def456", observe: false },
                 "policy.change",
                 r#""before":"abc123","policy":"def456""#.to_owned(),
             ),

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::in_force::{self, InForceRule};
-use super::message;
 use super::runs_as::RunsAs;
+use super::{hint, message};
 use crate::access;
 use crate::confine::{Kernel, Plan};
 use crate::policy::settings::Strength;
@@ -69,7 +69,8 @@ pub fn exit_status(arguments: &[String], last: u8) -> Result<u8, String> {
 
 /// `help`: every form in force, by command word, and the builtins. `width` is the terminal's in columns.
 pub fn help(policy: &Applied, subject: &Subject, width: usize) -> String {
-    let mut text = String::from("You may run:\n");
+    let observed = if policy::is_observed(policy, subject) { format!("{}\n\n", message::OBSERVED) } else { String::new() };
+    let mut text = format!("{observed}You may run:\n");
     for command in in_force::allowed_commands(policy, subject) {
         for rule in in_force::rules_in_force(policy, subject, &command) {
             text.push_str(&form(&rule, width));
@@ -153,12 +154,19 @@ pub fn explain(
         match policy::decide(policy, subject, stage, facts)? {
             Verdict::Allowed(permission) => text.push_str(&granted(&permission, subject, &policy.settings().strength, kernel)),
             Verdict::Denied(denied) => {
-                allowed = false;
-                text.push_str(&message::point("refused: ", 0, request.line.as_bytes(), denied.span, &message::miss(&denied)));
-                text.push('\n');
+                let observed = policy::observe(policy, subject, stage, facts)?;
+                let lead = if observed.is_some() { "would be refused: " } else { "refused: " };
+                let refused = message::point(lead, 0, request.line.as_bytes(), denied.span, &message::miss(&denied));
+                let _ = writeln!(text, "{refused}");
+                match observed {
+                    Some(permission) => text.push_str(&granted(&permission, subject, &policy.settings().strength, kernel)),
+                    None => allowed = false,
+                }
             }
         }
     }
+    let hint = if allowed { None } else { hint::of(policy, subject, request, facts) };
+    text.extend(hint.map(|hint| format!("{}\n", hint.text())));
     Ok((text, allowed))
 }
 

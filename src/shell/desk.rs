@@ -127,6 +127,8 @@ pub struct View {
     pub idle: Option<u64>,
     pub max: Option<u64>,
     pub age: u64,
+    /// Whether nothing is refused: `mode: observe`.
+    pub observe: bool,
 }
 
 /// There is no guard any more.

@@ -110,12 +110,12 @@ impl Ledger {
     }
 
     /// Writes the first record of the session.
-    pub fn start(&mut self, way: &str, policy: &str, recording: Option<&str>) -> Result<(), Unrecorded> {
+    pub fn start(&mut self, way: &str, policy: &str, observe: bool, recording: Option<&str>) -> Result<(), Unrecorded> {
         let protections = always();
         let version = env!("CARGO_PKG_VERSION");
         let install = access::install().name();
         let Login { uid: auid, session: ses } = Login::of_this_process();
-        self.write(&Event::SessionStart { way, version, install, auid, ses, policy, protections: &protections, recording })
+        self.write(&Event::SessionStart { way, version, install, auid, ses, policy, observe, protections: &protections, recording })
     }
 
     /// Writes the last record of a session that lasted this long.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::desk::View;
 use crate::confine::words::size;
 use crate::exec::{Ended, Reached};
 use crate::policy::confinement::Limits;
@@ -143,21 +144,31 @@ pub fn duration(time: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
+/// What `mode: observe` means to the person.
+pub const OBSERVED: &str = "Nothing is refused here for now; what would be is on record, and commands stay confined.";
+
 /// The first line of a session.
-pub fn greeting(host: &str, account: &str, banner: Option<&str>) -> String {
-    let banner = banner.map(|text| format!(" {}", Safe(text.as_bytes()))).unwrap_or_default();
-    format!("postern on {}: {}.{banner} `help` shows what you may run.", Safe(host.as_bytes()), Safe(account.as_bytes()))
+pub fn greeting(view: &View) -> String {
+    let banner = view.banner.as_ref().map(|text| format!(" {}", Safe(text.as_bytes()))).unwrap_or_default();
+    let observed = if view.observe { format!(" {OBSERVED}") } else { String::new() };
+    let (host, account) = (Safe(view.host.as_bytes()), Safe(view.account.as_bytes()));
+    format!("postern on {host}: {account}.{banner}{observed} `help` shows what you may run.")
 }
 
-/// The prompt: who and where, and how the line before went if it failed.
-pub fn prompt(account: &str, host: &str, status: u8) -> String {
+/// The prompt: who and where, whether nothing is refused, and how the line before went if it failed.
+pub fn prompt(view: &View, status: u8) -> String {
+    let observed = if view.observe { " (observe)" } else { "" };
     let failure = if status == 0 { String::new() } else { format!(" [{status}]") };
-    format!("{}@{}{failure}> ", Safe(account.as_bytes()), Safe(host.as_bytes()))
+    format!("{}@{}{observed}{failure}> ", Safe(view.account.as_bytes()), Safe(view.host.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn view(account: &str, host: &str) -> View {
+        View { account: account.to_owned(), host: host.to_owned(), ..View::default() }
+    }
 
     fn nearest(span: Span, reason: &str) -> Denied {
         let rule = RuleRef { source: "policy.d/20-db.yaml".to_owned(), line: 14 };
@@ -200,8 +211,8 @@ mod tests {
             invalid(b"a\x1b[2J\xff\x07", &error),
             denied(hostile, &nearest(Span::new(0, 1), "no")),
             unknown(hostile, []),
-            greeting(hostile, hostile, Some(hostile)),
-            prompt(hostile, hostile, 1),
+            greeting(&View { banner: Some(hostile.to_owned()), ..view(hostile, hostile) }),
+            prompt(&view(hostile, hostile), 1),
         ] {
             assert!(!text.contains(['\x1b', '\x07', '\u{202e}']), "{text:?}");
         }
@@ -215,9 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn the_prompt_shows_a_failure_and_only_that() {
-        assert_eq!(prompt("breakglass", "db-3", 0), "breakglass@db-3> ");
-        assert_eq!(prompt("breakglass", "db-3", 126), "breakglass@db-3 [126]> ");
+    fn the_prompt_shows_a_failure_and_that_nothing_is_refused() {
+        let enforced = view("breakglass", "db-3");
+        assert_eq!(prompt(&enforced, 0), "breakglass@db-3> ");
+        assert_eq!(prompt(&enforced, 126), "breakglass@db-3 [126]> ");
+        assert!(!greeting(&enforced).contains(OBSERVED));
+        let observed = View { observe: true, ..enforced };
+        assert_eq!(prompt(&observed, 126), "breakglass@db-3 (observe) [126]> ");
+        assert!(greeting(&observed).contains(OBSERVED));
     }
 
     #[test]

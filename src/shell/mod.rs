@@ -14,6 +14,7 @@
 //! | [`names`] | what the front asks of the file system |
 //! | [`runs_as`] | who runs a command, for `explain` |
 //! | [`clock`], `terminal` | how a session ends, and what it leaves |
+//! | [`hint`] | what a refusal teaches |
 //! | [`message`] | everything that the person reads |
 #![forbid(unsafe_code)]
 
@@ -27,6 +28,7 @@ pub mod desk;
 pub mod editor;
 pub mod front;
 pub mod guard;
+pub mod hint;
 pub mod in_force;
 pub mod input;
 pub mod ledger;

@@ -14,6 +14,7 @@ use super::{builtins, in_force, ledger, names, sound};
 use crate::access::{self, AccessError};
 use crate::confine::Index;
 use crate::exec::{Relayer, RunAs};
+use crate::policy::is_observed;
 use crate::record::Decision;
 use crate::syntax::Request;
 use crate::sys::start::Inherited;
@@ -115,6 +116,7 @@ pub fn view(guard: &Guard) -> View {
         idle: session.idle,
         max: session.max,
         age: ledger::milliseconds(guard.age()),
+        observe: is_observed(policy, subject),
     }
 }
 
@@ -153,7 +155,7 @@ fn answer_in_session(guard: &mut Guard, call: Call) -> Option<Reply> {
         Call::Submit { request, directory, confirmed } => Reply::Outcome(submit(guard, request, &directory, &confirmed)),
         Call::Refuse { line, decision, status, reason, directory } => {
             // Whatever the front says of a line, this one did not run.
-            let decision = if decision == Decision::Allow { Decision::Deny } else { decision };
+            let decision = if decision == Decision::Invalid { Decision::Invalid } else { Decision::Deny };
             Reply::Outcome(guard.refuse(&line, &Refused { decision, status, reason: &reason }, &directory))
         }
         Call::Builtin { line, argv, directory } => guard.builtin(&line, argv, &directory).map_or_else(Reply::Outcome, |()| Reply::Begun),

@@ -103,7 +103,7 @@ impl Session {
     /// Runs lines from a person at a terminal. `editor` is for a terminal that can be edited on.
     pub fn interactive(&mut self, mut editor: Option<LineEditor>) -> Ending {
         self.interactive = true;
-        say(&message::greeting(&self.view.host, &self.view.account, self.view.banner.as_deref()));
+        say(&message::greeting(&self.view));
         loop {
             if let Some(ending) = self.turn(editor.as_mut()) {
                 return ending;
@@ -156,7 +156,7 @@ impl Session {
     }
 
     fn read(&mut self, editor: Option<&mut LineEditor>, clock: &mut Clock) -> Input {
-        let prompt = message::prompt(&self.view.account, &self.view.host, self.status);
+        let prompt = message::prompt(&self.view, self.status);
         let view = self.desktop();
         let Some(editor) = editor else {
             say_part(&prompt);

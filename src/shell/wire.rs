@@ -237,13 +237,13 @@ structs! {
     Argument { text, span }
     Redirect { kind, span }
     Outcome { status, accepted, messages, ending, confirm }
-    View { account, host, home, constants, programs, banner, demo, idle, max, age }
+    View { account, host, home, constants, programs, banner, demo, idle, max, age, observe }
 }
 
 choices! {
     Connector { 0 Always, 1 And, 2 Or }
     RedirectKind { 0 ErrorToOutput, 1 Null(place), 2 Input(file), 3 Output { file, append } }
-    Decision { 0 Allow, 1 Deny, 2 Invalid }
+    Decision { 0 Allow, 1 Deny, 2 Invalid, 3 Observe }
     Way { 0 Login, 1 Command, 2 Forced }
     Ending { 0 Exit(status), 1 Hangup, 2 Terminated, 3 Idle(time), 4 Max(time), 5 Strikes(count), 6 Failed, 7 Killed, 8 Output(bytes) }
     Candidate { 0 Word(word), 1 Slot { text, path } }

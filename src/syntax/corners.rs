@@ -53,13 +53,16 @@ pub(super) fn check_command(line: &str, word: &Word) -> Result<(), SyntaxError> 
         return Err(SyntaxError::new(message, word.span).with_help("give commands one by one; `&&`, `||` and `;` join them"));
     }
     if STATE.contains(&written) {
-        return Err(SyntaxError::new(format!("`{written}` sets a shell's own state, and this shell has none"), word.span));
+        let help = match written {
+            "alias" => "write the command out; the up arrow brings lines back",
+            _ => "the policy sets the environment of commands",
+        };
+        return Err(SyntaxError::new(format!("`{written}` sets a shell's own state, and this shell has none"), word.span).with_help(help));
     }
     if let Some(length) = assignment(written) {
         let start = word.span.start as usize;
-        return Err(
-            SyntaxError::foreign("assignment", Span::new(start, start + length)).with_help("the policy sets the environment of commands")
-        );
+        return Err(SyntaxError::foreign("assignment", Span::new(start, start + length))
+            .with_help("leave it out: the policy sets the environment of commands"));
     }
     if word.literal().is_none() {
         let expansion = word.pieces.iter().find(|piece| !matches!(piece.kind, PieceKind::Text { .. }));

@@ -166,7 +166,9 @@ impl<'a> Parser<'a> {
         match (self.source(self.span), words) {
             ("(", 0) if next == Some('(') => SyntaxError::foreign("arithmetic", both),
             ("(", 0) => SyntaxError::foreign("a subshell", self.span).with_help("leave the parentheses out"),
-            ("(", 1) if self.cursor.rest().trim_start().starts_with(')') => SyntaxError::foreign("defining a function", self.span),
+            ("(", 1) if self.cursor.rest().trim_start().starts_with(')') => {
+                SyntaxError::foreign("defining a function", self.span).with_help("write its commands out; `&&`, `||` and `;` join them")
+            }
             (sign, _) => {
                 SyntaxError::new(format!("an unquoted `{sign}` is not part of this shell"), self.span).with_help("quote the whole word")
             }

@@ -164,3 +164,6 @@ pub const SYSLOG_PAUSE: Duration = Duration::from_secs(60);
 
 /// Lines of a session that the arrow keys and `history` bring back.
 pub const HISTORY_LINES: usize = 500;
+
+/// Decisions that looking for an allowed line near a refused one may ask for.
+pub const HINT_DECISIONS: usize = 30;

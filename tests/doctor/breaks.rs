@@ -86,6 +86,8 @@ fn breaks_of_the_policy_are_found() {
             .undo("cp /run/postern-test/policy.yaml /etc/postern/; postern apply"),
         broken(&["policy.applied"], "cp /var/lib/postern/applied /var/lib/postern/previous; truncate -s 100 /var/lib/postern/applied")
             .undo("rm -f /var/lib/postern/previous"),
+        broken(&["policy.observe", "policy.valid"], "sed -i 's/^postern: 1/&\\nmode: observe/' /etc/postern/policy.yaml; postern apply")
+            .undo("cp /run/postern-test/policy.yaml /etc/postern/; postern apply; rm -f /var/lib/postern/previous"),
         broken(&["policy.previous"], "echo nonsense > /var/lib/postern/previous").undo("rm -f /var/lib/postern/previous"),
         broken(&["policy.home"], "touch /var/lib/postern/home/.psqlrc"),
         broken(&["policy.home"], "rmdir /var/lib/postern/home"),

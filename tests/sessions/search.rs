@@ -56,3 +56,24 @@ fn lines_refusals_and_output_are_found_with_the_way_to_the_moment() {
     assert_eq!(lines[1..], ["    a haystack", &format!("    postern replay {id} --command 1")]);
     assert_eq!(records.run("search", &[]).status, Some(2));
 }
+
+#[test]
+fn what_would_have_been_refused_is_found_apart_from_what_was() {
+    let records = Records::new();
+    let policy = std::fs::read_to_string(records.0.policy()).unwrap();
+    std::fs::write(records.0.policy(), policy.replace("postern: 1", "postern: 1\nmode: observe")).unwrap();
+    let mut open = records.open();
+    open.line("sync -x 2>/dev/null");
+    open.line("true");
+    open.line("./x");
+    open.line("echo over");
+    open.expect("over");
+    open.end();
+    for (arguments, expected) in [(&["--observed"][..], &[2][..]), (&["--denied"], &[4]), (&["--denied", "--observed"], &[2, 4])] {
+        let done = records.run("search", &[&["--json"], arguments].concat());
+        let found = done.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let found: Vec<u64> = found.map(|found| found["command"].as_u64().unwrap()).collect();
+        assert_eq!(found, expected, "{arguments:?} {}", done.err);
+    }
+    assert!(records.run("search", &["--observed"]).out.contains(" #2 (observed) sync -x 2>/dev/null\n    sync: no rule allows `sync`\n"));
+}

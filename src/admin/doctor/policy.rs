@@ -21,6 +21,7 @@ pub const CHECKS: &[Check] = &[
     Check { id: "policy.ignored", run: |_| ignored() },
     Check { id: "policy.state", run: |_| vec![state()] },
     Check { id: "policy.applied", run: |host| vec![applied(host)] },
+    Check { id: "policy.observe", run: observed },
     Check { id: "policy.previous", run: |_| vec![previous()] },
     Check { id: "policy.home", run: |_| vec![home()] },
 ];
@@ -118,6 +119,21 @@ fn applied(host: &Host) -> Finding {
             apply(Finding::warning(path, format!("{POLICY_DIR} says something else: it was changed and not applied, or rolled back")))
         }
     }
+}
+
+/// For whom the policy in force refuses nothing.
+fn observed(host: &Host) -> Vec<Finding> {
+    let path = format!("{STATE_DIR}/{APPLIED}");
+    let Ok(in_force) = &host.policy else { return vec![Finding::skipped(path, "no policy is in force")] };
+    let scopes = in_force.policy.scopes().iter().filter(|scope| scope.observe.is_some());
+    let found: Vec<Finding> = scopes
+        .map(|scope| {
+            let accounts = if scope.accounts.is_empty() { "all accounts".to_owned() } else { scope.accounts.join(", ") };
+            let message = format!("nothing is refused to {accounts} (mode: observe); `postern search --observed` shows what would be");
+            Finding::warning(&scope.source, message).fix("take `mode: observe` out of it when the policy is as it should be, and apply it")
+        })
+        .collect();
+    if found.is_empty() { vec![Finding::ok(path, "what it does not allow is refused")] } else { found }
 }
 
 fn digest(compiled: &Compiled) -> Option<String> {

@@ -40,6 +40,8 @@ struct Found {
     /// The line of the output.
     text: Option<String>,
     denied: bool,
+    /// Whether it would have been refused, and was not: `mode: observe`.
+    observed: bool,
     reason: Option<String>,
     rules: Vec<String>,
     /// Shows the moment.
@@ -51,6 +53,7 @@ struct Query {
     text: Option<String>,
     rule: Option<String>,
     denied: bool,
+    observed: bool,
     account: Option<String>,
     since: Option<Since>,
     json: bool,
@@ -65,18 +68,19 @@ impl Query {
             text: arguments.operands.first().map(|text| utf8(text)).transpose()?.filter(|text| !text.is_empty()),
             rule: arguments.flag("rule").map(utf8).transpose()?,
             denied: arguments.flag("denied").is_some(),
+            observed: arguments.flag("observed").is_some(),
             account: account(arguments)?,
             since: Since::of(arguments)?,
             json: arguments.flag("json").is_some(),
         };
-        if query.text.is_none() && query.rule.is_none() && !query.denied {
-            return Err(Failure::Usage("what to look for? a text, --rule or --denied".to_owned()));
+        if query.text.is_none() && query.is_output_searched() {
+            return Err(Failure::Usage("what to look for? a text, --rule, --denied or --observed".to_owned()));
         }
         Ok(query)
     }
 
     fn is_output_searched(&self) -> bool {
-        self.rule.is_none() && !self.denied
+        self.rule.is_none() && !self.denied && !self.observed
     }
 
     /// Whether this says what is looked for.
@@ -85,7 +89,7 @@ impl Query {
     }
 
     fn takes(&self, found: &Found, words: &[String]) -> bool {
-        (!self.denied || found.denied)
+        (!(self.denied || self.observed) || (self.denied && found.denied) || (self.observed && found.observed))
             && self.rule.as_ref().is_none_or(|rule| found.rules.iter().any(|found| is_rule(found, rule)))
             && (self.is_in(found.line.as_deref().unwrap_or_default()) || words.iter().any(|word| self.is_in(word)))
     }
@@ -165,6 +169,7 @@ impl Search<'_> {
             place: "line",
             text: None,
             denied,
+            observed: text(record, "decision").as_deref() == Some("observe"),
             reason: text(record, "reason"),
             rules: stages().filter_map(|stage| Some(stage.get("rule")?.as_str()?.to_owned())).collect(),
             replay: command.filter(|_| !denied).and_then(|command| self.replay(command)),
@@ -232,6 +237,7 @@ impl Search<'_> {
             place: "output",
             text: Some(around),
             denied: false,
+            observed: false,
             reason: None,
             rules: Vec::new(),
             replay: command.and_then(|command| self.replay(command)),
@@ -246,7 +252,11 @@ impl Search<'_> {
             return Ok(());
         }
         let command = found.command.map_or_else(String::new, |command| format!(" #{command}"));
-        let denied = if found.denied { " (denied)" } else { "" };
+        let denied = match (found.denied, found.observed) {
+            (true, _) => " (denied)",
+            (false, true) => " (observed)",
+            (false, false) => "",
+        };
         let (time, account) = (safe(&found.time), safe(&found.account));
         say(format_args!("{} {time} {account}{command}{denied} {}", found.session, safe(found.line.as_deref().unwrap_or_default())));
         for detail in [&found.reason, &found.text, &found.replay].into_iter().flatten() {

@@ -3,10 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use super::Decision;
+use super::{DecidedRedirect, Decision};
+use crate::policy::confinement::Confinement;
 use crate::policy::facts::Facts;
 use crate::policy::rule::Rule;
 use crate::policy::types::Judge;
+use crate::syntax::{Argument, RedirectKind};
 use crate::words::Safe;
 
 /// What these lead to is open for the command already, and is the shell's own when the shell looks it up.
@@ -37,10 +39,40 @@ impl Lookups<'_> {
     }
 }
 
-/// Judges an allow by the second door of its rule.
+/// Judges an allow by its second door.
 pub(super) struct AllowJudge<'a> {
     pub decision: &'a Decision<'a>,
-    pub rule: &'a Rule,
+    /// Who looks paths up; `None` for the account.
+    pub run_as: Option<&'a str>,
+    pub confine: &'a Confinement,
+}
+
+impl<'a> AllowJudge<'a> {
+    /// By that of a rule.
+    pub fn of(decision: &'a Decision<'a>, rule: &'a Rule) -> AllowJudge<'a> {
+        AllowJudge { decision, run_as: rule.run_as.as_deref(), confine: &rule.confine }
+    }
+
+    /// A redirection, where the confinement lets the command have it.
+    pub fn redirect(&self, kind: &RedirectKind) -> Result<DecidedRedirect, String> {
+        let resolve = |file: &Argument| self.decision.lookups.resolve(&file.text, self.run_as);
+        let leads = match kind {
+            RedirectKind::ErrorToOutput | RedirectKind::Null(_) => None,
+            // The shell opens the file, so the second door does not see it; and what it reads are contents, whatever the type of the slot.
+            RedirectKind::Input(file) => {
+                self.leads(&file.text).and_then(|leads| self.reaches(&leads))?;
+                Some(resolve(file)?)
+            }
+            RedirectKind::Output { file, .. } => {
+                let leads = resolve(file)?;
+                if !self.confine.writes(&leads, self.home()) {
+                    return Err(format!("the confinement `{}` cannot write {}", self.confine.name, Safe(leads.as_bytes())));
+                }
+                Some(leads)
+            }
+        };
+        Ok(DecidedRedirect { kind: kind.clone(), leads })
+    }
 }
 
 impl Judge for AllowJudge<'_> {
@@ -48,15 +80,15 @@ impl Judge for AllowJudge<'_> {
         if STREAMS.contains(&path) {
             return Ok(path.to_owned());
         }
-        let found = self.decision.lookups.resolve(path, self.rule.run_as.as_deref())?;
-        match self.rule.confine.hides(&found, self.home()) {
+        let found = self.decision.lookups.resolve(path, self.run_as)?;
+        match self.confine.hides(&found, self.home()) {
             true => Err(format!("the contents of {} are hidden", Safe(found.as_bytes()))),
             false => Ok(found),
         }
     }
 
     fn reaches(&self, leads: &str) -> Result<(), String> {
-        let confine = &self.rule.confine;
+        let confine = self.confine;
         if STREAMS.contains(&leads) || confine.reaches(leads, self.home()) {
             return Ok(());
         }

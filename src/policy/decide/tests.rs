@@ -341,3 +341,83 @@ fn where_nobody_else_can_run_a_command_a_rule_without_privilege_goes_first() {
         assert_eq!(allowed.terms().rule.line, rule, "{line}");
     }
 }
+
+/// What `mode: observe` makes of a line that is refused.
+#[track_caller]
+fn observed(policy: &Applied, subject: &Subject, line: &str) -> Option<Terms> {
+    denied(policy, subject, line);
+    observe(policy, subject, &stage(line), &Host).unwrap().map(|allowed| allowed.terms().clone())
+}
+
+#[test]
+fn where_nothing_is_refused_a_refused_command_runs_as_the_account_under_the_defaults() {
+    let policy = policy(&[
+        (
+            "policy.yaml",
+            "confinements:\n  raw: { capabilities: [CAP_NET_RAW], write: [/srv/out] }\nmode: observe\n\
+             defaults: { confine: raw, timeout: 9s, output: 1MiB, as: dba }\nallow: [{ run: tool -a, path: /opt/t/tool }, uptime]\n\
+             deny: [reboot **]",
+        ),
+        ("policy.d/10-other.yaml", "mode: observe\ndefaults: { confine: sealed }"),
+    ]);
+    assert!(is_observed(&policy, &subject()));
+    for (line, program) in [
+        ("id", "id"),
+        ("uptime -p", "uptime"),
+        ("reboot now", "reboot"),
+        ("/usr/bin/id", "id"),
+        ("tool -b", "/opt/t/tool"),
+        ("/opt/t/tool -b", "/opt/t/tool"),
+        ("id > /srv/out/x", "id"),
+        ("cat < /etc/motd", "cat"),
+    ] {
+        let terms = observed(&policy, &subject(), line).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!(
+            (terms.program.as_str(), terms.run_as, terms.timeout, terms.output),
+            (program, None, Some(9000), Some(1 << 20)),
+            "{line}"
+        );
+        assert_eq!((terms.confine.name.as_str(), terms.confine.capabilities.len()), ("raw", 0), "{line}");
+        assert_eq!(terms.rule.to_string(), "policy.yaml:4", "{line}");
+    }
+    let on_terminal = Subject { terminal: true, ..subject() };
+    assert_eq!(observed(&policy, &on_terminal, "id").unwrap().timeout, None);
+    assert_eq!(allowed(&policy, &subject(), "uptime").run_as.as_deref(), Some("dba"), "what a rule allows is its own");
+    for line in ["./id", "bin/id", "/tmp/id", "id > /srv/x", "id >> /etc/motd", "cat < /etc/shadow", "cat < /home/me/x"] {
+        assert_eq!(observed(&policy, &subject(), line), None, "{line}");
+    }
+}
+
+#[test]
+fn only_the_file_that_says_so_and_only_whom_it_is_for_refuses_nothing() {
+    for mode in [
+        "",
+        "mode: enforce\n",
+        "mode: observe\naccounts: [other]\n",
+        "mode: observe\nhosts: ['web-*']\n",
+        "mode: observe\nfrom: [192.0.2.0/24]\n",
+    ] {
+        let policy = policy(&[("policy.yaml", "allow: [uptime]"), ("policy.d/10-new.yaml", &format!("{mode}allow: [w]"))]);
+        assert!(!is_observed(&policy, &subject()), "{mode}");
+        assert_eq!(observed(&policy, &subject(), "id"), None, "{mode}");
+    }
+    let policy =
+        policy(&[("policy.yaml", "allow: [uptime]"), ("policy.d/10-new.yaml", "mode: observe\naccounts: ['%oncall']\nallow: [w]")]);
+    assert_eq!(observed(&policy, &subject(), "id").unwrap().confine.name, "inspect");
+    let unknown = Subject { groups: Vec::new(), ..subject() };
+    assert_eq!(observed(&policy, &unknown, "id"), None);
+}
+
+#[test]
+fn what_would_leave_no_door_is_an_error_and_the_rest_a_warning() {
+    let compile = |text: &str| {
+        let source = Source::from(("policy.yaml".to_owned(), format!("postern: 1\n{text}\nallow: [w]").into_bytes()));
+        Applied::from_sources(&[source]).map(|(_, warnings)| warnings)
+    };
+    let errors = compile("mode: observe\ndefaults: { confine: open }").err().unwrap();
+    assert!(errors.iter().any(|error| error.to_string().contains("no door at all")), "{errors:?}");
+    let warnings = compile("mode: observe").unwrap();
+    assert!(warnings.len() == 1 && warnings[0].to_string().contains("nothing is refused"), "{warnings:?}");
+    assert!(compile("mode: enforce").unwrap().is_empty());
+    assert!(compile("mode: watch").is_err());
+}

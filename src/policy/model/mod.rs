@@ -26,7 +26,10 @@ const VERSION: &str = "1";
 /// One source file.
 #[derive(Debug, Default)]
 pub struct File {
+    /// Without its `observe`, which takes what the confinements of all files are.
     pub scope: Scope,
+    /// Where `mode: observe` stands.
+    pub observe: Option<Span>,
     /// The names of `scope.env`, with their places.
     pub env: Vec<Text>,
     /// `None` for a definition that is reported already.
@@ -84,7 +87,10 @@ fn read_key(reader: &mut Reader<'_>, entry: &Entry, main: bool, file: &mut File)
             let version = |text: &str| (text == VERSION).then_some(()).ok_or_else(|| Mistake::new("not a version that this program reads"));
             reader.measure(node, &what, |text| version(text).map_err(|mistake| mistake.with_help(format!("write `postern: {VERSION}`"))));
         }
-        "mode" => file.scope.observe = reader.choice(node, &what, &[("enforce", false), ("observe", true)]).unwrap_or_default(),
+        "mode" => {
+            let observes = reader.choice(node, &what, &[("enforce", false), ("observe", true)]).unwrap_or_default();
+            file.observe = observes.then_some(node.span);
+        }
         "hosts" => {
             file.scope.hosts = reader.values(node, &what, values::host);
             warn_contradictions(reader, node, &file.scope.hosts);

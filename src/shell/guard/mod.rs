@@ -8,6 +8,7 @@ mod builtin;
 mod inquiries;
 pub mod recorded;
 mod surroundings;
+mod verdict;
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
@@ -28,7 +29,7 @@ use crate::access::Person;
 use crate::confine::{Confiner, Index, Kernel, NamespaceError, Protection, Rulesets};
 use crate::exec::plan::StageFacts;
 use crate::exec::{self, Ended, LineOutcome, PlanContext, PlanError, Relayer};
-use crate::policy::{self, Allowed, Damaged, Denied, Subject, Verdict};
+use crate::policy::{self, Damaged, Subject};
 use crate::record::{self, CommandRecord, Decision, Event, Unrecorded};
 use crate::syntax::{Request, Stage};
 use crate::sys::identity::Identity;
@@ -63,7 +64,7 @@ pub struct Refused<'a> {
 #[derive(Debug, thiserror::Error)]
 enum Stop {
     #[error("{reason}")]
-    Denied { message: String, reason: String },
+    Denied { messages: Vec<String>, reason: String },
     #[error("not possible: {0}")]
     Unplannable(#[from] PlanError),
     #[error(transparent)]
@@ -158,12 +159,13 @@ impl Guard {
         let mut ledger = Ledger::open(policy.audit(), policy.settings().redact, &person, key);
         // Its thread has to be in the host's mounts, as that of the records.
         let recorded = Recorded::begin(&policy, &ledger, relayer.as_ref(), term.as_deref(), key);
-        ledger.start(way, policy.policy().digest(), recorded.path().as_deref())?;
+        let subject = person.subject(io::stdout().is_terminal());
+        let is_observed = policy::is_observed(policy.policy(), &subject);
+        ledger.start(way, policy.policy().digest(), is_observed, recorded.path().as_deref())?;
         let is_required = policy.settings().record.is_some_and(|record| record.required);
         if let Some(reason) = recorded.lost().filter(|_| !is_required) {
             ledger.notify(format!("this session is not recorded: {}", Safe(reason.as_bytes())));
         }
-        let subject = person.subject(io::stdout().is_terminal());
         let confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), Rulesets::default());
         let mut guard = Guard {
             policy,
@@ -300,46 +302,6 @@ impl Guard {
         Ok(Outcome { status: done.status, accepted: true, messages, ending, ..Outcome::default() })
     }
 
-    /// The permissions of every stage, by pipeline; or the first refusal.
-    fn decide(&self, request: &Request, directory: &Path, record: &mut CommandRecord<'_>) -> Result<Vec<Vec<Allowed>>, Stop> {
-        let facts = self.host(directory);
-        let mut records = record.stages.iter_mut();
-        let mut refusal = None;
-        let mut permissions = Vec::new();
-        for item in &request.items {
-            let mut allowed = Vec::new();
-            for stage in &item.stages {
-                let verdict = policy::decide(self.policy(), &self.subject, stage, &facts)?;
-                match (verdict, records.next()) {
-                    (Verdict::Allowed(permission), Some(record)) => {
-                        record.rule = Some(permission.terms().rule.to_string());
-                        record.confine = Some(permission.terms().confine.name.clone());
-                        allowed.push(*permission);
-                    }
-                    (Verdict::Denied(denied), _) => {
-                        refusal.get_or_insert_with(|| self.denied(&request.line, stage, &denied));
-                    }
-                    // There is a record for each stage.
-                    (Verdict::Allowed(_), None) => {}
-                }
-            }
-            permissions.push(allowed);
-        }
-        refusal.map_or(Ok(permissions), Err)
-    }
-
-    fn denied(&self, line: &str, stage: &Stage, denied: &Denied) -> Stop {
-        let command = stage.argv.first().map_or("", |word| word.text.as_str());
-        let message = match denied.rule {
-            Some(_) => message::denied(line, denied),
-            None => {
-                let known = in_force::allowed_commands(self.policy(), &self.subject);
-                format!("{}; {}", Safe(denied.reason.as_bytes()), message::hint(command, known.iter().map(String::as_str)))
-            }
-        };
-        Stop::Denied { message, reason: format!("{command}: {}", message::miss(denied)) }
-    }
-
     /// Does something that depends on whose session this is, and where.
     fn in_context<T>(&self, directory: &Path, action: impl FnOnce(&PlanContext<'_>) -> T) -> T {
         let constants = in_force::constants(self.policy(), &self.subject);
@@ -396,21 +358,22 @@ impl Guard {
             record.reason = Some(stop.to_string());
             self.ledger.note(&Event::CommandDeny(record));
         }
-        let (status, message) = match stop {
-            Stop::Denied { message, .. } => (126, message.clone()),
+        let shown = || vec![Safe(stop.to_string().as_bytes()).to_string()];
+        let (status, messages) = match stop {
+            Stop::Denied { messages, .. } => (126, messages.clone()),
             Stop::Namespace(_)
             | Stop::Unplannable(PlanError::System(_))
             | Stop::Damaged(_)
             | Stop::Unrecorded(_)
             | Stop::WithoutRecording(_)
-            | Stop::Unwitnessed(_) => (125, Safe(stop.to_string().as_bytes()).to_string()),
-            Stop::Unconfirmed(unconfirmed) => (126, format!("{unconfirmed}; nothing was run")),
-            Stop::Unplannable(_) => (126, Safe(stop.to_string().as_bytes()).to_string()),
+            | Stop::Unwitnessed(_) => (125, shown()),
+            Stop::Unconfirmed(unconfirmed) => (126, vec![format!("{unconfirmed}; nothing was run")]),
+            Stop::Unplannable(_) => (126, shown()),
         };
         // Who thinks better of it knocks at no door.
         let is_verdict = status == 126 && !matches!(stop, Stop::Unconfirmed(_));
         let ending = if is_verdict { self.strike() } else { None };
-        Outcome { status, messages: vec![message], ending, ..Outcome::default() }
+        Outcome { status, messages, ending, ..Outcome::default() }
     }
 
     /// Counts a refusal by policy; the session is over where the policy sets a number of them.

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::super::in_force::Change;
+use super::super::message;
 use super::Guard;
 use crate::access::{self, Install};
 use crate::confine::{Index, NamespaceError, Rulesets, Shape};
+use crate::policy;
 use crate::record::Event;
 use crate::sys::rights;
 use crate::words::{Safe, paths};
@@ -94,8 +96,10 @@ impl Guard {
             Change::Replaced { before, alert } => {
                 self.ledger.reconfigure(self.policy.audit(), self.policy.settings().redact);
                 let digest = self.policy().digest().to_owned();
-                self.ledger.note(&Event::PolicyChange { before: &before, policy: &digest });
+                let observe = policy::is_observed(self.policy(), &self.subject);
+                self.ledger.note(&Event::PolicyChange { before: &before, policy: &digest, observe });
                 let mut messages = vec![format!("another policy is in force now: {}", digest.get(..12).unwrap_or(&digest))];
+                messages.extend(observe.then(|| message::OBSERVED.to_owned()));
                 let settings = self.policy.settings();
                 self.confiner.set_strength(settings.strength.clone());
                 (self.surrounded, self.outdated) = (false, true);

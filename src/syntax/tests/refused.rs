@@ -36,8 +36,13 @@ fn expansions_of_other_shells() {
         ("echo a$$", "      ^^", parameter, dollar),
         ("echo \"$@\"", "      ^^", parameter, dollar),
         ("echo $# $*", "     ^^", parameter, dollar),
-        ("cat <(id)", "    ^^", "process substitution is not part of this shell", ""),
-        ("cat >(id)", "    ^^", "process substitution is not part of this shell", ""),
+        (
+            "cat <(id)",
+            "    ^^",
+            "process substitution is not part of this shell",
+            "run the command first, or give what it says through a pipe",
+        ),
+        ("cat >(id)", "    ^^", "process substitution is not part of this shell", "a pipe gives output to one command"),
         ("ls {a,b}", "   ^^^^^", "brace expansion is not part of this shell", "write the words out, or quote the braces"),
         ("ls x{1..3}y", "    ^^^^^^", "brace expansion is not part of this shell", "write the words out, or quote the braces"),
         ("ls {'a',b}", "   ^^^^^^^", "brace expansion is not part of this shell", "write the words out, or quote the braces"),
@@ -96,9 +101,9 @@ fn operators_of_other_shells() {
         ("a &>> b", "  ^^^", "`&>>` is not part of this shell", "write `>> FILE 2>&1`"),
         ("a >| b", "  ^^", "`>|` is not part of this shell", "write `>`"),
         ("a <> b", "  ^^", "`<>` is not part of this shell", "write `<` to read"),
-        ("a << b", "  ^^", "a here-document is not part of this shell", ""),
-        ("a <<- b", "  ^^", "a here-document is not part of this shell", ""),
-        ("a <<< b", "  ^^^", "a here-string is not part of this shell", ""),
+        ("a << b", "  ^^", "a here-document is not part of this shell", "`printf TEXT | COMMAND` gives it to the command"),
+        ("a <<- b", "  ^^", "a here-document is not part of this shell", "`printf TEXT | COMMAND` gives it to the command"),
+        ("a <<< b", "  ^^^", "a here-string is not part of this shell", "`echo TEXT | COMMAND` gives it to the command"),
         ("a >& b", "  ^^", duplicate, instead),
         ("a >&2", "  ^^", duplicate, instead),
         ("a 1>&2", "  ^^^", duplicate, instead),
@@ -120,12 +125,12 @@ fn operators_of_other_shells() {
 #[test]
 fn compound_commands_and_assignments() {
     let quote = "quote the whole word";
-    let environment = "the policy sets the environment of commands";
+    let environment = "leave it out: the policy sets the environment of commands";
     check(&[
         ("(ls)", "^", "a subshell is not part of this shell", "leave the parentheses out"),
         ("((1))", "^^", "arithmetic is not part of this shell", ""),
-        ("f() x", " ^", "defining a function is not part of this shell", ""),
-        ("f ( ) x", "  ^", "defining a function is not part of this shell", ""),
+        ("f() x", " ^", "defining a function is not part of this shell", "write its commands out; `&&`, `||` and `;` join them"),
+        ("f ( ) x", "  ^", "defining a function is not part of this shell", "write its commands out; `&&`, `||` and `;` join them"),
         ("grep -E (a|b)", "        ^", "an unquoted `(` is not part of this shell", quote),
         ("ls )", "   ^", "an unquoted `)` is not part of this shell", quote),
         ("a=b", "^^", "assignment is not part of this shell", environment),
@@ -135,7 +140,18 @@ fn compound_commands_and_assignments() {
         ("a=(b c)", "^^", "assignment is not part of this shell", environment),
         (">/dev/null a=b ls", "           ^^", "assignment is not part of this shell", environment),
         ("%1", "^^", "job control is not part of this shell", ""),
-        ("export A=b", "^^^^^^", "`export` sets a shell's own state, and this shell has none", ""),
+        (
+            "export A=b",
+            "^^^^^^",
+            "`export` sets a shell's own state, and this shell has none",
+            "the policy sets the environment of commands",
+        ),
+        (
+            "alias",
+            "^^^^^",
+            "`alias` sets a shell's own state, and this shell has none",
+            "write the command out; the up arrow brings lines back",
+        ),
     ]);
 }
 
