@@ -10,11 +10,15 @@ mod changes;
 mod check;
 mod doctor;
 mod explain;
+mod golden;
 mod help;
 mod install;
+mod line;
 mod output;
 mod sessions;
+mod sources;
 mod state;
+mod test;
 
 use std::process::ExitCode;
 
@@ -50,8 +54,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
         operands: "[DIR]",
         most: 1,
         about: "put the policy of DIR in force (/etc/postern)",
-        details: "Checks the policy, compiles it and swaps it in atomically; the one before is kept for `postern rollback`. A policy with \
-                  errors changes nothing. DIR, its files and all directories above must be owned by root and writable by no one else. \
+        details: "Checks the policy, compiles it, tests it by its golden files and swaps it in atomically; the one before is kept for \
+                  `postern rollback`. A policy with errors, or one that decides a line otherwise than expected, changes nothing. DIR, its files and all directories above must be owned by root and writable by no one else. \
                   Open sessions take it up at their next line.",
         flags: &[STATE],
         run: apply::apply,
@@ -178,6 +182,21 @@ const SUBCOMMANDS: &[Subcommand] = &[
             sessions::DIR,
         ],
         run: sessions::sessions,
+    },
+    Subcommand {
+        name: "test",
+        operands: "[FILE|DIR...]",
+        most: usize::MAX,
+        about: "hold the golden files of a policy against it (/etc/postern)",
+        details: "Decides the `allow` and `deny` lines of the golden files beside the policy's files as a session would, and runs nothing. A \
+                  DIR is tested as a whole, a FILE by itself with the golden file beside it. The first difference of each file is shown with \
+                  the rule and a caret, others in one line each. Exit status 0 if all is as expected, 1 if not, or if a file has mistakes, 3 \
+                  if there is nothing to test.",
+        flags: &[
+            Flag { name: "unused", value: None, about: "list the rules that no line uses", many: false },
+            Flag { name: "json", value: None, about: "print one JSON object", many: false },
+        ],
+        run: test::test,
     },
     Subcommand {
         name: "watch",
