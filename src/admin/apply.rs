@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::arguments::Arguments;
 use super::changes::Changes;
-use super::output::{complain, count, report, say};
+use super::output::{complain, report, say};
 use super::state::State;
 use super::{Failure, Status, golden, install};
 use crate::confine::index;
@@ -44,7 +44,8 @@ pub fn apply(arguments: &Arguments) -> Result<Status, Failure> {
     let changes = Changes::between(before.as_ref(), &policy).map_err(|damaged| Failure::Other(damaged.to_string()))?;
     state.replace(&bytes)?;
     say(format_args!("policy {} is in force", policy.digest()));
-    say(format_args!("{} added, {} removed", count(changes.added, "rule"), count(changes.removed, "rule")));
+    say(changes.counts());
+    changes.of_host().iter().for_each(say);
     Ok(Status::Done)
 }
 

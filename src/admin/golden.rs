@@ -81,8 +81,9 @@ pub fn summary(reports: &[FileReport]) -> String {
 fn run_one(policy: &Applied, golden: &Golden) -> Result<FileReport, Damaged> {
     let (mut differences, mut used) = (Vec::new(), BTreeSet::new());
     for case in &golden.cases {
-        let answer = decide_anywhere(policy, &golden.subject(case, policy.scopes()), &case.line.value)?;
-        match compare(case, &answer, &golden.subject(case, policy.scopes()).account) {
+        let subject = golden.subject(case, policy.scopes());
+        let answer = decide_anywhere(policy, &subject, case.line.value.as_bytes())?;
+        match compare(case, &answer, &subject.account) {
             Some(miss) => differences.push(difference(golden, case, miss)),
             None if case.allowed => used.extend(rules(&answer)),
             None => {}

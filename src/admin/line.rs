@@ -54,9 +54,9 @@ pub fn decide(policy: &Applied, subject: &Subject, front: &Front, rights: Rights
 }
 
 /// Decides a line for somebody who need not be of this machine, in `/`.
-pub fn decide_anywhere(policy: &Applied, subject: &Subject, line: &str) -> Result<Answer, Damaged> {
+pub fn decide_anywhere(policy: &Applied, subject: &Subject, line: &[u8]) -> Result<Answer, Damaged> {
     let front = Front::new(&subject.home, Path::new("/").to_owned());
-    decide(policy, subject, &front, Rights::OfCaller, line.as_bytes())
+    decide(policy, subject, &front, Rights::OfCaller, line)
 }
 
 impl Answer {
@@ -83,6 +83,12 @@ impl Answer {
             }),
         }
     }
+}
+
+/// Whom a command runs as and what confines it, with its rule: `as root, confined by disks (policy.d/20-disks.yaml:9)`.
+pub fn describe(terms: &Terms) -> String {
+    let run_as = terms.run_as.as_ref().map(|user| format!("as {user}, ")).unwrap_or_default();
+    format!("{run_as}confined by {} ({})", terms.confine.name, terms.rule)
 }
 
 fn terms(verdict: &Verdict) -> Option<&Terms> {

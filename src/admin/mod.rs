@@ -8,6 +8,7 @@ mod apply;
 mod arguments;
 mod changes;
 mod check;
+mod diff;
 mod doctor;
 mod explain;
 mod golden;
@@ -19,6 +20,7 @@ mod sessions;
 mod sources;
 mod state;
 mod test;
+mod who_can;
 
 use std::process::ExitCode;
 
@@ -69,6 +71,22 @@ const SUBCOMMANDS: &[Subcommand] = &[
                   checked by itself, as a main file. Nothing is put in force.",
         flags: &[],
         run: check::check,
+    },
+    Subcommand {
+        name: "diff",
+        operands: "OLD NEW",
+        most: 2,
+        about: "say what another policy allows that this one does not, and the reverse",
+        details: "OLD and NEW are a policy file or directory, `applied` for the policy in force, or `before` for the one before it. Shows the \
+                  rules that came (+), went (-) or say something else (~), whom files are for, settings, and the lines that are decided \
+                  otherwise: those of --lines, for one person of each file, or those of the golden files of both. Exit status 0 without \
+                  a difference, 1 with one.",
+        flags: &[
+            Flag { name: "lines", value: Some("FILE"), about: "decide the lines of FILE, - for standard input", many: false },
+            Flag { name: "json", value: None, about: "print one JSON object", many: false },
+            STATE,
+        ],
+        run: diff::diff,
     },
     Subcommand {
         name: "doctor",
@@ -207,6 +225,20 @@ const SUBCOMMANDS: &[Subcommand] = &[
                   you watch is on record, as a session of its own; without that record nothing is shown. `last` is the newest open session.",
         flags: &[sessions::DIR],
         run: sessions::watch::watch,
+    },
+    Subcommand {
+        name: "who-can",
+        operands: "LINE",
+        most: 1,
+        about: "say which accounts, hosts and addresses a policy lets run a line",
+        details: "Names them as the policy's files do, each with the rule and on which terms, in the order in which they hold: where several \
+                  fit, the first decides. Then whom deny rules take it from. A line of several commands is for those who may run them all. \
+                  Exit status 0 if there is somebody, 1 if there is nobody.",
+        flags: &[
+            Flag { name: "policy", value: Some("FILE|DIR"), about: "these sources in place of the policy in force", many: false },
+            Flag { name: "json", value: None, about: "print one JSON object", many: false },
+        ],
+        run: who_can::who_can,
     },
 ];
 

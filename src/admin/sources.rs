@@ -7,6 +7,7 @@ use crate::access;
 use crate::policy::Applied;
 use crate::policy::compile::Source;
 use crate::sys::file::{Owner, read_tree};
+use crate::words::{Diagnostic, Severity};
 
 /// The policy of a file or a directory. Its mistakes are the failure; warnings are for `check`.
 pub fn compiled(path: &Path) -> Result<Applied, Failure> {
@@ -14,5 +15,6 @@ pub fn compiled(path: &Path) -> Result<Applied, Failure> {
         return Err(Failure::Usage("sources are not for a process with borrowed privilege".to_owned()));
     }
     let sources: Vec<Source> = read_tree(path, Owner::Anyone)?.into_iter().map(Source::from).collect();
-    Applied::from_sources(&sources).map(|(policy, _warnings)| policy).map_err(Failure::Policy)
+    let errors = |findings: Vec<Diagnostic>| findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+    Applied::from_sources(&sources).map(|(policy, _warnings)| policy).map_err(|findings| Failure::Policy(errors(findings)))
 }

@@ -178,7 +178,15 @@ pub fn words(scope: &Scope) -> String {
     [Some(accounts), hosts, from].into_iter().flatten().collect()
 }
 
-/// `a, b, but not c`.
+/// A person in words: `ada (%oncall) on db-1 from 10.0.0.7`.
+pub fn person(subject: &Subject) -> String {
+    let groups: Vec<String> = subject.groups.iter().map(|group| format!("%{group}")).collect();
+    let groups = if groups.is_empty() { String::new() } else { format!(" ({})", groups.join(", ")) };
+    let from = subject.from.map_or_else(String::new, |from| format!(" from {from}"));
+    format!("{}{groups} on {}{from}", subject.account, subject.host)
+}
+
+/// `a, b (but not c)`.
 fn list(patterns: &[String]) -> Option<String> {
     let (without, with): (Vec<&str>, Vec<&str>) = patterns.iter().map(String::as_str).partition(|pattern| pattern.starts_with('!'));
     let without: Vec<&str> = without.into_iter().map(bare).collect();

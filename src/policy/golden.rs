@@ -190,7 +190,9 @@ mod tests {
 
     #[test]
     fn a_case_is_a_line_or_a_line_with_expectations() {
-        let golden = read_one("allow:\n  - uptime | wc -l\n  - { line: 'ss -t', rule: net.yaml, as: root, confine: open_files }\ndeny:\n  - { line: id, reason: no rule }\n");
+        let golden = read_one(
+            "allow:\n  - uptime | wc -l\n  - { line: 'ss -t', rule: net.yaml, as: root, confine: open_files }\ndeny:\n  - { line: id, reason: no rule }\n",
+        );
         let seen: Vec<(&str, bool, bool)> =
             golden.cases.iter().map(|case| (case.line.value.as_str(), case.allowed, case.rule.is_some())).collect();
         assert_eq!(seen, [("uptime | wc -l", true, false), ("ss -t", true, true), ("id", false, false)]);
