@@ -3,6 +3,7 @@
 //! Without `--lines` the lines are those of both policies' golden files, each for whom its file says. Others are decided for one person of
 //! each file of both policies, as the files say it: a line that no file's people may run any more is found whoever they are.
 
+use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -126,10 +127,10 @@ fn for_each_file(lines: &[String], policies: [&Applied; 2]) -> Vec<(String, Subj
 }
 
 /// How many lines there are, and those that are decided otherwise, each once for all who share the change.
-fn line_changes(old: &Applied, new: &Applied, mut lines: Vec<(String, Subject)>) -> Result<(usize, Vec<LineChange>), Damaged> {
+fn line_changes(old: &Applied, new: &Applied, lines: Vec<(String, Subject)>) -> Result<(usize, Vec<LineChange>), Damaged> {
     let mut kept: Vec<(String, Subject)> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for (line, subject) in lines.drain(..) {
+    let mut seen = HashSet::new();
+    for (line, subject) in lines {
         if seen.insert(format!("{line}\n{subject:?}")) {
             kept.push((line, subject));
         }
@@ -147,7 +148,7 @@ fn line_changes(old: &Applied, new: &Applied, mut lines: Vec<(String, Subject)>)
             None => changes.push(LineChange { line: line.clone(), change, who: vec![who], before, after }),
         }
     }
-    let decided = kept.iter().map(|(line, _)| line).collect::<std::collections::BTreeSet<_>>().len();
+    let decided = kept.iter().map(|(line, _)| line).collect::<BTreeSet<_>>().len();
     Ok((decided, changes))
 }
 

@@ -102,7 +102,7 @@ pub fn who_can(arguments: &Arguments) -> Result<Status, Failure> {
 
 fn report(policy: &Applied, line: &[u8]) -> Result<Report, Damaged> {
     let scopes = policy.scopes();
-    let decided: Vec<(Subject, Answer)> = audience::kinds(scopes)
+    let decided: Vec<(Subject, Answer)> = audience::kinds(&that_matter(policy, line)?)
         .into_iter()
         .map(|subject| Ok((subject.clone(), decide_anywhere(policy, &subject, line)?)))
         .collect::<Result<_, Damaged>>()?;
@@ -132,6 +132,23 @@ fn report(policy: &Applied, line: &[u8]) -> Result<Report, Damaged> {
         reason: refusal.as_ref().map(|denied| denied.reason.clone()),
         refusal,
     })
+}
+
+/// The files that have a say in a line: with rules for its commands, or constants.
+fn that_matter(policy: &Applied, line: &[u8]) -> Result<Vec<Scope>, Damaged> {
+    let Answer::Commands { request, .. } = decide_anywhere(policy, &audience::anyone(), line)? else {
+        // What it asks for may be something else for somebody else.
+        return Ok(policy.scopes().to_vec());
+    };
+    let words = request.items.iter().flat_map(|item| &item.stages).filter_map(|stage| stage.argv.first());
+    let commands: BTreeSet<&str> = words.map(|word| word.text.rsplit('/').next().unwrap_or_default()).collect();
+    let mut mattering = BTreeSet::new();
+    for command in commands {
+        let rules = policy.rules(command)?;
+        mattering.extend(rules.iter().flat_map(|rules| rules.allow.iter().chain(&rules.deny)).map(|rule| rule.scope as usize));
+    }
+    let scopes = policy.scopes().iter().enumerate();
+    Ok(scopes.filter(|(index, scope)| mattering.contains(index) || !scope.env.is_empty()).map(|(_, scope)| scope.clone()).collect())
 }
 
 /// The refusal that says most: by a rule, if there is one.

@@ -5,7 +5,7 @@
 //! Of hosts there is one for each pattern, for each two patterns that have a host in common, and one that none matches; of persons each
 //! account that is named and one that is not, in none of the groups that are named, in one, in each two, and in all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::glob;
@@ -59,44 +59,56 @@ fn sampled_address(scope: &Scope, subject: Subject) -> Subject {
 
 /// One person of each kind that the files tell apart. The order is always the same.
 pub fn kinds(scopes: &[Scope]) -> Vec<Subject> {
-    let hosts = distinct(scopes, hosts(scopes).into_iter().map(|host| Subject { host, ..anyone() }));
-    let persons = distinct(scopes, persons(scopes).into_iter());
-    let addresses = distinct(scopes, addresses(scopes).into_iter().map(|from| Subject { from, ..anyone() }));
-    let mut all = Vec::new();
-    for person in &persons {
-        for host in &hosts {
-            all.extend(addresses.iter().map(|address| Subject { host: host.host.clone(), from: address.from, ..person.clone() }));
-        }
-    }
-    let mut seen = BTreeSet::new();
-    all.retain(|subject| seen.insert(in_force(scopes, subject)));
-    all
+    let only = |respect: fn(&Scope) -> Scope| scopes.iter().map(respect).collect::<Vec<Scope>>();
+    let of_hosts = only(|scope| Scope { hosts: scope.hosts.clone(), ..Scope::default() });
+    let of_accounts = only(|scope| Scope { accounts: scope.accounts.clone(), ..Scope::default() });
+    let of_addresses = only(|scope| Scope { from: scope.from.clone(), ..Scope::default() });
+    let hosts = hosts(scopes).into_iter().map(|host| Subject { host, ..anyone() });
+    let addresses = addresses(scopes).into_iter().map(|from| Subject { from, ..anyone() });
+    let hosts = distinct(hosts.map(|subject| Kind::of(&of_hosts, subject)));
+    let addresses = distinct(addresses.map(|subject| Kind::of(&of_addresses, subject)));
+    let persons = distinct(persons(scopes).into_iter().map(|subject| Kind::of(&of_accounts, subject)));
+    let places = crossed(&addresses, &hosts, |place, host| Subject { host: host.host.clone(), ..place.clone() });
+    let all = crossed(&persons, &places, |person, place| Subject { host: place.host.clone(), from: place.from, ..person.clone() });
+    all.into_iter().map(|kind| kind.subject).collect()
 }
 
-/// Which files' allows and denies are in force for somebody.
-fn in_force(scopes: &[Scope], subject: &Subject) -> Vec<(bool, bool)> {
-    scopes.iter().map(|scope| (scope.admits(subject), scope.denies(subject))).collect()
+/// Somebody, and of each file whether its allows are in force for them and whether its denies are, as far as one respect goes.
+struct Kind {
+    subject: Subject,
+    /// One bit for each of them, so that two respects are put together at the cost of a few words.
+    in_force: Vec<u64>,
 }
 
-/// The first of those who are alike in one respect, whatever they are in the others.
-fn distinct(scopes: &[Scope], subjects: impl Iterator<Item = Subject>) -> Vec<Subject> {
-    let mut seen: BTreeMap<Vec<[bool; 4]>, Subject> = BTreeMap::new();
-    let mut order = Vec::new();
-    for subject in subjects {
-        let parts = |scope: &Scope| {
-            let all = Scope::default();
-            let host = Scope { hosts: scope.hosts.clone(), ..all.clone() };
-            let account = Scope { accounts: scope.accounts.clone(), ..all.clone() };
-            let from = Scope { from: scope.from.clone(), ..all };
-            [host.admits(&subject), account.admits(&subject), from.admits(&subject), from.denies(&subject)]
-        };
-        let key: Vec<[bool; 4]> = scopes.iter().map(parts).collect();
-        if !seen.contains_key(&key) {
-            order.push(subject.clone());
-            seen.insert(key, subject);
+impl Kind {
+    /// By files that say nothing in other respects.
+    fn of(scopes: &[Scope], subject: Subject) -> Kind {
+        let flags = scopes.iter().flat_map(|scope| [scope.admits(&subject), scope.denies(&subject)]);
+        let flags: Vec<bool> = flags.collect();
+        let word = |flags: &[bool]| flags.iter().rev().fold(0, |word, flag| word << 1 | u64::from(*flag));
+        Kind { in_force: flags.chunks(64).map(word).collect(), subject }
+    }
+}
+
+/// The first of those who are alike.
+fn distinct(kinds: impl Iterator<Item = Kind>) -> Vec<Kind> {
+    let mut seen = HashSet::new();
+    kinds.filter(|kind| seen.insert(kind.in_force.clone())).collect()
+}
+
+/// Everybody of the first with everything of the second; both are done at once, so that there are never more than differ.
+fn crossed(first: &[Kind], second: &[Kind], put: impl Fn(&Subject, &Subject) -> Subject) -> Vec<Kind> {
+    let (mut seen, mut found) = (HashSet::new(), Vec::new());
+    for one in first {
+        for other in second {
+            let in_force: Vec<u64> = one.in_force.iter().zip(&other.in_force).map(|(one, other)| one & other).collect();
+            if !seen.contains(&in_force) {
+                seen.insert(in_force.clone());
+                found.push(Kind { subject: put(&one.subject, &other.subject), in_force });
+            }
         }
     }
-    order
+    found
 }
 
 fn bare(pattern: &str) -> &str {
