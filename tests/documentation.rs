@@ -123,6 +123,30 @@ fn every_key_of_a_policy_is_in_its_page() {
 }
 
 #[test]
+fn every_key_of_a_golden_file_is_in_the_policys_page() {
+    let page = page("postern-policy.5");
+    let section = page.split(".Sh GOLDEN FILES").nth(1).unwrap().split(".Sh ").next().unwrap();
+    let directory = scratch("golden-keys");
+    fs::write(directory.join("policy.yaml"), "postern: 1\nallow: [id]\n").unwrap();
+    let golden = directory.join("policy.golden");
+    let unknown = "qqqqqqqqqqqqqqqq: 1";
+    for (text, example) in [
+        (format!("allow: [id]\n{unknown}\n"), "terminal"),
+        (format!("allow: [{{ line: id, {unknown} }}]\n"), "confine"),
+        (format!("deny: [{{ line: id, {unknown} }}]\n"), "reason"),
+    ] {
+        fs::write(&golden, text).unwrap();
+        let said = output(TOOL, &["test", &golden.to_string_lossy()]);
+        let list = said.split("known keys: ").nth(1).unwrap_or_else(|| panic!("no list of known keys in\n{said}"));
+        let keys: Vec<&str> = list.lines().next().unwrap().split(", ").collect();
+        assert!(keys.contains(&example), "{example} among {keys:?}");
+        for key in keys {
+            assert!(names(section, key.trim()), "postern-policy.5 does not name the key `{key}` of golden files");
+        }
+    }
+}
+
+#[test]
 fn every_type_and_confinement_is_in_the_policys_page() {
     let page = page("postern-policy.5");
     for name in postern::policy::types::BUILT_IN {

@@ -4,14 +4,15 @@ use std::path::Path;
 
 use super::arguments::Arguments;
 use super::changes::Changes;
-use super::output::{complain, count, report, say};
+use super::output::{complain, report, say};
 use super::state::State;
-use super::{Failure, Status, install};
+use super::{Failure, Status, golden, install};
 use crate::confine::index;
 use crate::policy::Applied;
 use crate::policy::applied::encode;
 use crate::policy::compile::{Source, compile};
-use crate::sys::file::{Directory, Owner, read_tree};
+use crate::policy::golden::read_all;
+use crate::sys::file::{Directory, Owner, read_goldens, read_tree};
 use crate::words::paths;
 
 /// `postern apply [DIR]`.
@@ -28,6 +29,9 @@ pub fn apply(arguments: &Arguments) -> Result<Status, Failure> {
     report(&compiled.warnings);
     let bytes = encode(&compiled).map_err(|error| Failure::Other(error.to_string()))?;
     let policy = Applied::open(Box::new(bytes.clone())).map_err(|damaged| Failure::Other(damaged.to_string()))?;
+    if !is_as_expected(&path, owner, &policy)? {
+        return Ok(Status::Findings);
+    }
     if owner == Owner::Root {
         write_index(&state);
         state.make_fingerprint_key()?;
@@ -40,8 +44,21 @@ pub fn apply(arguments: &Arguments) -> Result<Status, Failure> {
     let changes = Changes::between(before.as_ref(), &policy).map_err(|damaged| Failure::Other(damaged.to_string()))?;
     state.replace(&bytes)?;
     say(format_args!("policy {} is in force", policy.digest()));
-    say(format_args!("{} added, {} removed", count(changes.added, "rule"), count(changes.removed, "rule")));
+    say(changes.counts());
+    changes.of_host().iter().for_each(say);
     Ok(Status::Done)
+}
+
+/// Runs the policy's golden tests, and says what is decided otherwise than they expect.
+fn is_as_expected(path: &Path, owner: Owner, policy: &Applied) -> Result<bool, Failure> {
+    let sources: Vec<Source> = read_goldens(path, owner)?.into_iter().map(Source::from).collect();
+    let reports = golden::run(policy, &read_all(&sources).map_err(Failure::Policy)?)?;
+    golden::complain_of(&reports);
+    let failed = golden::failed(&reports);
+    if failed > 0 {
+        complain(format_args!("postern: nothing has changed: the golden tests do not pass ({})", golden::summary(&reports)));
+    }
+    Ok(failed == 0)
 }
 
 /// Writes down what there is in /etc of this host, which the policy does not depend on.

@@ -5,13 +5,14 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, Read};
 use std::iter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use serde::Serialize;
 
 use super::arguments::Arguments;
 use super::install::Program;
+use super::line::{self, Answer, Rights};
 use super::output::{json, say};
 use super::{Failure, Status};
 use crate::access::in_force::InForce;
@@ -20,10 +21,10 @@ use crate::confine;
 use crate::exec::Host;
 use crate::policy::{self, Applied, Subject, Terms, Verdict};
 use crate::record;
-use crate::shell::front::{Asked, Front, Refusal, Surroundings};
+use crate::shell::front::Front;
 use crate::shell::hint::{self, Hint};
 use crate::shell::runs_as::RunsAs;
-use crate::shell::{builtins, in_force, message, names};
+use crate::shell::{builtins, in_force, message};
 use crate::syntax::{Request, Stage};
 use crate::sys::file::Owner;
 use crate::sys::user::{self, User};
@@ -163,39 +164,33 @@ impl Explainer {
     }
 
     fn line(&self, line: &[u8]) -> Result<Explanation, Failure> {
+        let answer = line::decide(&self.policy, &self.subject, &self.front, Rights::OfCommand, line);
         let shown = record::json::text(line);
-        let constants = in_force::constants(&self.policy, &self.subject);
-        let programs = in_force::shadowed_builtins(&self.policy, &self.subject);
-        let names = |question: &[u8]| names::ask(question, None);
-        let surroundings = Surroundings { constants: &constants, status: 0, programs: &programs, names: &names };
-        let refused = |decision, reason: String, span: Option<Span>| Explanation {
+        let bare = |decision, reason: Option<String>, span: Option<Span>| Explanation {
             line: shown.clone(),
             bytes: line.to_vec(),
             decision,
             rule: None,
-            reason: Some(reason),
+            reason,
             hint: None,
             nearest: None,
             culprit: span.map(|span| [span.start, span.end]),
             commands: Vec::new(),
         };
-        match self.front.read(line, &surroundings) {
-            Ok(Asked::Commands { request, directory }) => self.request(request, directory),
-            Ok(Asked::Nothing) => Ok(refused(Decision::Invalid, "an empty line".to_owned(), None)),
-            Ok(Asked::Builtin(_)) => {
-                Ok(Explanation { rule: Some("builtin".to_owned()), reason: None, ..refused(Decision::Allow, String::new(), None) })
-            }
-            Err(Refusal::Syntax(error)) => {
-                Ok(Explanation { hint: error.help, ..refused(Decision::Invalid, error.message, Some(error.span)) })
-            }
-            Err(Refusal::Directory { reason, .. }) => Ok(refused(Decision::Deny, reason, None)),
-        }
+        Ok(match answer.map_err(|damaged| Failure::Other(damaged.to_string()))? {
+            Answer::Commands { request, verdicts, directory } => self.request(request, verdicts, directory)?,
+            Answer::Nothing => bare(Decision::Invalid, Some("an empty line".to_owned()), None),
+            Answer::Builtin => Explanation { rule: Some("builtin".to_owned()), ..bare(Decision::Allow, None, None) },
+            Answer::Invalid { reason, span, help } => Explanation { hint: help, ..bare(Decision::Invalid, Some(reason), Some(span)) },
+            Answer::NoDirectory { reason } => bare(Decision::Deny, Some(reason), None),
+        })
     }
 
-    fn request(&self, request: Request, directory: std::path::PathBuf) -> Result<Explanation, Failure> {
+    fn request(&self, request: Request, verdicts: Vec<Verdict>, directory: PathBuf) -> Result<Explanation, Failure> {
         let facts = Host::new(directory);
         let stages = request.items.iter().flat_map(|item| &item.stages);
-        let commands: Vec<CommandExplanation> = stages.map(|stage| self.command(stage, &facts)).collect::<Result<_, _>>()?;
+        let commands = stages.zip(verdicts).map(|(stage, verdict)| self.command(stage, verdict, &facts));
+        let commands: Vec<CommandExplanation> = commands.collect::<Result<_, _>>()?;
         let refused = commands.iter().find(|command| command.decision == Decision::Deny);
         let refused = refused.or_else(|| commands.iter().find(|command| command.decision != Decision::Allow));
         let deciding = refused.or(commands.first());
@@ -214,9 +209,8 @@ impl Explainer {
         })
     }
 
-    fn command(&self, stage: &Stage, facts: &Host) -> Result<CommandExplanation, Failure> {
+    fn command(&self, stage: &Stage, verdict: Verdict, facts: &Host) -> Result<CommandExplanation, Failure> {
         let argv = stage.argv.iter().map(|word| word.text.clone()).collect();
-        let verdict = policy::decide(&self.policy, &self.subject, stage, facts).map_err(|damaged| Failure::Other(damaged.to_string()))?;
         Ok(match verdict {
             Verdict::Allowed(allowed) => {
                 let terms = allowed.terms();

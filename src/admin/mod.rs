@@ -8,13 +8,19 @@ mod apply;
 mod arguments;
 mod changes;
 mod check;
+mod diff;
 mod doctor;
 mod explain;
+mod golden;
 mod help;
 mod install;
+mod line;
 mod output;
 mod sessions;
+mod sources;
 mod state;
+mod test;
+mod who_can;
 
 use std::process::ExitCode;
 
@@ -50,8 +56,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
         operands: "[DIR]",
         most: 1,
         about: "put the policy of DIR in force (/etc/postern)",
-        details: "Checks the policy, compiles it and swaps it in atomically; the one before is kept for `postern rollback`. A policy with \
-                  errors changes nothing. DIR, its files and all directories above must be owned by root and writable by no one else. \
+        details: "Checks the policy, compiles it, tests it by its golden files and swaps it in atomically; the one before is kept for \
+                  `postern rollback`. A policy with errors, or one that decides a line otherwise than expected, changes nothing. DIR, its files and all directories above must be owned by root and writable by no one else. \
                   Open sessions take it up at their next line.",
         flags: &[STATE],
         run: apply::apply,
@@ -65,6 +71,22 @@ const SUBCOMMANDS: &[Subcommand] = &[
                   checked by itself, as a main file. Nothing is put in force.",
         flags: &[],
         run: check::check,
+    },
+    Subcommand {
+        name: "diff",
+        operands: "OLD NEW",
+        most: 2,
+        about: "say what another policy allows that this one does not, and the reverse",
+        details: "OLD and NEW are a policy file or directory, `applied` for the policy in force, or `before` for the one before it. Shows the \
+                  rules that came (+), went (-) or say something else (~), whom files are for, settings, and the lines that are decided \
+                  otherwise: those of --lines, for one person of each file, or those of the golden files of both. Exit status 0 without \
+                  a difference, 1 with one.",
+        flags: &[
+            Flag { name: "lines", value: Some("FILE"), about: "decide the lines of FILE, - for standard input", many: false },
+            Flag { name: "json", value: None, about: "print one JSON object", many: false },
+            STATE,
+        ],
+        run: diff::diff,
     },
     Subcommand {
         name: "doctor",
@@ -181,6 +203,21 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: sessions::sessions,
     },
     Subcommand {
+        name: "test",
+        operands: "[FILE|DIR...]",
+        most: usize::MAX,
+        about: "hold the golden files of a policy against it (/etc/postern)",
+        details: "Decides the `allow` and `deny` lines of the golden files beside the policy's files as a session would, and runs nothing. A \
+                  DIR is tested as a whole, a FILE by itself with the golden file beside it. The first difference of each file is shown with \
+                  the rule and a caret, others in one line each. Exit status 0 if all is as expected, 1 if not, or if a file has mistakes, 3 \
+                  if there is nothing to test.",
+        flags: &[
+            Flag { name: "unused", value: None, about: "list the rules that no line uses", many: false },
+            Flag { name: "json", value: None, about: "print one JSON object", many: false },
+        ],
+        run: test::test,
+    },
+    Subcommand {
         name: "watch",
         operands: "SESSION",
         most: 1,
@@ -189,6 +226,20 @@ const SUBCOMMANDS: &[Subcommand] = &[
                   you watch is on record, as a session of its own; without that record nothing is shown. `last` is the newest open session.",
         flags: &[sessions::DIR],
         run: sessions::watch::watch,
+    },
+    Subcommand {
+        name: "who-can",
+        operands: "LINE",
+        most: 1,
+        about: "say which accounts, hosts and addresses a policy lets run a line",
+        details: "Names them as the policy's files do, each with the rule and on which terms, in the order in which they hold: where several \
+                  fit, the first decides. Then whom deny rules take it from. A line of several commands is for those who may run them all. \
+                  Exit status 0 if there is somebody, 1 if there is nobody.",
+        flags: &[
+            Flag { name: "policy", value: Some("FILE|DIR"), about: "these sources in place of the policy in force", many: false },
+            Flag { name: "json", value: None, about: "print one JSON object", many: false },
+        ],
+        run: who_can::who_can,
     },
 ];
 

@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, reason = "every index is below the length that it was compared with")]
 
 use std::borrow::Cow;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Whether `pattern` (`*`, `?`, `[…]`, `[!…]`) matches the whole of `name`. Host names: letter case is ignored (RFC 4343).
 pub fn name(pattern: &str, name: &str) -> bool {
@@ -29,6 +30,46 @@ pub fn path_or_below(pattern: &str, path: &str, home: &str) -> bool {
 /// Whether one name of a pattern (`*`, `?`, `[…]`) matches one name of a path; letter case counts.
 pub fn within_name(pattern: &str, name: &str) -> bool {
     whole(&pattern.chars().collect::<Vec<char>>(), &name.chars().collect::<Vec<char>>())
+}
+
+/// A name that two patterns for host names both match, if there is one: what they leave open is `filler`, once if that will do.
+pub fn common(first: &str, second: &str, filler: char) -> Option<String> {
+    let filled = |pattern: &str| pattern.to_lowercase().replace('*', "?*").chars().collect::<Vec<char>>();
+    let plain = |pattern: &str| pattern.to_lowercase().chars().collect::<Vec<char>>();
+    shortest(&filled(first), &filled(second), filler).or_else(|| shortest(&plain(first), &plain(second), filler))
+}
+
+/// The shortest such name, in steps at most the product of the patterns' lengths.
+fn shortest(first: &[char], second: &[char], filler: char) -> Option<String> {
+    let mut seen = BTreeSet::from([(0, 0)]);
+    let mut open = VecDeque::from([(0, 0, String::new())]);
+    while let Some((p, q, name)) = open.pop_front() {
+        if p == first.len() && q == second.len() {
+            return Some(name);
+        }
+        let after = |pattern: &[char], at: usize, character: char| match pattern.get(at) {
+            Some('*') => Some(at),
+            _ => one(pattern, at, character),
+        };
+        // A `*` may stand for nothing.
+        let nothing = [(first, p, (p + 1, q)), (second, q, (p, q + 1))];
+        let mut next: Vec<(usize, usize, String)> = nothing
+            .into_iter()
+            .filter(|(pattern, at, _)| pattern.get(*at) == Some(&'*'))
+            .map(|(.., (p, q))| (p, q, name.clone()))
+            .collect();
+        let characters = [filler, 'a', '0'].into_iter().chain(told(first, p)).chain(told(second, q));
+        next.extend(characters.filter_map(|c| Some((after(first, p, c)?, after(second, q, c)?, format!("{name}{c}")))));
+        open.extend(next.into_iter().filter(|(p, q, _)| seen.insert((*p, *q))));
+    }
+    None
+}
+
+/// The characters that a pattern names at a place, as far as names of hosts have them.
+fn told(pattern: &[char], at: usize) -> Vec<char> {
+    let end = if pattern.get(at) == Some(&'[') { class_end(pattern, at) } else { None };
+    let told = pattern.get(at..=end.unwrap_or(at)).unwrap_or_default();
+    told.iter().copied().filter(|c| c.is_alphanumeric() || "-._".contains(*c)).collect()
 }
 
 fn names(path: &str) -> Vec<Vec<char>> {
@@ -153,6 +194,21 @@ mod tests {
             ("x[", "x[", true),
         ] {
             assert_eq!(name(pattern, host), matches, "{pattern} {host}");
+        }
+    }
+
+    #[test]
+    fn what_two_patterns_have_in_common() {
+        for (first, second, common) in [
+            ("db-*", "*", Some("db-x")),
+            ("db-*", "*-eu", Some("db-eu")),
+            ("db-*", "web-*", None),
+            ("db-[0-3]", "db-?", Some("db-0")),
+            ("db-[!x]", "db-?", Some("db-a")),
+            ("a*", "A", Some("a")),
+            ("*", "*", Some("x")),
+        ] {
+            assert_eq!(super::common(first, second, 'x').as_deref(), common, "{first} {second}");
         }
     }
 

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod applied;
+pub mod audience;
 pub mod compile;
 pub mod confinement;
 pub mod decide;
@@ -15,6 +16,7 @@ pub mod facts;
 pub mod findings;
 pub mod form;
 pub mod glob;
+pub mod golden;
 pub mod hidden;
 pub mod load;
 mod matching;

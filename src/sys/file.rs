@@ -68,6 +68,10 @@ impl FileError {
 
 type Result<T> = std::result::Result<T, FileError>;
 
+/// How the name of a policy file ends, and that of the golden file beside it.
+const SOURCE: &str = ".yaml";
+const GOLDEN: &str = ".golden";
+
 /// Reads the sources of a policy, named as messages and records name them. `path` is a directory that holds `policy.yaml` and perhaps
 /// `policy.d`, or one file; where nothing is to be in force, a directory of parts alone too. The main file comes first, then `policy.d/*.yaml` in the order of their bytes. Of each file at most one byte
 /// more than [`limits::POLICY_BYTES`] is read.
@@ -82,7 +86,7 @@ pub fn read_tree(path: &Path, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
 fn read_directory(directory: &Directory, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
     let main = match directory.read(paths::POLICY_FILE, owner) {
         // Parts without a main file, as the project ships them; what is to be in force has one.
-        Err(error) if error.is_missing() && owner != Owner::Root => match directory.parts(&directory.name(), owner)? {
+        Err(error) if error.is_missing() && owner != Owner::Root => match directory.parts(&directory.name(), SOURCE, owner)? {
             parts if parts.is_empty() => return Err(error),
             parts => return Ok(parts),
         },
@@ -91,9 +95,39 @@ fn read_directory(directory: &Directory, owner: Owner) -> Result<Vec<(String, Ve
     let mut sources = vec![(paths::POLICY_FILE.to_owned(), main)];
     match directory.subdirectory(paths::POLICY_PARTS, owner) {
         Err(error) if error.is_missing() => {}
-        parts => sources.extend(parts?.parts(paths::POLICY_PARTS, owner)?),
+        parts => sources.extend(parts?.parts(paths::POLICY_PARTS, SOURCE, owner)?),
     }
     Ok(sources)
+}
+
+/// Reads the golden files of a policy that [`read_tree`] reads, by the same rules: `policy.golden` and `policy.d/*.golden`, all of a
+/// directory of parts, or the one beside a file. There may be none.
+pub fn read_goldens(path: &Path, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
+    let directory = match Directory::open(path, owner) {
+        Err(FileError::Kind { .. }) => return present(read_single(&path.with_extension("golden"), owner)),
+        directory => directory?,
+    };
+    if let Err(error) = directory.open_file(paths::POLICY_FILE, owner)
+        && error.is_missing()
+        && owner != Owner::Root
+    {
+        return directory.parts(&directory.name(), GOLDEN, owner);
+    }
+    let main = Path::new(paths::POLICY_FILE).with_extension("golden").display().to_string();
+    let mut goldens = present(directory.read(&main, owner).map(|bytes| vec![(main, bytes)]))?;
+    match directory.subdirectory(paths::POLICY_PARTS, owner) {
+        Err(error) if error.is_missing() => {}
+        parts => goldens.extend(parts?.parts(paths::POLICY_PARTS, GOLDEN, owner)?),
+    }
+    Ok(goldens)
+}
+
+/// Nothing, in place of what is not there.
+fn present(found: Result<Vec<(String, Vec<u8>)>>) -> Result<Vec<(String, Vec<u8>)>> {
+    match found {
+        Err(error) if error.is_missing() => Ok(Vec::new()),
+        found => found,
+    }
 }
 
 fn read_single(path: &Path, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
@@ -145,15 +179,15 @@ impl Directory {
         Ok(bytes)
     }
 
-    /// The names in this directory that are wanted, sorted by their bytes.
     /// Its own name, without what is above it.
     fn name(&self) -> String {
         self.path.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())).unwrap_or_default()
     }
 
-    /// What it holds of a policy, in name order, each under `below/`.
-    fn parts(&self, below: &str, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
-        let names = self.names(|name| name.as_bytes().ends_with(b".yaml") && !name.as_bytes().starts_with(b"."))?;
+    /// The files whose names end so, in name order, each under `below/`.
+    fn parts(&self, below: &str, ending: &str, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
+        let wanted = |name: &OsStr| name.as_bytes().ends_with(ending.as_bytes()) && !name.as_bytes().starts_with(b".");
+        let names = self.names(wanted)?;
         let read = |name: OsString| {
             let name = name.into_string().map_err(|name| FileError::Name { path: self.path.join(name) })?;
             Ok((format!("{below}/{name}"), self.read(&name, owner)?))
@@ -161,6 +195,7 @@ impl Directory {
         names.into_iter().map(read).collect()
     }
 
+    /// The names in this directory that are wanted, sorted by their bytes.
     fn names(&self, wanted: impl Fn(&OsStr) -> bool) -> Result<Vec<OsString>> {
         let mut directory = nix::dir::Dir::openat(&self.descriptor, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
             .map_err(|errno| self.failed("", errno))?;

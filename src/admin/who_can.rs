@@ -1,0 +1,336 @@
+//! `postern who-can`: for whom, where and from where a policy allows a line.
+//!
+//! The line is decided for one person of each kind that the files of the policy tell apart. Each way in which somebody may run it is then
+//! said in the words of the files whose rules let it through; of several that fit, the first holds, as it does in a session. What deny
+//! rules take away is said for all ways together. That these words are true is checked: whoever they say something else of than was decided
+//! is listed by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use super::arguments::Arguments;
+use super::line::{Answer, decide_anywhere, describe};
+use super::output::{json, say};
+use super::{Failure, Status, sources};
+use crate::access::in_force::InForce;
+use crate::policy::{Applied, Damaged, Denied, RuleRef, Scope, Subject, audience};
+use crate::shell::message;
+use crate::sys::file::Owner;
+use crate::words::{Safe, paths};
+
+/// Who can run a line. The names of the fields are the contract; more may come.
+#[derive(Serialize)]
+struct Report {
+    line: String,
+    /// In the order in which they hold.
+    ways: Vec<Way>,
+    /// Those who cannot, because of a rule that denies it.
+    denied: Vec<Taken>,
+    /// Others of whom the above does not hold.
+    except: Vec<Exception>,
+    /// Of a line that nobody can run: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip)]
+    refusal: Option<Denied>,
+}
+
+/// Rules by which a line is allowed, and whom their files are for: those of whom each of them says so.
+#[derive(Serialize)]
+struct Way {
+    who: Vec<People>,
+    commands: Vec<CommandTerms>,
+    #[serde(skip)]
+    scopes: BTreeSet<usize>,
+}
+
+/// What a file says of whom it is for; an empty list leaves it open.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+struct People {
+    text: String,
+    accounts: Vec<String>,
+    hosts: Vec<String>,
+    from: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct CommandTerms {
+    command: String,
+    rule: String,
+    form: String,
+    /// `None` for the account itself.
+    #[serde(rename = "as")]
+    run_as: Option<String>,
+    confine: String,
+    #[serde(skip)]
+    text: String,
+}
+
+/// What a deny rule takes away.
+#[derive(Serialize)]
+struct Taken {
+    who: People,
+    rule: String,
+    form: String,
+    #[serde(skip)]
+    scope: usize,
+}
+
+#[derive(Serialize)]
+struct Exception {
+    who: String,
+    allowed: bool,
+}
+
+/// `postern who-can [--policy FILE|DIR] [--json] LINE`.
+pub fn who_can(arguments: &Arguments) -> Result<Status, Failure> {
+    let line = arguments.operands.first().ok_or_else(|| Failure::Usage("who-can needs a LINE".to_owned()))?;
+    let policy = match arguments.flag("policy") {
+        Some(path) => Rc::new(sources::compiled(Path::new(path))?),
+        None => InForce::open(Path::new(paths::STATE_DIR), Owner::Root).map_err(|error| Failure::Other(error.to_string()))?.policy,
+    };
+    let report = report(&policy, line.as_encoded_bytes()).map_err(|damaged| Failure::Other(damaged.to_string()))?;
+    match arguments.flag("json") {
+        Some(_) => say(json(&report)?),
+        None => say(report.text(line.as_encoded_bytes())),
+    }
+    Ok(if report.ways.is_empty() { Status::Findings } else { Status::Done })
+}
+
+fn report(policy: &Applied, line: &[u8]) -> Result<Report, Damaged> {
+    let scopes = policy.scopes();
+    let decided: Vec<(Subject, Answer)> = audience::kinds(&that_matter(policy, line)?)
+        .into_iter()
+        .map(|subject| Ok((subject.clone(), decide_anywhere(policy, &subject, line)?)))
+        .collect::<Result<_, Damaged>>()?;
+    let mut found = BTreeMap::new();
+    for answer in decided.iter().map(|(_, answer)| answer) {
+        if let Some((order, way)) = way(policy, answer)? {
+            found.entry(order).or_insert(way);
+        }
+    }
+    let ways: Vec<Way> = found.into_values().collect();
+    let mut denied: BTreeMap<(usize, u32), Taken> = BTreeMap::new();
+    for (subject, answer) in &decided {
+        let would = ways.iter().any(|way| way.admits(scopes, subject));
+        if let Some(taken) = taken(policy, answer)?.filter(|_| would) {
+            denied.entry((taken.scope, line_of(&taken.rule))).or_insert(taken);
+        }
+    }
+    let denied: Vec<Taken> = denied.into_values().collect();
+    let except = decided.iter().filter_map(|(subject, answer)| exception(policy, subject, answer, &ways, &denied).transpose());
+    let except = except.collect::<Result<_, Damaged>>()?;
+    let refusal = ways.is_empty().then(|| nearest(&decided)).flatten();
+    Ok(Report {
+        line: String::from_utf8_lossy(line).into_owned(),
+        ways,
+        denied,
+        except,
+        reason: refusal.as_ref().map(|denied| denied.reason.clone()),
+        refusal,
+    })
+}
+
+/// The files that have a say in a line: with rules for its commands, or constants.
+fn that_matter(policy: &Applied, line: &[u8]) -> Result<Vec<Scope>, Damaged> {
+    let Answer::Commands { request, .. } = decide_anywhere(policy, &audience::anyone(), line)? else {
+        // What it asks for may be something else for somebody else.
+        return Ok(policy.scopes().to_vec());
+    };
+    let words = request.items.iter().flat_map(|item| &item.stages).filter_map(|stage| stage.argv.first());
+    let commands: BTreeSet<&str> = words.map(|word| word.text.rsplit('/').next().unwrap_or_default()).collect();
+    let mut mattering = BTreeSet::new();
+    for command in commands {
+        let rules = policy.rules(command)?;
+        mattering.extend(rules.iter().flat_map(|rules| rules.allow.iter().chain(&rules.deny)).map(|rule| rule.scope as usize));
+    }
+    let scopes = policy.scopes().iter().enumerate();
+    Ok(scopes.filter(|(index, scope)| mattering.contains(index) || !scope.env.is_empty()).map(|(_, scope)| scope.clone()).collect())
+}
+
+/// The refusal that says most: by a rule, if there is one.
+fn nearest(decided: &[(Subject, Answer)]) -> Option<Denied> {
+    let refusals = || decided.iter().filter_map(|(_, answer)| answer.refusal());
+    refusals().find(|denied| denied.rule.is_some()).or_else(|| refusals().next())
+}
+
+/// Where a rule stands among those that are tried: of each command, its place in the list.
+type Order = Vec<usize>;
+
+/// The way by which a line is allowed.
+fn way(policy: &Applied, answer: &Answer) -> Result<Option<(Order, Way)>, Damaged> {
+    let Some(terms) = answer.terms() else { return Ok(None) };
+    let (mut order, mut scopes, mut commands) = (Vec::new(), BTreeSet::new(), Vec::new());
+    for terms in terms {
+        let command = terms.argv.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
+        let rules = policy.rules(command)?;
+        let allow = rules.iter().flat_map(|rules| &rules.allow);
+        let is_it = |rule: &crate::policy::Rule| {
+            rule.line == terms.rule.line && rule.form.text == terms.form && source(policy, rule.scope as usize) == terms.rule.source
+        };
+        order.push(allow.clone().position(is_it).unwrap_or(usize::MAX));
+        scopes.extend(allow.clone().find(|rule| is_it(rule)).map(|rule| rule.scope as usize));
+        commands.push(CommandTerms {
+            command: command.to_owned(),
+            rule: terms.rule.to_string(),
+            form: terms.form.clone(),
+            run_as: terms.run_as.clone(),
+            confine: terms.confine.name.clone(),
+            text: describe(terms),
+        });
+    }
+    let mut who: Vec<People> = Vec::new();
+    for people in scopes.iter().filter_map(|scope| policy.scopes().get(*scope)).map(People::of) {
+        if !who.contains(&people) {
+            who.push(people);
+        }
+    }
+    Ok(Some((order, Way { who, commands, scopes })))
+}
+
+fn source(policy: &Applied, scope: usize) -> &str {
+    policy.scopes().get(scope).map_or("", |scope| scope.source.as_str())
+}
+
+fn line_of(rule: &str) -> u32 {
+    rule.rsplit_once(':').and_then(|(_, line)| line.parse().ok()).unwrap_or(0)
+}
+
+/// The deny rule that refuses a line, if one does.
+fn taken(policy: &Applied, answer: &Answer) -> Result<Option<Taken>, Damaged> {
+    let Some(Denied { rule: Some(rule), form: Some(form), .. }) = answer.refusal() else { return Ok(None) };
+    let command = form.split_whitespace().next().unwrap_or_default();
+    let rules = policy.rules(command)?;
+    let mut denies = rules.iter().flat_map(|rules| &rules.deny);
+    let is_it = |(line, scope): (u32, u32)| line == rule.line && source(policy, scope as usize) == rule.source;
+    let Some(found) = denies.find(|candidate| is_it((candidate.line, candidate.scope)) && candidate.form.text == form) else {
+        return Ok(None);
+    };
+    let scope = found.scope as usize;
+    let Some(mut who) = policy.scopes().get(scope).map(People::of) else { return Ok(None) };
+    if !who.from.is_empty() {
+        who.text.push_str(" or from an unknown address");
+    }
+    Ok(Some(Taken { who, rule: RuleRef::to_string(&rule), form, scope }))
+}
+
+/// Whether what is said of somebody is not what was decided.
+fn exception(policy: &Applied, subject: &Subject, answer: &Answer, ways: &[Way], denied: &[Taken]) -> Result<Option<Exception>, Damaged> {
+    let scopes = policy.scopes();
+    let is_denied = denied.iter().any(|taken| scopes.get(taken.scope).is_some_and(|scope| scope.denies(subject)));
+    let said = ways.iter().find(|way| !is_denied && way.admits(scopes, subject));
+    let found = way(policy, answer)?.map(|(_, way)| way);
+    let rules = |way: &Way| way.commands.iter().map(|command| (command.rule.clone(), command.form.clone())).collect::<Vec<_>>();
+    let true_of = said.map(rules) == found.as_ref().map(rules);
+    Ok((!true_of).then(|| Exception { who: audience::person(subject), allowed: found.is_some() }))
+}
+
+impl People {
+    fn of(scope: &Scope) -> People {
+        let (accounts, hosts, from) = (scope.accounts.clone(), scope.hosts.clone(), scope.from.clone());
+        People { text: audience::words(scope), accounts, hosts, from }
+    }
+}
+
+impl Way {
+    /// Whether somebody is among those whom all of its files are for.
+    fn admits(&self, scopes: &[Scope], subject: &Subject) -> bool {
+        self.scopes.iter().all(|scope| scopes.get(*scope).is_some_and(|scope| scope.admits(subject)))
+    }
+
+    fn text(&self) -> String {
+        // Of several files the one for everyone says nothing.
+        let open = |people: &&People| self.who.len() == 1 || people.text != "everyone";
+        let who: Vec<&str> = self.who.iter().filter(open).map(|people| people.text.as_str()).collect();
+        let who = if who.is_empty() { "everyone".to_owned() } else { who.join(", who is also ") };
+        let how = match self.commands.as_slice() {
+            [] => "part of the shell".to_owned(),
+            [only] => only.text.clone(),
+            several => several.iter().map(|command| format!("{} {}", command.command, command.text)).collect::<Vec<_>>().join("; "),
+        };
+        format!("{}: {}", Safe(who.as_bytes()), Safe(how.as_bytes()))
+    }
+}
+
+impl Report {
+    fn text(&self, line: &[u8]) -> String {
+        if let Some(denied) = &self.refusal {
+            return format!("nobody\n{}", message::point("refused: ", 0, line, denied.span, &message::miss(denied)));
+        }
+        let ways = self.ways.iter().map(Way::text);
+        let denied = self.denied.iter().map(|taken| {
+            let text = format!("but not {}: denied by {}: {}", taken.who.text, taken.rule, taken.form);
+            Safe(text.as_bytes()).to_string()
+        });
+        let except = self.except.iter().map(|exception| {
+            let can = if exception.allowed { "can" } else { "cannot" };
+            format!("except: {} {can}", Safe(exception.who.as_bytes()))
+        });
+        ways.chain(denied).chain(except).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::compile::Source;
+
+    /// What `who-can` says of a line of a tree.
+    fn said(files: &[(&str, &str)], line: &str) -> String {
+        let files = files.iter().map(|(name, text)| Source::from(((*name).to_owned(), format!("postern: 1\n{text}").into_bytes())));
+        let (policy, _) = Applied::from_sources(&files.collect::<Vec<_>>()).unwrap();
+        report(&policy, line.as_bytes()).unwrap().text(line.as_bytes())
+    }
+
+    const TREE: [(&str, &str); 4] = [
+        ("policy.yaml", "allow: [id, 'wc [-l]']\n"),
+        (
+            "policy.d/20-db.yaml",
+            "hosts: [db-*, '!db-x']\naccounts: ['%oncall']\nfrom: [10.0.0.0/8]\nallow:\n  - run: psql <db:word>\n    as: pg\n  - { run: id, confine: sealed }\n",
+        ),
+        ("policy.d/30-dba.yaml", "accounts: ['%dba']\nallow:\n  - { run: 'psql <db:word>', confine: service }\n"),
+        ("policy.d/90-deny.yaml", "from: [10.9.0.0/16]\naccounts: ['%guests']\ndeny: ['psql **']\n"),
+    ];
+
+    #[test]
+    fn each_way_is_said_in_the_words_of_the_files_in_the_order_in_which_they_hold() {
+        for (line, expected) in [
+            ("id", "everyone: confined by inspect (policy.yaml:2)"),
+            (
+                "psql shop",
+                concat!(
+                    "%oncall on db-* (but not db-x) from 10.0.0.0/8: as pg, confined by inspect (policy.d/20-db.yaml:6)\n",
+                    "%dba: confined by service (policy.d/30-dba.yaml:4)\n",
+                    "but not %guests from 10.9.0.0/16 or from an unknown address: denied by policy.d/90-deny.yaml:4: psql **",
+                ),
+            ),
+            (
+                "psql shop | wc -l",
+                concat!(
+                    "%oncall on db-* (but not db-x) from 10.0.0.0/8: psql as pg, confined by inspect (policy.d/20-db.yaml:6); ",
+                    "wc confined by inspect (policy.yaml:2)\n",
+                    "%dba: psql confined by service (policy.d/30-dba.yaml:4); wc confined by inspect (policy.yaml:2)\n",
+                    "but not %guests from 10.9.0.0/16 or from an unknown address: denied by policy.d/90-deny.yaml:4: psql **",
+                ),
+            ),
+            ("help", "everyone: part of the shell"),
+            ("reboot", "nobody\nrefused: reboot\n         ^^^^^^ no rule allows `reboot`"),
+            ("id $(id)", "nobody\nrefused: id $(id)\n            ^^ command substitution is not part of this shell"),
+        ] {
+            assert_eq!(said(&TREE, line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn of_whom_the_words_of_the_files_do_not_hold_is_listed() {
+        // The constant is another file's, so that the rule's own people do not all have it.
+        let tree = [
+            ("policy.yaml", "accounts: [ada, bob]\nallow: ['ls <path>']\n"),
+            ("policy.d/20.yaml", "accounts: [ada]\nenv: { WHERE: /srv }\ndeny: [ls -R]\n"),
+        ];
+        assert_eq!(said(&tree, "ls $WHERE"), "ada, bob: confined by inspect (policy.yaml:3)\nexcept: bob on host cannot");
+    }
+}
