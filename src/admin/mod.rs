@@ -10,6 +10,7 @@ mod changes;
 mod check;
 mod diff;
 mod doctor;
+mod document;
 mod explain;
 mod golden;
 mod help;
@@ -138,6 +139,19 @@ const SUBCOMMANDS: &[Subcommand] = &[
                   second is killed itself. Exit status 0 if it ended in time, 1 if it had to be killed, 3 if it could not be ended.",
         flags: &[Flag { name: "reason", value: Some("TEXT"), about: "why, for the person and the record", many: false }, sessions::DIR],
         run: sessions::kill::kill,
+    },
+    Subcommand {
+        name: "policy",
+        operands: "[FILE|DIR]",
+        most: 1,
+        about: "print the document of a policy for those who have to agree to it (the one in force)",
+        details: "What can be run and with which effect, the exceptions first, and what the kernel makes impossible, in plain words; with the digest \
+                  that every record names. The same policy gives the same bytes.",
+        flags: &[
+            Flag { name: "html", value: None, about: "as one HTML file, without scripts or anything from elsewhere", many: false },
+            Flag { name: "markdown", value: None, about: "as Markdown", many: false },
+        ],
+        run: document::policy,
     },
     Subcommand {
         name: "replay",

@@ -16,6 +16,9 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// One that holds all: for words about a policy, and not about a host.
+    pub const FULL: Kernel = Kernel { landlock: 7, filter: true, listener: true, namespace: true };
+
     /// The kernel that this process runs on, as it was found: without a namespace of the session.
     pub fn of_host() -> Kernel {
         Kernel { landlock: landlock::abi(), filter: seccomp::is_available(), listener: notify::is_available(), namespace: false }

@@ -170,8 +170,6 @@ mod tests {
     use crate::policy::Confinement;
     use crate::policy::settings::PROTECTIONS;
 
-    const FULL: Kernel = Kernel { landlock: 7, filter: true, listener: true, namespace: true };
-
     fn words(confinement: &Confinement, kernel: &Kernel, strength: &Strength) -> Vec<String> {
         let words = Plan::of(confinement, kernel).words(strength);
         words.into_iter().map(|(label, text)| format!("{label}: {text}")).collect()
@@ -239,7 +237,7 @@ mod tests {
                 ],
             ),
         ] {
-            assert_eq!(words(&confinement, &FULL, &Strength::All), expected);
+            assert_eq!(words(&confinement, &Kernel::FULL, &Strength::All), expected);
         }
     }
 
@@ -253,7 +251,7 @@ mod tests {
         for (confinement, kernel, expected) in [
             (
                 seeing(Processes::Look, &["CAP_SYS_PTRACE"]),
-                &FULL,
+                &Kernel::FULL,
                 "reads: whatever its user can read and is not masked\
                      |hides: keys, credentials, raw devices, in places that are the same for every process: postern-policy(5)\
                      |writes: no file; the terminal, but not by name; /dev/null|starts: no other program\
@@ -263,7 +261,7 @@ mod tests {
             ),
             (
                 seeing(Processes::Trace, &[]),
-                &Kernel { landlock: 0, namespace: false, ..FULL },
+                &Kernel { landlock: 0, namespace: false, ..Kernel::FULL },
                 "reads: whatever its user can read and is not masked\
                  |hides: keys, credentials, raw devices, in places that are the same for every process: postern-policy(5) \
                  (not held by this kernel)\
@@ -276,7 +274,7 @@ mod tests {
             ),
             (
                 seeing(Processes::Own, &["CAP_NET_RAW"]),
-                &Kernel { namespace: false, ..FULL },
+                &Kernel { namespace: false, ..Kernel::FULL },
                 "reads: /usr, /etc, /proc, /sys, /run, /var/log|hides: keys, credentials, other processes, raw devices: postern-policy(5)\
                      |writes: no file; the terminal and /dev/null|starts: no other program\
                  |network: packets of any kind to anywhere (CAP_NET_RAW), and those of others|sockets: none\
@@ -292,16 +290,16 @@ mod tests {
     fn a_plan_says_what_is_logged_and_where_it_cannot_be() {
         let logged = Confinement { read: vec!["/srv".to_owned()], log_files: true, ..Confinement::built_in(Base::Sealed) };
         let said = |kernel: &Kernel| words(&logged, kernel, &Strength::All).join("|");
-        let full = said(&FULL);
+        let full = said(&Kernel::FULL);
         assert!(full.contains("|logs: files that it opens in its own places, by name and size|") && full.ends_with("file_log"), "{full}");
-        let lesser = said(&Kernel { listener: false, ..FULL });
+        let lesser = said(&Kernel { listener: false, ..Kernel::FULL });
         assert!(lesser.contains("by name and size (not held by this kernel)|lacks: file_log: needs seccomp notifications"), "{lesser}");
     }
 
     #[test]
     fn what_a_kernel_does_not_hold_is_said_with_what_becomes_of_the_command() {
         let inspect = Confinement::built_in(Base::Inspect);
-        let old = Kernel { landlock: 0, ..FULL };
+        let old = Kernel { landlock: 0, ..Kernel::FULL };
         for (strength, becomes) in [
             (Strength::All, "so it does not run (`confinement:`)"),
             (Strength::Require(vec!["reads".to_owned()]), "so it does not run (`confinement:`)"),
@@ -314,7 +312,7 @@ mod tests {
             assert!(said.iter().any(|line| line.starts_with("reads: ") && line.ends_with("(not held by this kernel)")), "{said:?}");
             assert!(!said.iter().any(|line| line.starts_with("holds: ") && line.contains("reads")), "{said:?}");
         }
-        assert!(!words(&inspect, &FULL, &Strength::All).iter().any(|line| line.starts_with("lacks")), "positive control");
+        assert!(!words(&inspect, &Kernel::FULL, &Strength::All).iter().any(|line| line.starts_with("lacks")), "positive control");
     }
 
     #[test]

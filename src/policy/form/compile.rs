@@ -43,7 +43,7 @@ pub fn compile(text: &str, nodes: &[Node], catalog: &Catalog<'_>, exact: bool) -
     let names = |variant: &Variant| variant.segments.iter().any(|segment| names_of(segment).any(|(_, name)| name.forbids_clusters()));
     let exact = exact || variants.iter().any(names);
     let [input, output, append] = compiler.redirects;
-    Ok(Form { text: text.to_owned(), command, types: compiler.words.types, variants, input, output, append, exact })
+    Ok(Form { text: text.to_owned(), filled: None, command, types: compiler.words.types, variants, input, output, append, exact })
 }
 
 /// A node is tried as one thing and then as another, so that its mistake may have been found more than once.

@@ -39,6 +39,9 @@ pub struct FormError {
 pub struct Form {
     /// As the policy writes it.
     pub text: String,
+    /// The same with its parts filled in, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filled: Option<String>,
     /// The command word.
     pub command: String,
     /// The types of its slots, which name them by index.
@@ -144,7 +147,14 @@ impl Form {
     pub fn parse(text: &str, catalog: &Catalog<'_>, exact: bool) -> Result<Form, Vec<FormError>> {
         let characters = source::fill_in(text, catalog.parts).map_err(|error| vec![error])?;
         let nodes = tree::parse(&characters)?;
-        compile::compile(text, &nodes, catalog, exact)
+        let filled = source::written(&characters);
+        let form = compile::compile(text, &nodes, catalog, exact)?;
+        Ok(Form { filled: (filled != text).then_some(filled), ..form })
+    }
+
+    /// Its text for people, who have no parts to look up.
+    pub fn written(&self) -> &str {
+        self.filled.as_deref().unwrap_or(&self.text)
     }
 
     /// The type of a slot; `None` only in a damaged form.

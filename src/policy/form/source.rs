@@ -25,6 +25,22 @@ pub fn fill_in(text: &str, parts: &BTreeMap<String, String>) -> Result<Vec<Char>
     Ok(reader.out)
 }
 
+/// Characters as a form writes them, quotes round those that were quoted, and blanks between parts of several lines as one.
+pub fn written(characters: &[Char]) -> String {
+    let (mut text, mut quoted) = (String::new(), false);
+    for character in characters {
+        if character.quoted != quoted {
+            text.push('\'');
+            quoted = character.quoted;
+        }
+        let blank = character.value.is_whitespace() && !quoted;
+        if !(blank && text.ends_with(' ')) {
+            text.push(if blank { ' ' } else { character.value });
+        }
+    }
+    text + if quoted { "'" } else { "" }
+}
+
 struct Reader<'a> {
     parts: &'a BTreeMap<String, String>,
     out: Vec<Char>,

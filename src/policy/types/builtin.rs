@@ -65,6 +65,31 @@ impl Lexical {
         })
     }
 
+    /// What it takes, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Lexical::Number => "a number",
+            Lexical::Word => "one word of letters, digits and _ . : @ % + , -",
+            Lexical::Name => "a name",
+            Lexical::Text => "anything that can be printed",
+            Lexical::Host => "a host name or an address",
+            Lexical::Ip => "an address",
+            Lexical::Cidr => "an address or a network",
+            Lexical::Port => "a port number",
+            Lexical::Url => "a URL of http or https",
+            Lexical::Pid => "the number of a process",
+            Lexical::User => "the name or number of a user or group",
+            Lexical::Unit => "a unit of systemd",
+            Lexical::Iface => "a network interface",
+            Lexical::Signal => "a signal",
+            Lexical::Duration => "a length of time",
+            Lexical::Time => "a moment",
+            Lexical::Size => "an amount",
+            Lexical::Awk => "an awk program that cannot run, write or open anything",
+            Lexical::Sed => "a sed script that cannot run, write or open anything",
+        }
+    }
+
     /// Whether a word is of this type; `Err` carries a reason that the person should read.
     pub fn takes(self, word: &str) -> Result<bool, Option<String>> {
         Ok(match self {

@@ -26,6 +26,9 @@ pub struct RawType {
 /// A compiled type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypeDef {
+    /// As policies name it; `None` of one that stands in a form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     kind: Kind,
     /// What a match must not be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +79,7 @@ impl TypeDef {
             "dir" => Kind::Contents { standard_input: false },
             _ => Kind::Lexical(builtin::Lexical::by_name(name)?),
         };
-        Some(TypeDef { kind, except: None, dash: matches!(name, "int" | "number" | "time") })
+        Some(TypeDef { name: Some(name.to_owned()), kind, except: None, dash: matches!(name, "int" | "number" | "time") })
     }
 
     /// An inline range, `1..100`; either end may be left out.
@@ -88,13 +91,13 @@ impl TypeDef {
         match (low, high) {
             (None, None) => Err(wrong()),
             (Some(a), Some(b)) if a > b => Err(format!("the range `{text}` is empty")),
-            _ => Ok(TypeDef { kind: Kind::Int { low, high }, except: None, dash: true }),
+            _ => Ok(TypeDef { name: None, kind: Kind::Int { low, high }, except: None, dash: true }),
         }
     }
 
     /// An inline choice, `debug|info`.
     pub fn one_of(words: Vec<String>) -> TypeDef {
-        TypeDef { kind: Kind::OneOf(words), except: None, dash: false }
+        TypeDef { name: None, kind: Kind::OneOf(words), except: None, dash: false }
     }
 
     /// Compiles an own type; it may have the name of a built-in one, and then stands in its place. The error says what is wrong.
@@ -106,7 +109,7 @@ impl TypeDef {
         let base = if let Some(range) = &raw.int {
             TypeDef::range(range)?
         } else if let Some(pattern) = &raw.matches {
-            TypeDef { kind: Kind::Match(Pattern::compile(pattern)?), except: None, dash: false }
+            TypeDef { name: None, kind: Kind::Match(Pattern::compile(pattern)?), except: None, dash: false }
         } else if raw.path.is_empty() {
             TypeDef::one_of(raw.one_of.clone())
         } else {
@@ -114,10 +117,10 @@ impl TypeDef {
             if let Some(glob) = relative {
                 return Err(format!("`{glob}` is not an absolute path"));
             }
-            TypeDef { kind: Kind::Below(raw.path.clone()), except: None, dash: false }
+            TypeDef { name: None, kind: Kind::Below(raw.path.clone()), except: None, dash: false }
         };
         let except = raw.except.as_deref().map(Pattern::compile).transpose()?;
-        Ok(TypeDef { except, dash: raw.dash.unwrap_or(base.dash), ..base })
+        Ok(TypeDef { name: Some(name.to_owned()), except, dash: raw.dash.unwrap_or(base.dash), ..base })
     }
 
     /// Whether an option's value may begin with a dash; `-` alone only names standard input for `<file>`.
@@ -141,6 +144,31 @@ impl TypeDef {
     /// Whether words of this type name files.
     pub fn is_path(&self) -> bool {
         matches!(self.kind, Kind::Path | Kind::Contents { .. } | Kind::Below(_))
+    }
+
+    /// As policies name it.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// What it takes, for people: `a whole number, 1 to 100`.
+    pub fn words(&self) -> String {
+        let kind = match &self.kind {
+            Kind::Lexical(lexical) => lexical.words().to_owned(),
+            Kind::Int { low, high } => match (low, high) {
+                (None, None) => "a whole number".to_owned(),
+                (Some(low), None) => format!("a whole number from {low}"),
+                (None, Some(high)) => format!("a whole number up to {high}"),
+                (Some(low), Some(high)) => format!("a whole number, {low} to {high}"),
+            },
+            Kind::OneOf(words) => format!("one of {}", words.join(", ")),
+            Kind::Match(pattern) => format!("a word that is wholly matched by the regular expression {}", pattern.source),
+            Kind::Path => "the name of a file or directory, of which metadata alone are asked for".to_owned(),
+            Kind::Contents { standard_input: true } => "a file whose contents its confinement lets be read".to_owned(),
+            Kind::Contents { standard_input: false } => "a directory whose contents its confinement lets be read".to_owned(),
+            Kind::Below(globs) => format!("a file at or below {}", globs.join(", ")),
+        };
+        self.except.as_ref().map_or(kind.clone(), |except| format!("{kind}, and not by {}", except.source))
     }
 
     /// Whether a word is of this type. `Err(None)` is a plain mismatch, `Err(Some)` a reason that the person should read.
