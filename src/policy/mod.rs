@@ -16,6 +16,7 @@ pub mod findings;
 pub mod form;
 pub mod glob;
 pub mod hidden;
+pub mod lint;
 pub mod load;
 mod matching;
 pub mod model;
