@@ -68,6 +68,8 @@ struct Openings<'f> {
     any: bool,
     /// A name that stands for several words: `--out[put]`, `-<n>`.
     several: bool,
+    /// `--`.
+    terminator: bool,
     names: BTreeSet<&'f str>,
     /// The letters of options without a value, which the letters of others can touch.
     flags: BTreeSet<char>,
@@ -75,7 +77,9 @@ struct Openings<'f> {
 
 impl<'f> Openings<'f> {
     fn of(variant: &'f Variant) -> Openings<'f> {
-        let mut openings = Openings { any: variant.segments.iter().any(|segment| segment.any), ..Openings::default() };
+        let some = |is: fn(&Segment) -> bool| variant.segments.iter().any(is);
+        let (any, terminator) = (some(|segment| segment.any), some(|segment| segment.terminator));
+        let mut openings = Openings { any, terminator, ..Openings::default() };
         let choices = variant.segments.iter().flat_map(|segment: &Segment| &segment.options).flat_map(|group| &group.choices);
         for (choice, name) in choices.flat_map(|choice| choice.names.iter().map(move |name| (choice, name))) {
             match name.pattern.pieces.as_slice() {
@@ -92,7 +96,7 @@ impl<'f> Openings<'f> {
         let name = word.split_once('=').map_or(word, |(name, _)| name);
         let letter = |text: &str| text.strip_prefix('-').and_then(|rest| rest.chars().next()).is_some_and(|first| first != '-');
         let begins = |known: &&&str| known.len() == 2 && word.starts_with(**known);
-        self.any || self.several || self.names.contains(name) || letter(word) && self.names.iter().any(|known| begins(&known))
+        self.any || self.several || self.terminator && word == "--" || self.names.contains(name) || letter(word) && self.names.iter().any(|known| begins(&known))
     }
 }
 
@@ -222,7 +226,7 @@ fn inserted(argv: &[String], at: usize, replaced: usize, words: &[String]) -> Ve
 fn spellings(name: &str, value: &Value, values: &[String], openings: &Openings<'_>, exact: bool) -> Vec<Vec<String>> {
     let mut names = vec![name.to_owned()];
     let short = name.chars().count() == 2;
-    if let (Some(letter), true, false) = (name.chars().nth(1).filter(|_| short), name.starts_with('-'), exact) {
+    if let (Some(letter), true, false) = (name.chars().nth(1).filter(|_| short && name != "--"), name.starts_with('-'), exact) {
         names.extend(openings.flags.iter().map(|flag| format!("-{flag}{letter}")));
         if *value == Value::None {
             names.extend(openings.flags.iter().map(|flag| format!("-{letter}{flag}")));

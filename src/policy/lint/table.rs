@@ -154,7 +154,7 @@ fn spelling(text: &str) -> Option<Spelling> {
         (None, Some((name, rest))) => (name, Value::Required(value(rest))),
         (None, None) => (text, Value::None),
     };
-    (name.len() > 1 && name != "--").then(|| Spelling::Option { name: name.to_owned(), value })
+    Some(Spelling::Option { name: name.to_owned(), value })
 }
 
 #[cfg(test)]
@@ -175,7 +175,7 @@ mod tests {
             ("netns_exec", Some(Spelling::Words(vec!["netns".to_owned(), "exec".to_owned()]))),
             ("@2=/tmp/x", Some(Spelling::Operand { at: 2, value: v() })),
             ("@0=x", None),
-            ("--", None),
+            ("--", option("--", Value::None)),
             ("-o[=x", None),
         ] {
             assert_eq!(spelling(text), expected, "{text}");

@@ -206,13 +206,9 @@ fn what_many_rules_share_is_said_once() {
 }
 
 #[test]
-fn any_words_for_a_program_of_the_shipped_table_are_found_with_each_of_its_effects() {
+fn any_words_for_a_program_of_the_shipped_table_are_found_with_each_of_its_spellings() {
     for program in SHIPPED.programs() {
         let rows = SHIPPED.rows(program);
-        let report = lint(&compiled(&format!("allow: ['{program} **']")), &SHIPPED);
-        for row in rows {
-            assert!(report.findings.iter().any(|finding| finding.name == row.effect.name()), "{program} {}", row.effect.name());
-        }
         let rule = &compiled(&format!("allow: ['{program} **']")).rules[program].allow[0];
         let judges = Judges::of(std::iter::once(&rule.confine));
         let (found, _) = insert::found(rule, &Sampler::new(&rule.form, judges.by(&rule.confine).unwrap()), rows);
