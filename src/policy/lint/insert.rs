@@ -44,7 +44,7 @@ pub fn found(rule: &Rule, sampler: &Sampler<'_>, rows: &[Row]) -> (Vec<Found>, b
     let mut found = Vec::new();
     for row in rows {
         for spelling in &row.spellings {
-            if let Some(line) = search.line_with(row.effect, spelling) {
+            if let Some(line) = search.line_with(row, spelling) {
                 found.push(Found { effect: row.effect, spelling: named(spelling), line, what: row.what.clone() });
             }
         }
@@ -55,7 +55,7 @@ pub fn found(rule: &Rule, sampler: &Sampler<'_>, rows: &[Row]) -> (Vec<Found>, b
 fn named(spelling: &Spelling) -> String {
     match spelling {
         Spelling::Always => String::new(),
-        Spelling::Option { name, .. } => name.clone(),
+        Spelling::Option { behind, name, .. } => behind.iter().chain([name]).cloned().collect::<Vec<_>>().join(" "),
         Spelling::Words(words) => words.join(" "),
         Spelling::Operand { at, .. } => format!("operand {at}"),
     }
@@ -96,7 +96,11 @@ impl<'f> Openings<'f> {
         let name = word.split_once('=').map_or(word, |(name, _)| name);
         let letter = |text: &str| text.strip_prefix('-').and_then(|rest| rest.chars().next()).is_some_and(|first| first != '-');
         let begins = |known: &&&str| known.len() == 2 && word.starts_with(**known);
-        self.any || self.several || self.terminator && word == "--" || self.names.contains(name) || letter(word) && self.names.iter().any(|known| begins(&known))
+        self.any
+            || self.several
+            || self.terminator && word == "--"
+            || self.names.contains(name)
+            || letter(word) && self.names.iter().any(|known| begins(&known))
     }
 }
 
@@ -108,28 +112,31 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn line_with(&mut self, effect: Effect, spelling: &Spelling) -> Option<Vec<String>> {
+    fn line_with(&mut self, row: &Row, spelling: &Spelling) -> Option<Vec<String>> {
         match spelling {
             Spelling::Always => {
-                let line = self.variants.iter().find_map(|(_, lines, _)| lines.first());
-                Some(line.map_or_else(|| vec![self.rule.form.command.clone()], |line| argv(&self.rule.form, line)))
+                let mut lines = self.variants.iter().flat_map(|(_, lines, _)| lines).map(|line| argv(&self.rule.form, line)).peekable();
+                match lines.peek() {
+                    None => Some(vec![self.rule.form.command.clone()]),
+                    Some(_) => lines.find(|argv| counts(row, argv)),
+                }
             }
-            Spelling::Option { name, value } => self.with_option(effect, name, value),
+            Spelling::Option { behind, name, value } => self.with_option(row, behind, name, value),
             Spelling::Words(words) => {
                 let joined = words.join("_");
-                let found = self.with_words(words);
+                let found = self.with_words(row, words);
                 // `remote_add` may be the word of a program that has such words.
-                found.or_else(|| (words.len() > 1).then(|| self.with_words(&[joined])).flatten())
+                found.or_else(|| (words.len() > 1).then(|| self.with_words(row, &[joined])).flatten())
             }
-            Spelling::Operand { at, value } => self.with_operand(effect, *at, value),
+            Spelling::Operand { at, value } => self.with_operand(row, *at, value),
         }
     }
 
     /// Puts each spelling of an option before and behind every word.
-    fn with_option(&mut self, effect: Effect, name: &str, value: &Value) -> Option<Vec<String>> {
+    fn with_option(&mut self, row: &Row, behind: &[String], name: &str, value: &Value) -> Option<Vec<String>> {
         let values = match value {
             Value::None => Vec::new(),
-            Value::Required(sample) | Value::Optional(sample) => values(effect, sample, self.sampler.values_of(name)),
+            Value::Required(sample) | Value::Optional(sample) => values(row.effect, sample, self.sampler.values_of(name)),
         };
         for index in 0..self.variants.len() {
             let (variant, lines, openings) = self.variants.get(index)?;
@@ -137,13 +144,17 @@ impl Search<'_> {
             let possible = spellings.iter().filter(|words| words.first().is_some_and(|word| openings.may_take(word)));
             for words in possible {
                 for line in lines {
-                    for at in 0..=line.len() {
+                    let plain = places(line);
+                    let first = plain.first().copied().unwrap_or(line.len());
+                    let replaced = behind.len().min(plain.len());
+                    let base = inserted(&argv(&self.rule.form, line), first + 1, replaced, behind);
+                    for at in (if behind.is_empty() { 0 } else { first + behind.len() })..base.len() {
                         self.tries += 1;
                         if self.tries > TRIES {
                             return None;
                         }
-                        let argv = inserted(&argv(&self.rule.form, line), at + 1, 0, words);
-                        let taken = self.sampler.taken(variant, &argv);
+                        let argv = inserted(&base, at + 1, 0, words);
+                        let taken = counts(row, &argv).then(|| self.sampler.taken(variant, &argv)).flatten();
                         if taken.is_some_and(|whole| !whole.contains(&(at + 1))) {
                             return Some(argv);
                         }
@@ -155,7 +166,7 @@ impl Search<'_> {
     }
 
     /// Puts words in the place of a line's first words that are no option and no value.
-    fn with_words(&mut self, words: &[String]) -> Option<Vec<String>> {
+    fn with_words(&mut self, row: &Row, words: &[String]) -> Option<Vec<String>> {
         for (variant, lines, _) in &self.variants {
             for line in lines {
                 let plain: Vec<usize> = places(line);
@@ -164,7 +175,7 @@ impl Search<'_> {
                     // Nothing but plain words may stand between those that are replaced.
                     let together = plain.iter().take(replaced).enumerate().all(|(index, at)| *at == first + index);
                     let argv = inserted(&argv(&self.rule.form, line), first + 1, replaced, words);
-                    if together && self.sampler.taken(variant, &argv).is_some() {
+                    if together && counts(row, &argv) && self.sampler.taken(variant, &argv).is_some() {
                         return Some(argv);
                     }
                 }
@@ -174,7 +185,7 @@ impl Search<'_> {
     }
 
     /// Puts a value in the place of a line's operand, and further operands before it where there are too few.
-    fn with_operand(&mut self, effect: Effect, at: usize, value: &str) -> Option<Vec<String>> {
+    fn with_operand(&mut self, row: &Row, at: usize, value: &str) -> Option<Vec<String>> {
         for (variant, lines, _) in &self.variants {
             for line in lines {
                 let plain = places(line);
@@ -184,11 +195,11 @@ impl Search<'_> {
                 // A sample of the form's own shows something only where the value is any file.
                 let own = argv.get(place).filter(|_| value.starts_with('/')).cloned();
                 let last = plain.last().and_then(|last| argv.get(last + 1)).cloned().unwrap_or_else(|| value.to_owned());
-                for value in values(effect, value, own.into_iter().collect()) {
+                for value in values(row.effect, value, own.into_iter().collect()) {
                     let mut words = vec![last.clone(); missing.saturating_sub(1)];
                     words.push(value);
                     let argv = inserted(&argv, place, usize::from(missing == 0), &words);
-                    if self.sampler.taken(variant, &argv).is_some() {
+                    if counts(row, &argv) && self.sampler.taken(variant, &argv).is_some() {
                         return Some(argv);
                     }
                 }
@@ -210,6 +221,11 @@ fn values(effect: Effect, sample: &str, own: Vec<String>) -> Vec<String> {
         values.extend(FILES.into_iter().chain([RELATIVE]).map(str::to_owned));
     }
     values
+}
+
+/// Whether no word of a line takes back what a row says.
+fn counts(row: &Row, argv: &[String]) -> bool {
+    !argv.iter().skip(1).any(|word| row.unless.iter().any(|unless| word.split('=').next() == Some(unless)))
 }
 
 /// Where the plain words of a line are.

@@ -3,7 +3,8 @@
 //! A line has four columns: `program<TAB>effect<TAB>spellings<TAB>what`. A program may be several, `a,b`, which share the line. The
 //! spellings, with blanks between them, are of options (`-x`, `--long`, `-name`, `+x`; with a value `-x=V`, `--long=V`, with one that may be
 //! left out `--long[=V]`), of subcommands (`exec`, and with `_` between the words of several: `netns_exec`), of the operand that does it
-//! (`@2=V`), or `*`, for whatever the arguments are. V is a value to try it with. The last column completes "`-exec` of find: it ...".
+//! (`@2=V`), or `*`, for whatever the arguments are; `word_-x=V` is an option behind that word, and `!-x` takes it all back where
+//! that word is on the line. V is a value to try it with. The effect `needs` lists programs that it starts in any case, `*` for none. The last column completes "`-exec` of find: it ...".
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -51,8 +52,8 @@ impl Effect {
 pub enum Spelling {
     /// Whatever the arguments.
     Always,
-    /// `-x`, `--long`, `-name`, `+x`, under the name with its sign.
-    Option { name: String, value: Value },
+    /// `-x`, `--long`, `-name`, `+x`, under the name with its sign; behind these first words only, if there are any.
+    Option { behind: Vec<String>, name: String, value: Value },
     /// A subcommand of one word or several.
     Words(Vec<String>),
     /// The operand at this place, from 1.
@@ -72,6 +73,8 @@ pub enum Value {
 pub struct Row {
     pub effect: Effect,
     pub spellings: Vec<Spelling>,
+    /// Words with which the program only looks.
+    pub unless: Vec<String>,
     /// What it does: "starts a program".
     pub what: String,
 }
@@ -101,12 +104,16 @@ impl Table {
         let [programs, effect, spellings, what] = columns.as_slice() else { return None };
         let (programs, spellings) = (programs.split(',').map(str::trim), spellings.split_whitespace());
         if *effect == "needs" {
-            programs.for_each(|program| self.needs.entry(program.to_owned()).or_default().extend(spellings.clone().map(str::to_owned)));
+            programs.for_each(|program| {
+                self.needs.entry(program.to_owned()).or_default().extend(spellings.clone().filter(|path| *path != "*").map(str::to_owned))
+            });
             return Some(());
         }
         let effect = Effect::ALL.into_iter().find(|known| known.name() == *effect)?;
-        let spellings: Vec<Spelling> = spellings.map(spelling).collect::<Option<_>>()?;
-        let row = Row { effect, spellings, what: (*what).trim().to_owned() };
+        let (unless, spellings): (Vec<&str>, Vec<&str>) = spellings.partition(|spelling| spelling.starts_with('!'));
+        let unless = unless.iter().map(|word| word.trim_start_matches('!').to_owned()).collect();
+        let spellings: Vec<Spelling> = spellings.into_iter().map(spelling).collect::<Option<_>>()?;
+        let row = Row { effect, spellings, unless, what: (*what).trim().to_owned() };
         if row.spellings.is_empty() || row.what.is_empty() {
             return None;
         }
@@ -145,6 +152,10 @@ fn spelling(text: &str) -> Option<Spelling> {
         let at = at.parse().ok().filter(|at| *at > 0)?;
         return Some(Spelling::Operand { at, value: value.to_owned() });
     }
+    let (behind, text) = match text.split_once("_-").filter(|_| !text.starts_with(['-', '+'])) {
+        Some((words, _)) => (words.split('_').map(str::to_owned).collect(), text.get(words.len() + 1..)?),
+        None => (Vec::new(), text),
+    };
     if !text.starts_with(['-', '+']) {
         return Some(Spelling::Words(text.split('_').map(str::to_owned).collect()));
     }
@@ -154,7 +165,7 @@ fn spelling(text: &str) -> Option<Spelling> {
         (None, Some((name, rest))) => (name, Value::Required(value(rest))),
         (None, None) => (text, Value::None),
     };
-    Some(Spelling::Option { name: name.to_owned(), value })
+    Some(Spelling::Option { behind, name: name.to_owned(), value })
 }
 
 #[cfg(test)]
@@ -163,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_line_is_a_program_an_effect_spellings_and_what_it_does() {
-        let option = |name: &str, value| Some(Spelling::Option { name: name.to_owned(), value });
+        let option = |name: &str, value| Some(Spelling::Option { behind: Vec::new(), name: name.to_owned(), value });
         let v = || "/tmp/x".to_owned();
         for (text, expected) in [
             ("*", Some(Spelling::Always)),
@@ -173,6 +184,10 @@ mod tests {
             ("--out[=/tmp/x]", option("--out", Value::Optional(v()))),
             ("+D", option("+D", Value::None)),
             ("netns_exec", Some(Spelling::Words(vec!["netns".to_owned(), "exec".to_owned()]))),
+            (
+                "config_-o=/tmp/x",
+                Some(Spelling::Option { behind: vec!["config".to_owned()], name: "-o".to_owned(), value: Value::Required(v()) }),
+            ),
             ("@2=/tmp/x", Some(Spelling::Operand { at: 2, value: v() })),
             ("@0=x", None),
             ("--", option("--", Value::None)),

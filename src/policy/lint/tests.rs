@@ -19,6 +19,8 @@ ip\tchanges\tlink_set\tchanges the network
 systemctl\tchanges\trestart stop\tchanges units
 curl\tnetwork\t*\tspeaks to the network
 lsof\treads\t+m=/tmp/x\treads a file
+crontab\tchanges\t* !-l\tchanges the table
+git\twrites\tconfig_-o=/tmp/x\twrites a file
 env\truns\t*\tstarts the program that its arguments name
 zgrep\tneeds\t/usr/bin/grep /usr/bin/gzip\ta script round them
 ";
@@ -95,6 +97,10 @@ fn subcommands_and_operands_are_found_where_the_program_reads_them() {
         ("uniq <path>...", &["writes uniq /etc/hosts /tmp/x"]),
         ("date [+<format:text>]", &[]),
         ("date [<when:text>]", &["changes date 01020304"]),
+        ("crontab [-u <user>]", &["changes crontab"]),
+        ("crontab -l [-u <user>]", &[]),
+        ("git log [-o <path>]", &[]),
+        ("git (config|log) [-o <path>]", &["writes git config -o /tmp/x"]),
         ("env <word>", &["runs env abc"]),
     ] {
         assert_eq!(names(&one(form)), found, "{form}");
