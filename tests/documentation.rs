@@ -161,6 +161,15 @@ fn every_type_and_confinement_is_in_the_policys_page() {
 }
 
 #[test]
+fn every_name_of_a_warning_is_in_the_pages() {
+    let (tool, policy) = (page("postern.8"), page("postern-policy.5"));
+    for name in postern::policy::model::accept::OF_RULE {
+        assert!(names(&policy, name), "postern-policy.5 does not name `{name}`");
+        assert!(name == "open" || tool.contains(&format!(".It Cm {name}\n")), "postern.8 does not say what `{name}` is");
+    }
+}
+
+#[test]
 fn what_is_hidden_and_which_services_are_talked_to_is_in_the_policys_page() {
     let page = page("postern-policy.5");
     let hidden = postern::policy::hidden::HIDDEN.iter().map(|group| group.reason);

@@ -32,7 +32,7 @@ pub fn check(arguments: &Arguments) -> Result<Status, Failure> {
 }
 
 /// Reads sources whoever owns them, for nothing is put in force; root, who might apply them next, is told of what `apply` will refuse.
-fn read(path: &Path) -> Result<Vec<Source>, Failure> {
+pub fn read(path: &Path) -> Result<Vec<Source>, Failure> {
     let sources = match read_tree(path, Owner::Caller) {
         Err(error) if error.is_distrust() => {
             if nix::unistd::geteuid().is_root() {

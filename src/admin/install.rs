@@ -86,7 +86,7 @@ fn described(install: Install) -> &'static str {
 }
 
 /// A whole line of a source.
-fn place(text: &str, line: u32) -> Option<Place> {
+pub fn place(text: &str, line: u32) -> Option<Place> {
     let source = text.lines().nth(line.checked_sub(1)? as usize)?.to_owned();
     let indent = source.len() - source.trim_start().len();
     let position = Position { line, column: u32::try_from(indent).ok()?.checked_add(1)? };

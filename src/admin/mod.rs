@@ -16,6 +16,7 @@ mod golden;
 mod help;
 mod install;
 mod line;
+mod lint;
 mod output;
 mod sessions;
 mod sources;
@@ -139,6 +140,21 @@ const SUBCOMMANDS: &[Subcommand] = &[
                   second is killed itself. Exit status 0 if it ended in time, 1 if it had to be killed, 3 if it could not be ended.",
         flags: &[Flag { name: "reason", value: Some("TEXT"), about: "why, for the person and the record", many: false }, sessions::DIR],
         run: sessions::kill::kill,
+    },
+    Subcommand {
+        name: "lint",
+        operands: "[FILE|DIR]",
+        most: 1,
+        about: "report what is dangerous or useless in a policy, why, and the fix (/etc/postern)",
+        details: "Tries every form with what several hundred programs do besides what they are run for: start others, write, read any file, \
+                  speak to the network. Besides, it looks for forms that take too much, rules that decide nothing, data in reach, and what \
+                  `check` warns of. An error is what neither door would stop, a warning what one door would, a note what is useless. \
+                  What an `accept` of the policy says is meant is counted only. Exit status 1 with errors or warnings, 0 with none.",
+        flags: &[
+            Flag { name: "level", value: Some("LEVEL"), about: "only what is as bad as this: error, warning or note (note)", many: false },
+            Flag { name: "json", value: None, about: "print one JSON object", many: false },
+        ],
+        run: lint::lint,
     },
     Subcommand {
         name: "policy",

@@ -174,7 +174,7 @@ pub fn subjects(facts: &Facts) -> Section {
         let of = |rules: &[Rule]| rules.iter().any(|rule| rule.scope as usize == index);
         facts.commands.values().any(|rules| of(&rules.allow) || of(&rules.deny))
     };
-    let scopes = facts.policy.scopes().iter().enumerate().filter(|(index, scope)| has_rules(*index) || scope.observe);
+    let scopes = facts.policy.scopes().iter().enumerate().filter(|(index, scope)| has_rules(*index) || scope.observe.is_some());
     let definitions = scopes.map(|(_, scope)| (vec![Inline::Code(scope.source.clone())], vec![subject(scope)])).collect();
     Section::new("subjects", "For whom").with([
         Block::Paragraph(plain(
@@ -196,7 +196,7 @@ fn subject(scope: &Scope) -> Text {
             false => text.extend([plain(what), codes(values)].concat()),
         }
     }
-    if scope.observe {
+    if scope.observe.is_some() {
         text.push(Inline::Strong("; observed only: nothing is refused by the policy".to_owned()));
     }
     text

@@ -187,7 +187,8 @@ impl Form {
 }
 
 impl Segment {
-    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+    /// Every pattern of it: keywords, names, values, operands.
+    pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
         let choices = || self.options.iter().flat_map(|group| &group.choices);
         let names = choices().flat_map(|choice| &choice.names).map(|name| &name.pattern);
         let operands = choices().flat_map(|choice| &choice.values).chain(&self.operands);

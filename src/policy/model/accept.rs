@@ -11,8 +11,23 @@ use crate::words::{Safe, suggest};
 pub const OF_CONFINEMENT: [&str; 7] = ["read", "hide", "unhide", "exec", "sockets", "capabilities", "processes"];
 
 /// Warnings of a rule, as `postern lint` names them.
-pub const OF_RULE: [&str; 12] =
-    ["open", "runs", "writes", "reads", "loads", "network", "changes", "listens", "secrets", "wide", "breaks", "root"];
+pub const OF_RULE: [&str; 15] = [
+    "open",
+    "runs",
+    "writes",
+    "reads",
+    "loads",
+    "network",
+    "changes",
+    "listens",
+    "secrets",
+    "unhide",
+    "wide",
+    "breaks",
+    "root",
+    "shadowed",
+    "unreachable",
+];
 
 /// Reads a map from the names of warnings to reasons.
 pub fn read(reader: &mut Reader<'_>, node: &Node, known: &[&str]) -> BTreeMap<String, String> {

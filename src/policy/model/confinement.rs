@@ -255,7 +255,7 @@ impl Confinements {
             match severity {
                 Severity::Warning if adds.accept.contains_key(key) => {}
                 Severity::Error => findings.error(document, raw.span, mistake),
-                Severity::Warning => findings.warning(document, raw.span, mistake),
+                Severity::Warning | Severity::Note => findings.warning(document, raw.span, mistake),
             }
         }
         Some(merged)

@@ -2,6 +2,7 @@
 
 mod builtin;
 mod programs;
+mod sample;
 
 use std::cell::OnceCell;
 

@@ -1,0 +1,268 @@
+//! The spellings of the table put into lines that a form takes: what the form takes then, it should not.
+//!
+//! A spelling counts only where the program would read it as what the table says. So no sample line holds `--`, and a word that is the value
+//! of another option is none. Abbreviations of long options are tried where the form could take them for something else than a name of its
+//! own: whether `--in` is an option of the program, its manual knows and the table does not.
+
+use std::collections::BTreeSet;
+
+use super::lines::{Line, Role, Sampler, Token, argv};
+use super::table::{Effect, Row, Spelling, Value};
+use crate::policy::form::{NameKind, Piece, Segment, Variant};
+use crate::policy::rule::Rule;
+
+/// Lines tried for one rule, at most: a form of many variants would take minutes.
+const TRIES: usize = 20_000;
+
+/// Places to name where the table names a file that is written or run.
+const FILES: [&str; 2] = ["/etc/hosts", "/var/log/x"];
+
+/// A file that no rule means: what may be read, a form says by a path type, and then reading it is no surprise.
+const ELSEWHERE: &str = "/nonexistent/x";
+
+/// A file in the directory of the session, for slots that take no slash.
+const RELATIVE: &str = "x";
+
+/// A spelling that a rule takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub effect: Effect,
+    /// The option, subcommand or operand: `-exec`, `netns exec`, `operand 2`; empty where it is the program itself.
+    pub spelling: String,
+    /// The words of a line that the rule takes.
+    pub line: Vec<String>,
+    pub what: String,
+}
+
+/// Everything of `rows` that a rule takes, each spelling once; and whether all was tried.
+pub fn found(rule: &Rule, sampler: &Sampler<'_>, rows: &[Row]) -> (Vec<Found>, bool) {
+    if rows.is_empty() {
+        return (Vec::new(), true);
+    }
+    let variants = rule.form.variants.iter().map(|variant| (variant, sampler.bases(variant), Openings::of(variant))).collect();
+    let mut search = Search { rule, sampler, variants, tries: 0 };
+    let mut found = Vec::new();
+    for row in rows {
+        for spelling in &row.spellings {
+            if let Some(line) = search.line_with(row, spelling) {
+                found.push(Found { effect: row.effect, spelling: named(spelling), line, what: row.what.clone() });
+            }
+        }
+    }
+    (found, search.tries <= TRIES)
+}
+
+fn named(spelling: &Spelling) -> String {
+    match spelling {
+        Spelling::Always => String::new(),
+        Spelling::Option { behind, name, .. } => behind.iter().chain([name]).cloned().collect::<Vec<_>>().join(" "),
+        Spelling::Words(words) => words.join(" "),
+        Spelling::Operand { at, .. } => format!("operand {at}"),
+    }
+}
+
+/// What a variant could take a word that begins with a dash for.
+#[derive(Default)]
+struct Openings<'f> {
+    /// Anything.
+    any: bool,
+    /// A name that stands for several words: `--out[put]`, `-<n>`.
+    several: bool,
+    /// `--`.
+    terminator: bool,
+    names: BTreeSet<&'f str>,
+    /// The letters of options without a value, which the letters of others can touch.
+    flags: BTreeSet<char>,
+}
+
+impl<'f> Openings<'f> {
+    fn of(variant: &'f Variant) -> Openings<'f> {
+        let some = |is: fn(&Segment) -> bool| variant.segments.iter().any(is);
+        let (any, terminator) = (some(|segment| segment.any), some(|segment| segment.terminator));
+        let mut openings = Openings { any, terminator, ..Openings::default() };
+        let choices = variant.segments.iter().flat_map(|segment: &Segment| &segment.options).flat_map(|group| &group.choices);
+        for (choice, name) in choices.flat_map(|choice| choice.names.iter().map(move |name| (choice, name))) {
+            match name.pattern.pieces.as_slice() {
+                [Piece::Text(text)] if name.kind != NameKind::Shape => drop(openings.names.insert(text)),
+                _ => openings.several = true,
+            }
+            openings.flags.extend(name.letter().filter(|_| choice.values.is_empty()));
+        }
+        openings
+    }
+
+    /// Whether a word could be taken as an option at all.
+    fn may_take(&self, word: &str) -> bool {
+        let name = word.split_once('=').map_or(word, |(name, _)| name);
+        let letter = |text: &str| text.strip_prefix('-').and_then(|rest| rest.chars().next()).is_some_and(|first| first != '-');
+        let begins = |known: &&&str| known.len() == 2 && word.starts_with(**known);
+        self.any
+            || self.several
+            || self.terminator && word == "--"
+            || self.names.contains(name)
+            || letter(word) && self.names.iter().any(|known| begins(&known))
+    }
+}
+
+struct Search<'a> {
+    rule: &'a Rule,
+    sampler: &'a Sampler<'a>,
+    variants: Vec<(&'a Variant, Vec<Line>, Openings<'a>)>,
+    tries: usize,
+}
+
+impl Search<'_> {
+    fn line_with(&mut self, row: &Row, spelling: &Spelling) -> Option<Vec<String>> {
+        match spelling {
+            Spelling::Always => {
+                let mut lines = self.variants.iter().flat_map(|(_, lines, _)| lines).map(|line| argv(&self.rule.form, line)).peekable();
+                match lines.peek() {
+                    None => Some(vec![self.rule.form.command.clone()]),
+                    Some(_) => lines.find(|argv| counts(row, argv)),
+                }
+            }
+            Spelling::Option { behind, name, value } => self.with_option(row, behind, name, value),
+            Spelling::Words(words) => {
+                let joined = words.join("_");
+                let found = self.with_words(row, words);
+                // `remote_add` may be the word of a program that has such words.
+                found.or_else(|| (words.len() > 1).then(|| self.with_words(row, &[joined])).flatten())
+            }
+            Spelling::Operand { at, value } => self.with_operand(row, *at, value),
+        }
+    }
+
+    /// Puts each spelling of an option before and behind every word.
+    fn with_option(&mut self, row: &Row, behind: &[String], name: &str, value: &Value) -> Option<Vec<String>> {
+        let values = match value {
+            Value::None => Vec::new(),
+            Value::Required(sample) | Value::Optional(sample) => values(row.effect, sample, self.sampler.values_of(name)),
+        };
+        for index in 0..self.variants.len() {
+            let (variant, lines, openings) = self.variants.get(index)?;
+            let spellings = spellings(name, value, &values, openings, self.rule.form.exact);
+            let possible = spellings.iter().filter(|words| words.first().is_some_and(|word| openings.may_take(word)));
+            for words in possible {
+                for line in lines {
+                    let plain = places(line);
+                    let first = plain.first().copied().unwrap_or(line.len());
+                    let replaced = behind.len().min(plain.len());
+                    let base = inserted(&argv(&self.rule.form, line), first + 1, replaced, behind);
+                    for at in (if behind.is_empty() { 0 } else { first + behind.len() })..base.len() {
+                        self.tries += 1;
+                        if self.tries > TRIES {
+                            return None;
+                        }
+                        let argv = inserted(&base, at + 1, 0, words);
+                        let taken = counts(row, &argv).then(|| self.sampler.taken(variant, &argv)).flatten();
+                        if taken.is_some_and(|whole| !whole.contains(&(at + 1))) {
+                            return Some(argv);
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Puts words in the place of a line's first words that are no option and no value.
+    fn with_words(&mut self, row: &Row, words: &[String]) -> Option<Vec<String>> {
+        for (variant, lines, _) in &self.variants {
+            for line in lines {
+                let plain: Vec<usize> = places(line);
+                let first = plain.first().copied().unwrap_or(line.len());
+                for replaced in (0..=words.len().min(plain.len())).rev() {
+                    // Nothing but plain words may stand between those that are replaced.
+                    let together = plain.iter().take(replaced).enumerate().all(|(index, at)| *at == first + index);
+                    let argv = inserted(&argv(&self.rule.form, line), first + 1, replaced, words);
+                    if together && counts(row, &argv) && self.sampler.taken(variant, &argv).is_some() {
+                        return Some(argv);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Puts a value in the place of a line's operand, and further operands before it where there are too few.
+    fn with_operand(&mut self, row: &Row, at: usize, value: &str) -> Option<Vec<String>> {
+        for (variant, lines, _) in &self.variants {
+            for line in lines {
+                let plain = places(line);
+                let argv = argv(&self.rule.form, line);
+                let missing = at.saturating_sub(plain.len());
+                let place = if missing == 0 { plain.get(at - 1)? + 1 } else { argv.len() };
+                // A sample of the form's own shows something only where the value is any file.
+                let own = argv.get(place).filter(|_| value.starts_with('/')).cloned();
+                let last = plain.last().and_then(|last| argv.get(last + 1)).cloned().unwrap_or_else(|| value.to_owned());
+                for value in values(row.effect, value, own.into_iter().collect()) {
+                    let mut words = vec![last.clone(); missing.saturating_sub(1)];
+                    words.push(value);
+                    let argv = inserted(&argv, place, usize::from(missing == 0), &words);
+                    if counts(row, &argv) && self.sampler.taken(variant, &argv).is_some() {
+                        return Some(argv);
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Values to try: the table's, and those that the form itself takes there, but for what is no file where the table has one.
+fn values(effect: Effect, sample: &str, own: Vec<String>) -> Vec<String> {
+    let mut values = vec![sample.to_owned()];
+    if !sample.starts_with('/') {
+        values.extend(own);
+    } else if effect == Effect::Reads {
+        values = [ELSEWHERE, RELATIVE].map(str::to_owned).to_vec();
+    } else {
+        values.extend(own.into_iter().filter(|own| own.contains('/') && !own.starts_with("/dev/")));
+        values.extend(FILES.into_iter().chain([RELATIVE]).map(str::to_owned));
+    }
+    values
+}
+
+/// Whether no word of a line takes back what a row says.
+fn counts(row: &Row, argv: &[String]) -> bool {
+    !argv.iter().skip(1).any(|word| row.unless.iter().any(|unless| word.split('=').next() == Some(unless)))
+}
+
+/// Where the plain words of a line are.
+fn places(line: &[Token]) -> Vec<usize> {
+    line.iter().enumerate().filter(|(_, token)| token.role == Role::Plain).map(|(at, _)| at).collect()
+}
+
+/// A line with words put in at `at`, in place of `replaced` of its own.
+fn inserted(argv: &[String], at: usize, replaced: usize, words: &[String]) -> Vec<String> {
+    argv.iter().take(at).chain(words).chain(argv.iter().skip(at + replaced)).cloned().collect()
+}
+
+/// Every spelling of an option that could matter to a form: separate, attached, with `=`, in a cluster, abbreviated.
+fn spellings(name: &str, value: &Value, values: &[String], openings: &Openings<'_>, exact: bool) -> Vec<Vec<String>> {
+    let mut names = vec![name.to_owned()];
+    let short = name.chars().count() == 2;
+    if let (Some(letter), true, false) = (name.chars().nth(1).filter(|_| short && name != "--"), name.starts_with('-'), exact) {
+        names.extend(openings.flags.iter().map(|flag| format!("-{flag}{letter}")));
+        if *value == Value::None {
+            names.extend(openings.flags.iter().map(|flag| format!("-{letter}{flag}")));
+        }
+    }
+    if name.starts_with("--") && (openings.any || openings.several) {
+        let shorter = (3..name.len()).rev().filter_map(|end| name.get(..end)).filter(|word| !openings.names.contains(word));
+        names.extend(shorter.map(str::to_owned));
+    }
+    let mut spellings = Vec::new();
+    for name in names {
+        if !matches!(value, Value::Required(_)) {
+            spellings.push(vec![name.clone()]);
+        }
+        for sample in values {
+            if matches!(value, Value::Required(_)) {
+                spellings.push(vec![name.clone(), sample.clone()]);
+            }
+            spellings.push(vec![if short { format!("{name}{sample}") } else { format!("{name}={sample}") }]);
+        }
+    }
+    spellings
+}
