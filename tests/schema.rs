@@ -27,6 +27,7 @@ const UNKNOWN: &str = "zzqqxx";
 /// A map of the policy with [`UNKNOWN`] in it, and where the schema describes that map.
 const MAPS: &[(&str, &str)] = &[
     ("zzqqxx: 1", "/properties"),
+    ("defaults: { accept: { zzqqxx: x } }", "/properties/defaults/properties/accept/properties"),
     ("defaults: { zzqqxx: 1 }", "/properties/defaults/properties"),
     ("audit: { zzqqxx: 1 }", "/properties/audit/properties"),
     ("record: { zzqqxx: 1 }", "/properties/record/oneOf/1/properties"),

@@ -273,7 +273,7 @@ impl Compiler<'_> {
             account_home: terms.account_home,
             confirm: terms.confirm,
             witness,
-            accept: terms.accept.clone(),
+            accept: defaults.accept.iter().chain(&terms.accept).map(|(name, why)| (name.clone(), why.clone())).collect(),
         })
     }
 

@@ -53,6 +53,8 @@ pub struct Defaults {
     pub timeout: Option<u64>,
     pub output: Option<u64>,
     pub run_as: Option<Text>,
+    /// What each rule accepts besides its own.
+    pub accept: BTreeMap<String, String>,
 }
 
 /// Reads the list behind `allow:` or `deny:`.
@@ -127,12 +129,13 @@ fn read_user(reader: &mut Reader<'_>, node: &Node) -> Option<Text> {
 /// Reads `defaults:`.
 pub fn read_defaults(reader: &mut Reader<'_>, node: &Node) -> Defaults {
     let mut defaults = Defaults::default();
-    for entry in reader.map(node, "`defaults`", &["confine", "timeout", "output", "as"]) {
+    for entry in reader.map(node, "`defaults`", &["confine", "timeout", "output", "as", "accept"]) {
         let node = &entry.value;
         match entry.key.as_str() {
             "confine" => defaults.confine = confinement::read_reference(reader, node),
             "timeout" => defaults.timeout = reader.measure(node, "`timeout`", values::duration),
             "output" => defaults.output = reader.measure(node, "`output`", values::size),
+            "accept" => defaults.accept = accept::read(reader, node, &accept::OF_RULE),
             _ => defaults.run_as = read_user(reader, node),
         }
     }
