@@ -39,7 +39,12 @@ pub fn init(arguments: &Arguments) -> Result<Status, Failure> {
     write(&directory, &files)?;
     let shown = directory.display();
     let parts: Vec<&str> = plan.parts.iter().map(|part| part.name).collect();
-    say(format_args!("wrote {shown}: {} of {}: {}", count(compiled.all_rules().count(), "rule"), count(parts.len(), "part"), parts.join(", ")));
+    say(format_args!(
+        "wrote {shown}: {} of {}: {}",
+        count(compiled.all_rules().count(), "rule"),
+        count(parts.len(), "part"),
+        parts.join(", ")
+    ));
     say(format_args!("next: read {shown}/policy.yaml, then `postern lint {shown}`, `postern test {shown}`, `postern apply {shown}`"));
     Ok(Status::Done)
 }
@@ -51,7 +56,9 @@ fn refuse_another_policy(directory: &Path) -> Result<(), Failure> {
     let is_there = |path: &Path| path.symlink_metadata().is_ok();
     let holds = std::fs::read_dir(&parts).is_ok_and(|mut entries| entries.next().is_some());
     match is_there(&main) || holds {
-        true => Err(Failure::Other(format!("there is a policy in {} already; name another directory, or move it away", directory.display()))),
+        true => {
+            Err(Failure::Other(format!("there is a policy in {} already; name another directory, or move it away", directory.display())))
+        }
         false => Ok(()),
     }
 }
@@ -126,7 +133,8 @@ impl Plan {
     /// The golden lines of a part, asked as somebody whom the policy is for.
     fn golden(&self, part: &Part) -> String {
         let is_subject = |line: &&str| ["account:", "groups:", "host:", "from:"].iter().any(|key| line.starts_with(key));
-        let (comments, rest): (Vec<&str>, Vec<&str>) = part.golden.lines().filter(|line| !is_subject(line)).partition(|line| line.starts_with('#'));
+        let (comments, rest): (Vec<&str>, Vec<&str>) =
+            part.golden.lines().filter(|line| !is_subject(line)).partition(|line| line.starts_with('#'));
         let positive = |values: &[String]| values.iter().find(|value| !value.starts_with('!')).cloned();
         let account = positive(&self.accounts).unwrap_or_else(|| "breakglass".to_owned());
         let mut subject = match account.strip_prefix('%') {
@@ -169,9 +177,6 @@ redact: files
 
 # A session ends by itself: after so long without a key, and in any case.
 session: {{ idle: 30m, max: 8h, banner: This session is recorded. }}
-
-# In force beside the allows of policy.d, for everybody.
-deny: []
 "
         )
     }

@@ -14,6 +14,7 @@ mod document;
 mod explain;
 mod golden;
 mod help;
+mod init;
 mod install;
 mod line;
 mod lint;
@@ -129,6 +130,23 @@ const SUBCOMMANDS: &[Subcommand] = &[
         details: "",
         flags: &[],
         run: help::help,
+    },
+    Subcommand {
+        name: "init",
+        operands: "[DIR]",
+        most: 1,
+        about: "write a policy to begin with, of the shipped parts (/etc/postern)",
+        details: "Chooses the parts that this host has a use for, by the programs that are installed, and asks on a terminal for what no flag \
+                  says. What it writes are files to read and to change: policy.yaml, and in policy.d each part with its golden lines. A policy \
+                  that is there already is never written over. Nothing is put in force.",
+        flags: &[
+            Flag { name: "account", value: Some("ACCOUNT"), about: "for this account, or %group; may be given several times", many: true },
+            Flag { name: "host", value: Some("GLOB"), about: "for hosts of this name; may be given several times", many: true },
+            Flag { name: "from", value: Some("NETWORK"), about: "for clients from there; may be given several times", many: true },
+            Flag { name: "part", value: Some("PART"), about: "this part, or all; may be given several times", many: true },
+            Flag { name: "observe", value: None, about: "refuse nothing at first, only record what would have been", many: false },
+        ],
+        run: init::init,
     },
     Subcommand {
         name: "kill",

@@ -214,6 +214,12 @@ impl Confinement {
         Confinement { roots, ..self }
     }
 
+    /// The same with those of its own types' places alone that these absolute, resolved paths are in.
+    pub fn leading_to(mut self, paths: &[String], home: &str) -> Confinement {
+        self.roots.retain(|glob| paths.iter().any(|path| glob::path_or_below(glob, path, home)));
+        self
+    }
+
     /// Whether the contents of an absolute, resolved path can be read. Of one that does not exist: whether they could, if it did.
     pub fn reads(&self, path: &str, home: &str) -> bool {
         self.reaches(path, home) && !self.hides(path, home)

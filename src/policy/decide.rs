@@ -300,7 +300,7 @@ impl Decision<'_> {
             argv: command.argv.clone(),
             redirects,
             run_as: rule.run_as.clone(),
-            confine: rule.confine.clone(),
+            confine: self.confinement(rule),
             timeout: bound(rule.timeout),
             output: bound(rule.output),
             account_home: rule.account_home,
@@ -311,6 +311,20 @@ impl Decision<'_> {
             witness: rule.witness.as_ref().map(|witness| witness.filled(&slots)),
             slots,
         }
+    }
+
+    /// The confinement of a rule, with those of its path types' places alone that the line's words lead to: no other can be meant, and what
+    /// is to be read is searched for what is hidden. A line that names no file may be about the directory that it is typed in.
+    fn confinement(&self, rule: &Rule) -> Confinement {
+        if rule.confine.roots.is_empty() {
+            return rule.confine.clone();
+        }
+        let run_as = rule.run_as.as_deref();
+        let mut led = self.lookups.led(run_as);
+        if led.is_empty() {
+            led.extend(self.lookups.resolve(".", run_as).ok());
+        }
+        rule.confine.clone().leading_to(&led, &self.subject.home)
     }
 
     fn missed(&self, command: &Command<'_>, miss: Miss, rule: &Rule) -> Denied {

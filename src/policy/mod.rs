@@ -26,6 +26,7 @@ pub mod rule;
 pub mod run_as;
 pub mod services;
 pub mod settings;
+pub mod shipped;
 pub mod types;
 pub mod witness;
 

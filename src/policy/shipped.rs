@@ -40,7 +40,11 @@ pub const PARTS: [Part; 15] = [
     part!("packages", "what is installed, and from where", []),
     part!("git", "histories of repositories", ["git"]),
     part!("containers", "containers and clusters", ["docker", "podman", "nerdctl", "crictl", "ctr", "kubectl", "helm", "virsh", "lxc"]),
-    part!("web", "web servers and proxies", ["nginx", "apache2", "apache2ctl", "httpd", "haproxy", "caddy", "varnishd", "squid", "lighttpd", "php"]),
+    part!(
+        "web",
+        "web servers and proxies",
+        ["nginx", "apache2", "apache2ctl", "httpd", "haproxy", "caddy", "varnishd", "squid", "lighttpd", "php"]
+    ),
     part!("postgres", "statistics and settings of PostgreSQL", ["psql", "pg_lsclusters", "pgbouncer"]),
     part!("mysql", "status and settings of MySQL, MariaDB and MongoDB", ["mysql", "mariadb", "mysqld", "mariadbd", "mongosh", "mongo"]),
     part!("redis", "status of Redis, Valkey and memcached", ["redis-cli", "valkey-cli", "keydb-cli", "memcached"]),

@@ -14,12 +14,10 @@ use crate::access::Person;
 use crate::access::in_force::{InForce as AppliedInForce, NotInForce};
 use crate::policy::compile::Source;
 use crate::policy::settings::Audit;
+use crate::policy::shipped;
 use crate::policy::{Applied, Damaged, Rule, Settings, Subject};
 use crate::sys::file::{FileError, Owner, read_tree};
 use crate::words::{Diagnostic, Safe, paths};
-
-/// The policy of `--demo`.
-const DEMO: &str = include_str!("../../policies/diagnostics.yaml");
 
 /// Why there is no policy to go by.
 #[derive(Debug, thiserror::Error)]
@@ -62,10 +60,7 @@ impl InForce {
                 Ok((InForce { policy: Rc::clone(&applied.policy), applied: Some(applied), records: None }, alert))
             }
             Origin::Sources(path) => Ok((in_memory(from_sources(path)?, None), None)),
-            Origin::Demo => {
-                let source = Source { name: "diagnostics.yaml".to_owned(), bytes: DEMO.as_bytes().to_vec(), main: true };
-                Ok((in_memory(compile(&[source])?, Some(demo_records(&person.home)?)), None))
-            }
+            Origin::Demo => Ok((in_memory(compile(&shipped::sources())?, Some(demo_records(&person.home)?)), None)),
         }
     }
 

@@ -24,6 +24,13 @@ pub(super) struct Lookups<'a> {
 }
 
 impl Lookups<'_> {
+    /// Where the paths led that were asked for with somebody's rights.
+    pub fn led(&self, run_as: Option<&str>) -> Vec<String> {
+        let known = self.known.borrow();
+        let of = known.iter().filter(|((_, user), _)| user.as_deref() == run_as);
+        of.filter_map(|(_, led)| led.clone().ok()).collect()
+    }
+
     pub fn resolve(&self, path: &str, run_as: Option<&str>) -> Result<String, String> {
         let key = (path.to_owned(), run_as.map(str::to_owned));
         if let Some(known) = self.known.borrow().get(&key) {

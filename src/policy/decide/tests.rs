@@ -421,3 +421,20 @@ fn what_would_leave_no_door_is_an_error_and_the_rest_a_warning() {
     assert!(compile("mode: enforce").unwrap().is_empty());
     assert!(compile("mode: watch").is_err());
 }
+
+#[test]
+fn a_command_reads_in_the_places_that_its_words_lead_to() {
+    let text = "types: { t: { path: [/srv/a, /srv/b, /home/me], dash: true } }\nallow: ['cat [<t>...]', 'head [-n <int>] <t>']\n";
+    let policy = policy(&[("policy.yaml", text)]);
+    for (line, roots) in [
+        ("cat /srv/a/x", &["/srv/a"][..]),
+        ("cat /srv/a/x /srv/b/y", &["/srv/a", "/srv/b"]),
+        ("head -n 3 /srv/b/y", &["/srv/b"]),
+        // The directory that it is typed in.
+        ("cat -", &["/home/me"]),
+        ("cat", &["/home/me"]),
+    ] {
+        let Verdict::Allowed(allowed) = verdict(&policy, &subject(), line) else { panic!("{line}") };
+        assert_eq!(allowed.terms().confine.roots, roots, "{line}");
+    }
+}

@@ -124,9 +124,13 @@ impl TypeDef {
         Ok(TypeDef { name: Some(name.to_owned()), except, dash: raw.dash.unwrap_or(base.dash), ..base })
     }
 
-    /// Whether an option's value may begin with a dash; `-` alone only names standard input for `<file>`.
+    /// Whether an option's value may begin with a dash; `-` alone names standard input for `<file>`, and for own path types that say `dash`.
     pub fn takes_dash(&self, word: &str) -> bool {
-        self.dash || (word == "-" && self.kind == Kind::Contents { standard_input: true })
+        match self.kind {
+            Kind::Contents { standard_input } => self.dash || (word == "-" && standard_input),
+            Kind::Below(_) => self.dash && word == "-",
+            _ => self.dash,
+        }
     }
 
     /// Whether what it takes is not the policy's own list or pattern.
@@ -181,6 +185,7 @@ impl TypeDef {
             Kind::Match(pattern) => !word.is_empty() && pattern.matches(word),
             Kind::Path => is_local_name(word),
             Kind::Contents { standard_input: true } if word == "-" => true,
+            Kind::Below(_) if self.dash && word == "-" => true,
             Kind::Contents { .. } if !is_local_name(word) => false,
             Kind::Contents { .. } => judge.leads(word).and_then(|leads| judge.reaches(&leads)).map(|()| true).map_err(Some)?,
             Kind::Below(globs) => is_local_name(word) && below(globs, word, judge)?,
