@@ -110,7 +110,7 @@ impl Plan {
             let name = format!("{}/{:02}-{}", paths::POLICY_PARTS, number * 5, part.name);
             let scope = format!("postern: 1\n\n{}", self.scope());
             files.push((format!("{name}.yaml"), part.policy.replacen("postern: 1\n", &scope, 1)));
-            files.push((format!("{name}.golden"), self.golden(part)));
+            files.push((format!("{name}.golden"), self.golden(part, &format!("{name}.yaml"))));
         }
         files.push((paths::POLICY_FILE.to_owned(), self.main()));
         files
@@ -130,11 +130,12 @@ impl Plan {
         text
     }
 
-    /// The golden lines of a part, asked as somebody whom the policy is for.
-    fn golden(&self, part: &Part) -> String {
+    /// The golden lines of a part, asked as somebody whom the policy is for; `file` is the part's new name.
+    fn golden(&self, part: &Part, file: &str) -> String {
+        let golden = part.golden.replace(&format!("rule: {}.yaml", part.name), &format!("rule: {file}"));
         let is_subject = |line: &&str| ["account:", "groups:", "host:", "from:"].iter().any(|key| line.starts_with(key));
         let (comments, rest): (Vec<&str>, Vec<&str>) =
-            part.golden.lines().filter(|line| !is_subject(line)).partition(|line| line.starts_with('#'));
+            golden.lines().filter(|line| !is_subject(line)).partition(|line| line.starts_with('#'));
         let positive = |values: &[String]| values.iter().find(|value| !value.starts_with('!')).cloned();
         let account = positive(&self.accounts).unwrap_or_else(|| "breakglass".to_owned());
         let mut subject = match account.strip_prefix('%') {

@@ -21,8 +21,8 @@ pub const CHECKS: &[Check] = &[
     Check { id: "policy.ignored", run: |_| ignored() },
     Check { id: "policy.state", run: |_| vec![state()] },
     Check { id: "policy.applied", run: |host| vec![applied(host)] },
-    Check { id: "policy.observe", run: observed },
     Check { id: "policy.previous", run: |_| vec![previous()] },
+    Check { id: "policy.observe", run: observed },
     Check { id: "policy.home", run: |_| vec![home()] },
 ];
 
