@@ -366,6 +366,9 @@ fn nearer_miss(mut before: Miss, miss: Miss) -> Miss {
 fn nearer<'r>(nearest: Option<(Miss, &'r Rule)>, miss: Miss, rule: &'r Rule) -> (Miss, &'r Rule) {
     match nearest {
         None => (miss, rule),
+        // Of `PROGRAM <word> --help` nobody meant more than the help.
+        Some((before, first)) if miss.is_about_help() && !before.is_about_help() => (before, first),
+        Some((before, _)) if before.is_about_help() && !miss.is_about_help() => (miss, rule),
         Some((before, first)) if miss.word <= before.word => (nearer_miss(before, miss), first),
         Some(_) => (miss, rule),
     }

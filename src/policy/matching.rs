@@ -30,6 +30,14 @@ pub struct Miss {
     pub reason: Option<String>,
 }
 
+impl Miss {
+    /// Whether nothing but help or a version was expected.
+    pub fn is_about_help(&self) -> bool {
+        let is_help = |word: &String| matches!(word.as_str(), "-h" | "-?" | "-help" | "--help" | "help" | "-V" | "--version" | "version");
+        self.reason.is_none() && !self.expected.is_empty() && self.expected.iter().all(is_help)
+    }
+}
+
 /// A word that a form would take next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<'f> {
@@ -76,8 +84,16 @@ impl<'f> State<'f> {
 
     /// Whether everything that the segment requires is there.
     fn complete(&self) -> bool {
-        let options = self.segment.options.iter().zip(&self.used).all(|(group, used)| !group.required || *used > 0);
-        options && self.places & (1 << (2 * self.segment.operands.len())) != 0
+        self.has_operands() && self.lacking().next().is_none()
+    }
+
+    fn has_operands(&self) -> bool {
+        self.places & (1 << (2 * self.segment.operands.len())) != 0
+    }
+
+    /// The groups of options of which one must occur and none did.
+    fn lacking(&self) -> impl Iterator<Item = &'f OptionGroup> {
+        self.segment.options.iter().zip(&self.used).filter(|(group, used)| group.required && **used == 0).map(|(group, _)| group)
     }
 
     /// The operands that the next word may be.
@@ -114,6 +130,10 @@ impl<'f> Matcher<'f> {
     /// Whether `argv` (the command word first) matches the variant; if so, what its slots took, in the order of the line.
     pub fn matches(&self, variant: &'f Variant, argv: &[String]) -> Result<Vec<Taken>, Miss> {
         let state = self.run(variant, argv)?;
+        if state.rest.is_empty() && state.has_operands() && !state.complete() {
+            let names = state.lacking().flat_map(|group| &group.choices).flat_map(|choice| &choice.names);
+            return Err(self.expecting(argv.len(), names.map(|name| name.pattern.text.clone()).collect()));
+        }
         if !state.complete() || !state.rest.is_empty() {
             return Err(self.miss(argv.len(), self.next(&state)));
         }

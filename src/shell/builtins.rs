@@ -1,6 +1,8 @@
 //! What the shell does by itself. Everything here shows something; only `cd` and `exit` change anything, and only of the session.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use super::in_force::{self, InForceRule};
@@ -67,12 +69,19 @@ pub fn exit_status(arguments: &[String], last: u8) -> Result<u8, String> {
     }
 }
 
-/// `help`: every form in force, by command word, and the builtins. `width` is the terminal's in columns.
+/// Commands whose forms `help` shows; of more it shows the names.
+const FORMS: usize = 40;
+
+/// `help`: every form in force, by command word, and the builtins; of many commands the names of those that are installed, by the file
+/// that allows them. `width` is the terminal's in columns.
 pub fn help(policy: &Applied, subject: &Subject, width: usize) -> String {
     let observed = if policy::is_observed(policy, subject) { format!("{}\n\n", message::OBSERVED) } else { String::new() };
     let mut text = format!("{observed}You may run:\n");
-    for command in in_force::allowed_commands(policy, subject) {
-        for rule in in_force::rules_in_force(policy, subject, &command) {
+    let commands = in_force::allowed_commands(policy, subject);
+    if commands.len() > FORMS {
+        text.push_str(&names_by_file(policy, subject, &commands, width));
+    } else {
+        for rule in commands.iter().flat_map(|command| in_force::rules_in_force(policy, subject, command)) {
             text.push_str(&form(&rule, width));
         }
     }
@@ -82,6 +91,37 @@ pub fn help(policy: &Applied, subject: &Subject, width: usize) -> String {
     }
     text.push_str("\n[…] may be left out, (a|b) is one of them, ... is one or more, <…> is a word of yours. `help COMMAND` tells more.\n");
     text
+}
+
+/// The names of many commands, as far as this host has them.
+fn names_by_file(policy: &Applied, subject: &Subject, commands: &[String], width: usize) -> String {
+    let mut files: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut missing = 0_usize;
+    for command in commands {
+        let rules = in_force::rules_in_force(policy, subject, command);
+        let Some(rule) = rules.first() else { continue };
+        if !is_installed(policy, command, rule.path.as_deref()) {
+            missing += 1;
+            continue;
+        }
+        let file = rule.place.rsplit_once(':').map_or(rule.place.as_str(), |(file, _)| file);
+        files.entry(file.to_owned()).or_default().push(command);
+    }
+    let mut text = String::new();
+    for (file, names) in files {
+        let _ = writeln!(text, "\n  {}", Safe(file.as_bytes()));
+        text.push_str(&wrapped(&names.join(" "), 4, 4, width));
+    }
+    match missing {
+        0 => text,
+        _ => text + &format!("\n  and {missing} commands that are not installed here\n"),
+    }
+}
+
+fn is_installed(policy: &Applied, command: &str, path: Option<&str>) -> bool {
+    let places = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].into_iter().chain(policy.settings().search.iter().map(String::as_str));
+    let found = |path: &Path| path.symlink_metadata().is_ok();
+    path.map_or_else(|| places.into_iter().any(|place| found(&Path::new(place).join(command))), |path| found(Path::new(path)))
 }
 
 /// `help COMMAND`; the error is of one that is not allowed.
@@ -174,6 +214,7 @@ fn granted(permission: &Allowed, subject: &Subject, strength: &Strength, kernel:
     let terms = permission.terms();
     let rule = InForceRule {
         form: String::new(),
+        path: None,
         note: terms.note.clone(),
         // In a row of its own.
         run_as: None,
@@ -212,6 +253,7 @@ mod tests {
     fn rule(form: &str, note: Option<&str>) -> InForceRule {
         InForceRule {
             form: form.to_owned(),
+            path: None,
             note: note.map(str::to_owned),
             run_as: Some("pgmonitor".to_owned()),
             confine: "db".to_owned(),

@@ -176,22 +176,15 @@ impl Search<'_> {
         found.into_iter().filter_map(word).collect()
     }
 
-    /// The command that a slip of the fingers was to be. What is a program by itself is no slip, and of a short name nearly all are near.
+    /// The command that a slip of the fingers was to be. What is a program by itself is no slip.
     fn near_command(&self, word: &str) -> Option<String> {
         let known = in_force::allowed_commands(self.policy, self.subject);
-        let near = suggest::nearest(word, known.iter().map(String::as_str))?;
+        let near = suggest::command(word, known.iter().map(String::as_str))?;
         let is_program = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
             .iter()
             .any(|directory| self.facts.same_program(&format!("{directory}/{word}"), word, &self.policy.settings().search));
-        let is_slip = word.chars().count() > 3 || sorted(word) == sorted(near);
-        (is_slip && !is_program).then(|| near.to_owned())
+        (!is_program).then(|| near.to_owned())
     }
-}
-
-fn sorted(word: &str) -> Vec<char> {
-    let mut letters: Vec<char> = word.chars().collect();
-    letters.sort_unstable();
-    letters
 }
 
 /// What may be made of a proposal.

@@ -159,7 +159,10 @@ pub fn rules_in_force(policy: &Applied, subject: &Subject, command: &str) -> Vec
 /// A rule as people are told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InForceRule {
+    /// With its parts filled in.
     pub form: String,
+    /// `path:` of the rule.
+    pub path: Option<String>,
     pub note: Option<String>,
     pub run_as: Option<String>,
     pub confine: String,
@@ -171,7 +174,8 @@ pub struct InForceRule {
 impl InForceRule {
     fn of(rule: &Rule, source: &str) -> InForceRule {
         InForceRule {
-            form: rule.form.text.clone(),
+            form: rule.form.written().to_owned(),
+            path: rule.path.clone(),
             note: rule.note.clone(),
             run_as: rule.run_as.clone(),
             confine: rule.confine.name.clone(),

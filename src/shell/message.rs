@@ -98,7 +98,7 @@ pub fn unknown<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Stri
 
 /// What to do about an unknown command word: the nearest of the known ones.
 pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    match suggest::nearest(word, known) {
+    match suggest::command(word, known) {
         Some(near) => format!("did you mean `{}`?", Safe(near.as_bytes())),
         None => "`help` shows what you may run".to_owned(),
     }
