@@ -22,6 +22,9 @@ allow:
   - run: python3 -c <code:text>
     confine: { base: inspect, read: [/var/srv/outgoing], write: [/var/srv/incoming] }
     log_files: true
+  - run: python3 -I -c <code:text>
+    confine: { base: inspect, read: [/var/srv/outgoing] }
+    log_files: true
 ";
 
 pub struct Scene {
