@@ -67,18 +67,18 @@ impl Player {
         (at, Vec::new())
     }
 
-    /// Goes to a moment: hands what the screen then shows to `write`, piece by piece.
-    pub fn seek(&mut self, at: u64, write: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Failure> {
+    /// Goes to a moment: hands what the screen then shows to `write`, piece by piece, for as long as that says; whether it came there.
+    pub fn seek(&mut self, at: u64, write: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, Failure> {
         let mark = self.index.before(at).unwrap_or(0);
         self.start_at(mark)?;
         write(CLEAR);
         while self.next().is_some_and(|next| next < at) {
             let shown = self.step();
             if !shown.is_empty() && !write(&shown) {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Goes on from a mark, on a screen that nothing is known of.

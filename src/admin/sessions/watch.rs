@@ -17,7 +17,7 @@ use super::screen::Screen;
 use super::store::{Entry, Store};
 use super::terminal::{Key, Terminal, Woken};
 use crate::access;
-use crate::record::read::{Cast, CastEvent};
+use crate::record::read::{Cast, CastEvent, Moment};
 use crate::record::{Event, Recorder, Session, Unrecorded, new_session_id};
 use crate::sys::holder::{self, Holder};
 use crate::sys::watch::Watch;
@@ -89,16 +89,14 @@ impl<'a> View<'a> {
             self.growth.drain();
             // Asked before the rest is read: what is written before the end is read then.
             let over = holder::holder(&self.entry.records).is_ok_and(|holder| holder == Holder::Nobody);
-            match self.catch_up() {
-                Ok(true) => {}
-                Ok(false) => break "nobody reads this any more".to_owned(),
-                Err(reason) => break format!("the recording of session {}: {reason}", self.entry.id),
+            if let Some(reason) = self.catch_up() {
+                break reason;
             }
             if over {
                 break format!("session {} is over", self.entry.id);
             }
             match self.terminal.wait(&[self.growth.as_fd()], None) {
-                Ok(Woken::Keys(keys)) if keys.contains(&Key::Quit) => break format!("session {} goes on", self.entry.id),
+                Ok(Woken::Keys(keys)) if keys.contains(&Key::Quit) => break self.goes_on(),
                 Ok(_) => {}
                 Err(error) => break format!("the terminal: {error}"),
             }
@@ -109,20 +107,28 @@ impl<'a> View<'a> {
         Ok(message)
     }
 
-    /// Shows all that there is by now; whether somebody reads it.
-    fn catch_up(&mut self) -> Result<bool, String> {
-        while let Some(moment) = self.cast.read_next().map_err(|error| error.to_string())? {
-            match moment.event {
-                CastEvent::Output(text) => {
+    /// Shows all that there is by now; why no more, where that is the end.
+    fn catch_up(&mut self) -> Option<String> {
+        loop {
+            match self.cast.read_next() {
+                Ok(None) => return None,
+                Ok(Some(Moment { event: CastEvent::Output(text), .. })) => {
                     let shown = self.screen.pass(&text);
                     if !self.terminal.write(&shown) {
-                        return Ok(false);
+                        return Some("nobody reads this any more".to_owned());
+                    }
+                    if self.terminal.is_left() {
+                        return Some(self.goes_on());
                     }
                 }
-                CastEvent::Resize(columns, rows) => self.screen.resize((columns, rows)),
-                CastEvent::Command { .. } | CastEvent::Other => {}
+                Ok(Some(Moment { event: CastEvent::Resize(columns, rows), .. })) => self.screen.resize((columns, rows)),
+                Ok(Some(_)) => {}
+                Err(error) => return Some(format!("the recording of session {}: {error}", self.entry.id)),
             }
         }
-        Ok(true)
+    }
+
+    fn goes_on(&self) -> String {
+        format!("session {} goes on", self.entry.id)
     }
 }
