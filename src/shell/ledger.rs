@@ -299,12 +299,15 @@ mod tests {
             Ending::Idle(Duration::ZERO),
             Ending::Max(Duration::ZERO),
             Ending::Strikes(1),
+            Ending::Output(1),
             Ending::Failed,
         ];
         let limits = [Reached::Cpu(1), Reached::Memory(1), Reached::Processes(1), Reached::FileSize(1)].map(Ended::Limit);
         let lines = [
             Ended::Timeout(Duration::ZERO),
             Ended::Output(1),
+            Ended::SessionOutput,
+            Ended::Unrecorded,
             Ended::Until,
             Ended::Hangup,
             Ended::Terminated,
