@@ -17,8 +17,8 @@ use super::safe;
 use super::screen::Plain;
 use super::store::{Entry, Store, account, complain_of};
 use super::when::Since;
-use crate::record::read::{Cast, CastError, CastEvent, Records, text};
-use crate::record::{json::bytes, timestamp};
+use crate::record::read::{Cast, CastEvent, Records, plain, text};
+use crate::record::timestamp;
 
 /// Characters of a line of output that are searched at a time.
 const WINDOW: usize = 4096;
@@ -207,15 +207,14 @@ impl Search<'_> {
             return Ok(());
         }
         let file = from(&self.store.open_recording(&self.entry.id)?, 0)?;
-        let failed = |error: CastError| Failure::Other(format!("the recording: {error}"));
-        let mut cast = Cast::open(BufReader::new(file)).map_err(failed)?;
+        let (header, mut cast) = Cast::open(BufReader::new(file))?;
         let (mut output, mut command, mut told) = (Output::default(), None, false);
-        while let Some(moment) = cast.read_next().map_err(failed)? {
+        while let Some(moment) = cast.read_next()? {
             match moment.event {
                 CastEvent::Command { number, .. } => (output, command, told) = (Output::default(), number, false),
                 CastEvent::Output(text) if !told => {
                     if let Some(text) = output.find(&text, |line| self.query.is_in(line)) {
-                        told = self.printed(command, cast.began, moment.at, text)?;
+                        told = self.printed(command, header.began(), moment.at, text)?;
                     }
                 }
                 _ => {}
@@ -268,11 +267,6 @@ impl Search<'_> {
         }
         Ok(())
     }
-}
-
-/// The characters of a word of a record, its bytes as they were where they are UTF-8.
-fn plain(word: &str) -> String {
-    String::from_utf8(bytes(word)).unwrap_or_else(|_| word.to_owned())
 }
 
 /// The text round what was found in it.

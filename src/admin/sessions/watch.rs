@@ -11,14 +11,14 @@ use std::time::Instant;
 use super::super::arguments::Arguments;
 use super::super::output::complain;
 use super::super::{Failure, Status};
-use super::index::{Index, from};
+use super::index::Index;
 use super::operator::Operator;
 use super::screen::Screen;
 use super::store::{Entry, Store};
 use super::terminal::{Key, Terminal, Woken};
 use crate::access;
 use crate::record::read::{Cast, CastEvent, Moment};
-use crate::record::{Event, Recorder, Session, Unrecorded, new_session_id};
+use crate::record::{Event, Recorder, Session, Unrecorded};
 use crate::sys::holder::{self, Holder};
 use crate::sys::watch::Watch;
 
@@ -30,7 +30,8 @@ pub fn watch(arguments: &Arguments) -> Result<Status, Failure> {
     }
     let file = store.open_recording(&entry.id)?;
     let operator = Operator::of_this_process();
-    let mut recorder = Recorder::open(&store.audit, own_session());
+    let person = access::identify().unwrap_or_else(|_| access::unidentified());
+    let mut recorder = Recorder::open(&store.audit, Session::of(&person));
     let started = Instant::now();
     note(&mut recorder, &entry, &operator, None).map_err(|error| Failure::Other(format!("{error}; without a record nobody watches")))?;
     let view = View::open(&entry, &file).and_then(View::show);
@@ -41,18 +42,6 @@ pub fn watch(arguments: &Arguments) -> Result<Status, Failure> {
     let message = view?;
     complain(format_args!("postern: {message}"));
     Ok(Status::Done)
-}
-
-fn own_session() -> Session {
-    let person = access::identify().unwrap_or_else(|_| access::unidentified());
-    Session {
-        id: new_session_id(),
-        host: person.host,
-        account: person.account,
-        uid: person.uid,
-        from: person.from.map(|address| address.to_string()),
-        tty: person.tty,
-    }
 }
 
 fn note(recorder: &mut Recorder, entry: &Entry, operator: &Operator, duration_ms: Option<u64>) -> Result<(), Unrecorded> {
@@ -76,11 +65,9 @@ impl<'a> View<'a> {
         growth.add_growth(file.as_fd()).map_err(failed)?;
         growth.add_growth(entry.records.as_fd()).map_err(failed)?;
         let index = Index::read(file)?;
-        let start = Cast::open(BufReader::new(from(file, 0)?)).map_err(|error| Failure::Other(format!("the recording: {error}")))?;
-        let (offset, size) = index.marks.last().map_or((start.offset(), start.size), |mark| (mark.offset, mark.size));
-        let cast = start.resume(BufReader::new(from(file, offset)?), offset);
+        let (cast, screen) = index.marks.last().unwrap_or(&index.start).open(file)?;
         let terminal = Terminal::open(true).map_err(failed)?;
-        Ok(View { entry, cast, screen: Screen::new(size), growth, terminal })
+        Ok(View { entry, cast, screen, growth, terminal })
     }
 
     /// Shows what comes until there is no more; why.

@@ -39,7 +39,7 @@ struct Half {
 }
 
 impl Encoder {
-    /// Room that is enough for every marker, resize and custom event; output takes as much as there is, from 64 bytes on.
+    /// Room that is enough for every marker and resize; output takes as much as there is, from 64 bytes on.
     pub const ROOM: usize = 64 + WIDEST * limits::RECORDING_LABEL_BYTES;
 
     /// For a file that has a header of so many bytes, and nothing else.
@@ -50,11 +50,6 @@ impl Encoder {
     /// Where the next event stands in the file, in bytes from its beginning.
     pub fn offset(&self) -> u64 {
         self.offset
-    }
-
-    /// Time of the last event, from the start of the recording.
-    pub fn time(&self) -> Duration {
-        Duration::from_micros(self.time)
     }
 
     /// What was written to the terminal at a time from the start: at most one event a call. Times that go back are those of the event before.
@@ -76,15 +71,6 @@ impl Encoder {
     /// The terminal has another size now. Returns the bytes of the event, 0 where there is no room.
     pub fn resize(&mut self, at: Duration, columns: u16, rows: u16, out: &mut [u8]) -> usize {
         self.whole(at, 'r', out, |line| write!(line, "{columns}x{rows}"))
-    }
-
-    /// An event of our own, `c`, that players pass over: JSON of at most [`limits::RECORDING_LABEL_BYTES`], as text. Returns the bytes of
-    /// the event, 0 where there is no room, or too much JSON.
-    pub fn custom(&mut self, at: Duration, json: &str, out: &mut [u8]) -> usize {
-        if json.len() > limits::RECORDING_LABEL_BYTES {
-            return 0;
-        }
-        self.whole(at, 'c', out, |line| line.write_str(json))
     }
 
     /// An event whose data are there whole or cut at the cap of labels.
@@ -432,7 +418,7 @@ mod tests {
         }
         let times: Vec<&str> = file.lines().map(|line| line.split(',').next().unwrap()).collect();
         assert_eq!(times, ["[0.000000", "[1.500000", "[1.500000", "[60.000001"]);
-        assert_eq!((encoder.offset(), encoder.time()), (100 + file.len() as u64, Duration::from_micros(60_000_001)));
+        assert_eq!(encoder.offset(), 100 + file.len() as u64);
         assert!(encoder.resize(Duration::MAX, u16::MAX, u16::MAX, &mut out) > 0, "the longest time fits");
         assert!(encoder.output(Duration::MAX, b"\x1b", &mut out[..64]).written > 0);
     }
@@ -458,9 +444,6 @@ mod tests {
         ] {
             assert_eq!(event(&|encoder, out| encoder.marker(SECOND, label, out)), expected);
         }
-        let json = "{\"n\":3}";
-        assert_eq!(event(&|encoder, out| encoder.custom(SECOND, json, out)), "[1.000000, \"c\", \"{\\\"n\\\":3}\"]\n");
-        assert_eq!(Encoder::new(0).custom(SECOND, &"1".repeat(257), &mut [0; 4096]), 0, "half a JSON is none");
     }
 
     #[test]
@@ -479,7 +462,7 @@ mod tests {
         for room in 0..20 {
             let mut encoder = Encoder::new(0);
             assert_eq!(encoder.output(SECOND, b"x", &mut vec![0; room]), Progress::default());
-            assert_eq!((encoder.offset(), encoder.time()), (0, Duration::ZERO));
+            assert_eq!(encoder.offset(), 0);
         }
     }
 
