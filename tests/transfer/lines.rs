@@ -1,4 +1,4 @@
-//! The lines that clients send, as `policies/transfer.yaml` decides them. Of scp of OpenSSH 9.2 and rsync 3.5; older ones leave letters out.
+//! The lines that clients send, as `policies/special/transfer.yaml` decides them. Of scp of OpenSSH 9.2 and rsync 3.5; older ones leave letters out.
 
 use std::process::Command;
 
