@@ -34,7 +34,7 @@ pub fn apply(arguments: &Arguments) -> Result<Status, Failure> {
     }
     if owner == Owner::Root {
         write_index(&state);
-        state.make_fingerprint_key()?;
+        make_fingerprint_key(&state);
     }
     let before = state.applied();
     if before.as_ref().is_some_and(|before| before.digest() == policy.digest()) {
@@ -65,6 +65,13 @@ fn is_as_expected(path: &Path, owner: Owner, policy: &Applied) -> Result<bool, F
 fn write_index(state: &State) {
     if let Err(error) = index::make().and_then(|bytes| Ok(state.set_index(&bytes)?)) {
         complain(format_args!("postern: warning: no index of /etc, without which the first command of a session starts later: {error}"));
+    }
+}
+
+/// A key of the host's own, for fingerprints that are the same in all sessions.
+fn make_fingerprint_key(state: &State) {
+    if let Err(error) = state.make_fingerprint_key() {
+        complain(format_args!("postern: warning: no key of fingerprints, which differ from session to session then: {error}"));
     }
 }
 

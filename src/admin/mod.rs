@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use self::arguments::{Arguments, Flag};
 use self::output::complain;
 use crate::access::in_force::Unusable;
+use crate::record::read::CastError;
 use crate::sys::file::FileError;
 use crate::words::Diagnostic;
 
@@ -311,6 +312,8 @@ enum Failure {
     Policy(Vec<Diagnostic>),
     #[error("{0}")]
     Unusable(#[from] Unusable),
+    #[error("the recording: {0}")]
+    Recording(#[from] CastError),
     #[error("{0}")]
     Other(String),
 }

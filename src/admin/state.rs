@@ -24,6 +24,7 @@ use crate::words::paths::{APPLIED, EMPTY_HOME, FINGERPRINT_KEY, INDEX, PREVIOUS}
 const NEW_APPLIED: &str = ".applied.new";
 const NEW_PREVIOUS: &str = ".previous.new";
 const NEW_INDEX: &str = ".index.new";
+const NEW_FINGERPRINT_KEY: &str = ".fingerprint.key.new";
 
 /// The state directory, held by this process alone.
 pub struct State {
@@ -76,15 +77,20 @@ impl State {
         self.directory.rename(NEW_INDEX, INDEX)
     }
 
-    /// Makes the key of fingerprints, unless there is one: the same secret then has the same one in all sessions.
+    /// Makes the key of fingerprints, unless there is one: the same secret then has the same one in all sessions. A file of another length,
+    /// which no session could use, is none.
     pub fn make_fingerprint_key(&self) -> Result<(), Failure> {
-        match self.directory.open_file(FINGERPRINT_KEY, self.owner) {
-            Err(error) if error.is_missing() => {
-                let key = Key::random().map_err(|error| Failure::Other(format!("no random numbers: {error}")))?;
-                Ok(self.directory.write_new_private(FINGERPRINT_KEY, key.bytes())?)
-            }
-            found => Ok(found.map(drop)?),
+        let length = match self.directory.open_file(FINGERPRINT_KEY, self.owner) {
+            Err(error) if error.is_missing() => None,
+            found => found?.metadata().ok().map(|found| found.len()),
+        };
+        if length == Some(Key::BYTES as u64) {
+            return Ok(());
         }
+        let key = Key::random().map_err(|error| Failure::Other(format!("no random numbers: {error}")))?;
+        self.directory.remove(NEW_FINGERPRINT_KEY)?;
+        self.directory.write_new_private(NEW_FINGERPRINT_KEY, key.bytes())?;
+        Ok(self.directory.rename(NEW_FINGERPRINT_KEY, FINGERPRINT_KEY)?)
     }
 
     /// Waits until the disk has a change that is made already.
@@ -153,6 +159,13 @@ mod tests {
         assert_eq!((key.len(), mode & 0o7777), (32, 0o600));
         state.make_fingerprint_key().unwrap();
         assert_eq!(read(), key);
+        // What a full disk or a hand leaves.
+        for spoilt in [&b""[..], &[7; 31], &[7; 33]] {
+            fs::write(base.join(FINGERPRINT_KEY), spoilt).unwrap();
+            fs::write(base.join(NEW_FINGERPRINT_KEY), "half").unwrap();
+            state.make_fingerprint_key().unwrap();
+            assert_eq!((read().len(), base.join(NEW_FINGERPRINT_KEY).exists()), (32, false), "{} bytes", spoilt.len());
+        }
         fs::remove_dir_all(base).unwrap();
     }
 }

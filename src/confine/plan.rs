@@ -156,6 +156,7 @@ fn calls(confinement: &Confinement, kernel: &Kernel) -> Calls {
         inet,
         signals,
         guard_truncation: kernel.landlock < 3,
+        guard_set_ids: confinement.writes_anything() || kernel.landlock == 0,
         count_processes: kernel.listener && confinement.limits.processes.is_some(),
         count_memory: confinement.limits.memory.is_some(),
         capabilities: Capabilities::of_names(&confinement.capabilities),

@@ -366,9 +366,9 @@ impl Compiler<'_> {
     }
 }
 
-/// The records and recordings of sessions are hidden wherever the policy keeps them: their files may belong to the very account.
+/// The records and recordings of sessions, and orders to end them, are hidden wherever the policy keeps them: their files may belong to the very account.
 fn hide_records(rules: &mut BTreeMap<String, CommandRules>, scopes: &mut [Scope], settings: &Settings) {
-    let files = ["jsonl", "cast"].map(|kind| format!("{}/*.{kind}", settings.audit.dir.trim_end_matches('/')));
+    let files = ["jsonl", "cast", "kill"].map(|kind| format!("{}/*.{kind}", settings.audit.dir.trim_end_matches('/')));
     let built_in = Confinement::built_in(Base::default());
     let unknown: Vec<String> = files.into_iter().filter(|file| !built_in.hides(file, "/")).collect();
     let of_rules = rules.values_mut().flat_map(|rules| &mut rules.allow).map(|rule| &mut rule.confine);

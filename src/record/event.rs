@@ -48,7 +48,8 @@ pub enum Event<'a> {
         policy: &'a str,
     },
     SessionEnd {
-        /// `exit`, `hangup`, `terminated` (SIGTERM), `idle`, `max`, `strikes`, `killed` (from outside) or `error` (the shell could not go on).
+        /// `exit`, `hangup`, `terminated` (SIGTERM), `idle`, `max`, `strikes`, `output` (what the session may print),
+        /// `killed` (from outside) or `error` (the shell could not go on).
         reason: &'a str,
         /// Where it was killed, by whom.
         killed: Option<Killed<'a>>,
@@ -97,8 +98,9 @@ pub struct CommandRecord<'a> {
     pub line: &'a [u8],
     pub stages: Vec<StageRecord>,
     pub decision: Decision,
-    /// Of a refusal, and of what would have been one, why; at the end, what ended the line if it did not end by itself: `timeout`, `output`, `cpu`, `memory`, `processes`,
-    /// `file_size`, `max` (of the session), `hangup`, `terminated` (SIGTERM) or `interrupted` (SIGINT while none of its commands ran).
+    /// Of a refusal, and of what would have been one, why; at the end, what ended the line if it did not end by itself: `timeout`, `output`,
+    /// `cpu`, `memory`, `processes`, `file_size`, `unrecorded` (the policy wants a recording, and there is none any more), `max` (of the
+    /// session), `hangup`, `terminated` (SIGTERM), `killed` (from outside) or `interrupted` (SIGINT while none of its commands ran).
     pub reason: Option<String>,
     pub cwd: &'a str,
     /// At the end: milliseconds.

@@ -52,6 +52,8 @@ enum Job {
     Append { lines: String, need: Need },
     /// Whether an operator has ended the session.
     Look(Sender<Option<Order>>),
+    /// To say that what was asked before is done.
+    Answer(Sender<()>),
 }
 
 /// The shell's end: asks, and waits for an answer so long and no longer.
@@ -87,7 +89,7 @@ impl SessionFile {
     pub fn append(&mut self, lines: String, need: Need) -> io::Result<Option<()>> {
         let before = self.answered();
         if self.unanswered > 0 && self.asked.elapsed() >= limits::DISK_DEADLINE {
-            return Err(no_answer());
+            return Err(no_answer(limits::DISK_DEADLINE));
         }
         if self.unanswered == 0 {
             self.asked = Instant::now();
@@ -107,6 +109,14 @@ impl SessionFile {
         order.recv_timeout(limits::ORDER_DEADLINE).ok().flatten()
     }
 
+    /// Waits until the file is there and room for its first records is reserved, or cannot be; not for a disk that does not answer soon.
+    pub fn await_room(&self) {
+        let (answer, done) = mpsc::channel();
+        if self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job::Answer(answer)).is_ok()) {
+            let _ = done.recv_timeout(limits::ORDER_DEADLINE);
+        }
+    }
+
     /// The answers that have come by now; `None` if none has.
     pub fn answered(&mut self) -> io::Result<Option<()>> {
         let waiting = self.unanswered;
@@ -122,7 +132,7 @@ impl SessionFile {
     /// Waits for the answers that are due, within the deadline.
     pub fn settle(&mut self) -> io::Result<()> {
         self.collect(limits::DISK_DEADLINE.saturating_sub(self.asked.elapsed()))?;
-        if self.unanswered > 0 { Err(no_answer()) } else { Ok(()) }
+        if self.unanswered > 0 { Err(no_answer(limits::DISK_DEADLINE)) } else { Ok(()) }
     }
 
     /// Takes the answers that come within `time`, until none is due; the first error among them.
@@ -153,8 +163,8 @@ impl Drop for SessionFile {
     }
 }
 
-pub(super) fn no_answer() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, format!("no answer from the disk within {:?}", limits::DISK_DEADLINE))
+pub(super) fn no_answer(time: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer from the disk within {time:?}"))
 }
 
 fn gone() -> io::Error {
@@ -191,6 +201,10 @@ impl Writer {
                 Job::Append { lines, need } => (lines, need),
                 Job::Look(asked) => {
                     let _ = asked.send(self.order());
+                    continue;
+                }
+                Job::Answer(asked) => {
+                    let _ = asked.send(());
                     continue;
                 }
             };

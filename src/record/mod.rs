@@ -23,6 +23,7 @@ pub use order::Order;
 pub use parts::{JoinError, join};
 pub use recording::{Encoder, Recording};
 
+use crate::access::Person;
 use crate::policy::settings::Audit;
 use crate::sys::random;
 use file::SessionFile;
@@ -50,6 +51,20 @@ pub struct Session {
     /// The client's address.
     pub from: Option<String>,
     pub tty: Option<String>,
+}
+
+impl Session {
+    /// A new one.
+    pub fn of(person: &Person) -> Session {
+        Session {
+            id: new_session_id(),
+            host: person.host.clone(),
+            account: person.account.clone(),
+            uid: person.uid,
+            from: person.from.map(|address| address.to_string()),
+            tty: person.tty.clone(),
+        }
+    }
 }
 
 /// Writes the records of one session. Dropping it closes the file: gives its reserve back and makes it read-only.
@@ -128,7 +143,9 @@ impl Recorder {
 
     /// Waits, at most `limits::ORDER_DEADLINE`, until the file is there and room for its first records is reserved, or cannot be.
     pub fn await_room(&self) {
-        let _ = self.order();
+        if let Ok(file) = &self.file.place {
+            file.await_room();
+        }
     }
 
     pub fn session(&self) -> &Session {

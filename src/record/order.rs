@@ -11,6 +11,7 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
+use crate::sys::file::open_plain;
 use crate::words::limits;
 
 /// Who ends a session, and why.
@@ -59,13 +60,6 @@ impl Order {
 
 fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().create_new(true).write(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)
-}
-
-/// Opens a regular file to read it, and nothing else: no link, no device, nothing that waits.
-pub fn open_plain(path: &Path) -> io::Result<File> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")) }
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl Recording {
         })??;
         match recording.thread.recv_timeout(limits::DISK_DEADLINE) {
             Ok(answer) => answer.map(|()| recording),
-            Err(RecvTimeoutError::Timeout) => Err(no_answer()),
+            Err(RecvTimeoutError::Timeout) => Err(no_answer(limits::DISK_DEADLINE)),
             Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the thread that writes it has ended")),
         }
     }
@@ -126,9 +126,7 @@ impl Recording {
     pub fn finish(mut self, patience: Duration) -> Option<String> {
         self.writer = None;
         match self.thread.recv_timeout(patience) {
-            Err(RecvTimeoutError::Timeout) => {
-                Some(self.failure().unwrap_or_else(|| format!("no answer from the disk within {patience:?}")))
-            }
+            Err(RecvTimeoutError::Timeout) => Some(self.failure().unwrap_or_else(|| no_answer(patience).to_string())),
             _ => self.failure(),
         }
     }

@@ -20,28 +20,22 @@ mod output;
 mod rendition;
 mod sequence;
 mod string;
+mod text;
 mod utf8;
 
 pub use dropped::{Class, Dropped};
-
-use unicode_width::UnicodeWidthChar;
 
 use self::changes::{Change, Changes, TABS};
 pub(super) use self::output::Output;
 use self::rendition::Rendition;
 use self::sequence::{Bounds, Sequence};
 use self::string::{Kind, Swallowed};
-use self::utf8::{Partial, Step};
+use self::text::Script;
+use self::utf8::Partial;
 use super::Progress;
-use crate::words::escape::{self, Hazard, hazard};
 
 /// Bytes that one byte of input may become.
 const STEP: usize = 64;
-/// Combining marks that a character may have.
-const MARKS: u8 = 4;
-/// Bells that a line may ring.
-const BELLS: u8 = 3;
-
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 const BEL: u8 = 0x07;
 const CAN: u8 = 0x18;
@@ -66,15 +60,6 @@ enum State {
     String,
     /// Behind ESC in one.
     StringEscape,
-}
-
-/// Of which script the last character was, as far as it can pass for Latin.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Script {
-    #[default]
-    Other,
-    Latin,
-    Lookalike,
 }
 
 /// What is known of the line that the cursor is in.
@@ -193,19 +178,6 @@ impl Filter {
         self.rendition = Rendition::default();
     }
 
-    /// Passes on printable ASCII from the start of `input`; gives what is behind it, or did not fit.
-    fn run<'a>(&mut self, input: &'a [u8], out: &mut Output) -> &'a [u8] {
-        let fitting = input.get(..out.room()).unwrap_or(input);
-        let length = printable(fitting);
-        let (run, _) = input.split_at_checked(length).unwrap_or_default();
-        out.put(run);
-        if let (Some(first), Some(last)) = (run.first(), run.last()) {
-            self.compare(script(char::from(*first)));
-            self.line = Line { at_start: false, marks: Some(0), script: script(char::from(*last)), ..self.line };
-        }
-        input.get(length..).unwrap_or_default()
-    }
-
     /// Deals at once with a control sequence that is there whole and is as most are, as the state machine would byte by byte; gives what is
     /// behind it.
     fn whole_sequence<'a>(&mut self, input: &'a [u8], out: &mut Output) -> Option<&'a [u8]> {
@@ -244,125 +216,6 @@ impl Filter {
                 self.dropped.count(Class::Malformed);
                 self.show(REPLACEMENT, out);
             }
-        }
-    }
-
-    /// Something visible that takes at least one column.
-    fn show(&mut self, text: &[u8], out: &mut Output) {
-        out.put(text);
-        self.line = Line { at_start: false, marks: Some(0), script: Script::Other, ..self.line };
-    }
-
-    fn text(&mut self, byte: u8, out: &mut Output) {
-        match byte {
-            ESC => {
-                self.leave_text();
-                self.state = State::Escape;
-            }
-            0..b' ' | DEL => self.control(byte, out),
-            b' '..DEL => self.printed(char::from(byte), out),
-            0x80.. => match Partial::begin(byte) {
-                Some(partial) => self.state = State::Character(partial),
-                None => self.invalid(out),
-            },
-        }
-    }
-
-    fn control(&mut self, byte: u8, out: &mut Output) {
-        match byte {
-            0 | DEL => return self.dropped.count(Class::Control),
-            BEL if self.line.bells == BELLS => self.dropped.count(Class::Bell),
-            BEL => {
-                self.line.bells += 1;
-                out.push(byte);
-            }
-            b'\n' => {
-                self.line.bells = 0;
-                out.push(byte);
-            }
-            b'\r' => {
-                self.line.at_start = true;
-                out.push(byte);
-            }
-            b'\t' => {
-                self.line.at_start = false;
-                out.push(byte);
-            }
-            // Backspace.
-            8 => out.push(byte),
-            _ => return self.hazardous(char::from(byte), Hazard::Control, out),
-        }
-        (self.line.marks, self.line.script) = (None, Script::Other);
-    }
-
-    fn character(&mut self, partial: Partial, byte: u8, out: &mut Output) {
-        match partial.step(byte) {
-            Step::More(partial) => self.state = State::Character(partial),
-            Step::Done(character) => {
-                self.state = State::Text;
-                self.printed(character, out);
-            }
-            Step::Invalid => {
-                self.abort(out);
-                self.text(byte, out);
-            }
-        }
-    }
-
-    fn invalid(&mut self, out: &mut Output) {
-        self.dropped.count(Class::Utf8);
-        self.show(REPLACEMENT, out);
-    }
-
-    fn printed(&mut self, character: char, out: &mut Output) {
-        if let Some(hazard) = hazard(character) {
-            self.hazardous(character, hazard, out);
-        } else if character.width() == Some(0) {
-            self.mark(character, out);
-        } else {
-            let script = script(character);
-            self.compare(script);
-            self.show(character.encode_utf8(&mut [0; 4]).as_bytes(), out);
-            self.line.script = script;
-        }
-    }
-
-    fn hazardous(&mut self, character: char, hazard: Hazard, out: &mut Output) {
-        self.dropped.count(match hazard {
-            Hazard::Nul | Hazard::Control => Class::Control,
-            Hazard::Bidi => Class::Bidi,
-            Hazard::Invisible => Class::Invisible,
-        });
-        self.spell(character, out);
-    }
-
-    /// Shows a character by its number.
-    fn spell(&mut self, character: char, out: &mut Output) {
-        // There is room, and nothing else can fail.
-        let _ = escape::show(out, character);
-        self.show(b"", out);
-    }
-
-    /// A combining mark: it would change a character that was read already, so it needs one, and shares it with few.
-    fn mark(&mut self, character: char, out: &mut Output) {
-        match self.line.marks {
-            Some(marks) if marks < MARKS => {
-                self.line.marks = Some(marks + 1);
-                out.put(character.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            Some(_) => self.dropped.count(Class::Mark),
-            None => {
-                self.dropped.count(Class::Mark);
-                let _ = std::fmt::Write::write_fmt(out, format_args!("<U+{:04X}>", character as u32));
-                self.show(b"", out);
-            }
-        }
-    }
-
-    /// Counts a letter that looks Latin next to one that is.
-    fn compare(&mut self, script: Script) {
-        if matches!((self.line.script, script), (Script::Latin, Script::Lookalike) | (Script::Lookalike, Script::Latin)) {
-            self.dropped.count(Class::Lookalike);
         }
     }
 
@@ -500,35 +353,6 @@ fn escape_class(byte: u8) -> Class {
         b'}' => Class::Command,
         _ => Class::Sequence,
     }
-}
-
-fn script(character: char) -> Script {
-    match character {
-        'A'..='Z' | 'a'..='z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => Script::Latin,
-        // Greek, Cyrillic, Armenian, Cherokee, Greek with accents; letters of full width, and of mathematics.
-        '\u{370}'..='\u{58f}' | '\u{13a0}'..='\u{13ff}' | '\u{1f00}'..='\u{1fff}' | '\u{ff21}'..='\u{ff5a}' | '\u{1d400}'..='\u{1d7ff}' => {
-            Script::Lookalike
-        }
-        _ => Script::Other,
-    }
-}
-
-/// How many bytes at the start are printable ASCII. Eight at a time.
-fn printable(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // The high bit of a byte is set where it was set, where it is DEL, and where the byte is below a space; above the first such byte
-        // others may be, by carry and borrow.
-        let marks = (word | word.wrapping_add(ONES) | word.wrapping_sub(SPACES) & !word) & HIGHS;
-        if marks != 0 {
-            return 8 * index + marks.trailing_zeros() as usize / 8;
-        }
-    }
-    8 * words.len() + rest.iter().take_while(|byte| (b' '..DEL).contains(byte)).count()
 }
 
 #[cfg(test)]

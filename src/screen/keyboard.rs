@@ -16,18 +16,20 @@
 //! A key is passed on as soon as it is whole. ESC alone is one after a pause, and so is Alt with a letter that begins an answer. The rest of
 //! anything else may take a second: what has not ended then is left out, or, at the prompt, refused.
 
+mod held;
 mod keys;
+mod sequence;
+mod sink;
 #[cfg(test)]
 mod tests;
 
+use self::held::Held;
+use self::sequence::Text;
+use self::sink::Sink;
 use super::Progress;
 use crate::words::limits::LINE_BYTES;
 use crate::words::typed::{self, Notice};
 
-/// Bytes of output that one byte of input may become: all that is held, with a stand-in in front, and a notice behind.
-const ROOM: usize = 48;
-/// Bytes of a sequence that are held; what is longer is no key.
-const HELD: usize = 12;
 /// Pauses that the rest of a sequence may take: a second.
 const PATIENCE: u8 = 20;
 /// Lines at once that were not typed by hand.
@@ -87,17 +89,6 @@ enum State {
     String(Text),
 }
 
-/// What has been seen of a string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Text {
-    /// OSC, which alone may end with BEL.
-    command: bool,
-    /// Whether it began with a byte of C1, and may so end.
-    short: bool,
-    escape: bool,
-    empty: bool,
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Paste {
     bytes: usize,
@@ -105,49 +96,6 @@ struct Paste {
     mute: bool,
     /// Whether something that looks like its end has come.
     closing: bool,
-}
-
-/// The bytes of something that is not whole.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    bytes: [u8; HELD],
-    length: usize,
-    /// Whether there were more.
-    over: bool,
-}
-
-impl Held {
-    const NOTHING: Held = Held { bytes: [0; HELD], length: 0, over: false };
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
-
-    fn push(&mut self, byte: u8) {
-        match self.bytes.get_mut(self.length) {
-            Some(place) => (*place, self.length) = (byte, self.length + 1),
-            None => self.over = true,
-        }
-    }
-}
-
-/// The output, as far as it is filled.
-struct Sink<'a> {
-    out: &'a mut [u8],
-    written: usize,
-}
-
-impl Sink<'_> {
-    fn has_room(&self) -> bool {
-        self.out.len() - self.written >= ROOM
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        if let Some(place) = self.out.get_mut(self.written..self.written + bytes.len()) {
-            place.copy_from_slice(bytes);
-            self.written += bytes.len();
-        }
-    }
 }
 
 impl Default for Keyboard {
@@ -213,7 +161,7 @@ impl Keyboard {
         self.end_paste(&mut out);
         if self.surplus && at == At::Prompt && self.state == State::Ground && self.paste.is_none() {
             self.surplus = false;
-            put_character(typed::character_of(Notice::Surplus), &mut out);
+            out.put_character(typed::character_of(Notice::Surplus));
         }
         out.written
     }
@@ -312,7 +260,7 @@ impl Keyboard {
         match byte {
             b' '..=b'~' => self.put(&[byte], out),
             b'\t' | b'\r' | b'\n' if self.paste.is_some() => self.put(&[byte], out),
-            _ if self.may_put(1) => put_character(typed::stand_in(byte), out),
+            _ if self.may_put(1) => out.put_character(typed::stand_in(byte)),
             _ => {}
         }
     }
@@ -377,105 +325,6 @@ impl Keyboard {
         }
     }
 
-    /// The byte behind ESC.
-    fn escape(&mut self, byte: u8, out: &mut Sink<'_>) {
-        if self.introduce(byte, false) {
-            return;
-        }
-        if self.at == At::Prompt && keys::is_editing_alt(byte) {
-            self.begin(State::Ground);
-            return self.put(&[ESC, byte], out);
-        }
-        self.pass_held(out);
-        self.step(byte, out);
-    }
-
-    /// Whether a byte behind ESC begins a sequence.
-    fn introduce(&mut self, byte: u8, short: bool) -> bool {
-        let state = match byte {
-            b'[' => State::Control,
-            b'O' => State::Application,
-            b']' | b'P' | b'X' | b'^' | b'_' => State::String(Text { command: byte == b']', short, escape: false, empty: true }),
-            _ => return false,
-        };
-        self.hold(state, byte);
-        true
-    }
-
-    fn control(&mut self, byte: u8, out: &mut Sink<'_>) {
-        // rxvt ends keys with Shift so; in an answer something else stands before it.
-        let parameters = self.held.bytes().get(2..).unwrap_or_default();
-        let is_last = byte == b'$' && !parameters.is_empty() && parameters.iter().all(u8::is_ascii_digit);
-        match byte {
-            b'[' if parameters.is_empty() => self.hold(State::Console, byte),
-            b'@'..=b'~' => self.end_sequence(byte, out),
-            b'$' if is_last => self.end_sequence(byte, out),
-            b' '..=b'?' => self.held.push(byte),
-            _ => self.break_off(byte, out),
-        }
-    }
-
-    fn application(&mut self, byte: u8, out: &mut Sink<'_>) {
-        match byte {
-            b'0'..=b'9' if self.state == State::Application => self.held.push(byte),
-            b'@'..=b'~' => self.end_sequence(byte, out),
-            _ => self.break_off(byte, out),
-        }
-    }
-
-    /// The last byte of a sequence.
-    fn end_sequence(&mut self, byte: u8, out: &mut Sink<'_>) {
-        self.held.push(byte);
-        let held = self.held;
-        self.begin(State::Ground);
-        let is_key = !held.over && keys::is_key(held.bytes());
-        match (self.at, held.bytes()) {
-            (At::Prompt, keys::PASTE) => {
-                self.paste = Some(Paste { bytes: 0, mute: self.mute, closing: false });
-                self.surplus |= self.mute;
-                if !self.mute {
-                    out.put(keys::PASTE);
-                }
-            }
-            (_, keys::PASTE | keys::PASTE_END) => {}
-            (_, [ESC, b'[', byte @ (b'M' | b't' | b'T')]) => {
-                self.swallowed += 1;
-                self.state = State::Report(if *byte == b'M' {
-                    3
-                } else if *byte == b't' {
-                    2
-                } else {
-                    6
-                });
-            }
-            (At::Prompt, sequence) if !held.over && keys::is_editing(sequence) => self.put(sequence, out),
-            (At::Command, sequence) if is_key => self.put(sequence, out),
-            _ => self.swallowed += u64::from(!is_key),
-        }
-    }
-
-    /// A byte that no sequence holds: it stands for itself, and what is before it is none.
-    fn break_off(&mut self, byte: u8, out: &mut Sink<'_>) {
-        self.pass_held(out);
-        self.step(byte, out);
-    }
-
-    /// A byte of a string. Only its own end ends it: the rest of it would be typed.
-    fn string(&mut self, text: Text, byte: u8) {
-        let is_end = match byte {
-            b'\\' => text.escape,
-            0x07 => text.command,
-            0x9c => text.short,
-            _ => false,
-        };
-        if is_end {
-            self.swallowed += 1;
-            self.begin(State::Ground);
-        } else {
-            self.state = State::String(Text { escape: byte == ESC, empty: false, ..text });
-        }
-    }
-
     /// What is held is no sequence: a command gets the keys that were typed; at the prompt they are refused.
     fn pass_held(&mut self, out: &mut Sink<'_>) {
         let held = self.held;
@@ -533,7 +382,7 @@ impl Keyboard {
             out.put(keys::PASTE_END);
         }
         if !paste.mute && paste.bytes > LINE_BYTES {
-            put_character(typed::character_of(Notice::TooLong), out);
+            out.put_character(typed::character_of(Notice::TooLong));
         }
     }
 
@@ -557,8 +406,4 @@ impl Keyboard {
 /// Whether a byte ends a line.
 fn is_end(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n')
-}
-
-fn put_character(character: char, out: &mut Sink<'_>) {
-    out.put(character.encode_utf8(&mut [0; 4]).as_bytes());
 }

@@ -29,7 +29,7 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn open(audit: &Audit, redact: Redact, person: &Person, key: Key) -> Ledger {
-        let recorder = Recorder::open(audit, session(person));
+        let recorder = Recorder::open(audit, record::Session::of(person));
         let on_failure = audit.on_failure;
         Ledger { recorder, on_failure, redact, key, commands: 0, denied: 0, notices: Vec::new(), order: None }
     }
@@ -152,19 +152,7 @@ impl Ledger {
 /// Puts on record that a session cannot start, at the places that hold where no policy says otherwise. What they do not take is lost: the
 /// start has failed already.
 pub fn refused(person: &Person, reason: &str) {
-    let _ = Recorder::open(&Audit::default(), session(person)).write(&Event::SessionDeny { reason });
-}
-
-/// A new session of a person, as its records name it.
-fn session(person: &Person) -> record::Session {
-    record::Session {
-        id: record::new_session_id(),
-        host: person.host.clone(),
-        account: person.account.clone(),
-        uid: person.uid,
-        from: person.from.map(|address| address.to_string()),
-        tty: person.tty.clone(),
-    }
+    let _ = Recorder::open(&Audit::default(), record::Session::of(person)).write(&Event::SessionDeny { reason });
 }
 
 /// What holds every command whatever its rule: the protections under the widest confinement that a rule can name.
@@ -299,12 +287,15 @@ mod tests {
             Ending::Idle(Duration::ZERO),
             Ending::Max(Duration::ZERO),
             Ending::Strikes(1),
+            Ending::Output(1),
             Ending::Failed,
         ];
         let limits = [Reached::Cpu(1), Reached::Memory(1), Reached::Processes(1), Reached::FileSize(1)].map(Ended::Limit);
         let lines = [
             Ended::Timeout(Duration::ZERO),
             Ended::Output(1),
+            Ended::SessionOutput,
+            Ended::Unrecorded,
             Ended::Until,
             Ended::Hangup,
             Ended::Terminated,

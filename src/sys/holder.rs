@@ -26,12 +26,13 @@ pub enum Holder {
 
 /// Holds a file that is open for writing until this process ends or closes it. `EAGAIN` where another does.
 pub fn hold(file: impl AsFd) -> nix::Result<()> {
-    fcntl(file, FcntlArg::F_SETLK(&whole())).map(drop)
+    fcntl(file, FcntlArg::F_SETLK(&whole(libc::F_WRLCK))).map(drop)
 }
 
-/// Asks who holds a file, other than this process. It need only be open.
+/// Asks who holds a file, other than this process. It need only be open. Whoever could read it could lock it so, and is no holder: the
+/// question is who is in the way of such a lock.
 pub fn holder(file: impl AsFd) -> nix::Result<Holder> {
-    let mut lock = whole();
+    let mut lock = whole(libc::F_RDLCK);
     fcntl(file, FcntlArg::F_GETLK(&mut lock))?;
     Ok(match (i32::from(lock.l_type), lock.l_pid) {
         (libc::F_UNLCK, _) => Holder::Nobody,
@@ -41,8 +42,8 @@ pub fn holder(file: impl AsFd) -> nix::Result<Holder> {
 }
 
 /// The whole file, however long it becomes.
-fn whole() -> libc::flock {
-    libc::flock { l_type: libc::F_WRLCK as libc::c_short, l_whence: libc::SEEK_SET as libc::c_short, l_start: 0, l_len: 0, l_pid: 0 }
+fn whole(kind: i32) -> libc::flock {
+    libc::flock { l_type: kind as libc::c_short, l_whence: libc::SEEK_SET as libc::c_short, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
 /// A handle on a process, which stays that process's when its number is used again (pidfd_open(2), kernel 5.3).
@@ -88,13 +89,24 @@ impl AsFd for Process {
 mod tests {
     use std::fs::{File, OpenOptions};
     use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
 
     use super::*;
 
     /// A process that holds a file, in another language: what the kernel knows of it is no business of ours.
-    const HOLD: &str =
-        "import fcntl, sys, time\nf = open(sys.argv[1], 'a')\nfcntl.lockf(f, fcntl.LOCK_EX)\nprint('held', flush=True)\ntime.sleep(60)";
+    const HOLD: &str = "import fcntl, sys, time\nf = open(sys.argv[1], sys.argv[2])\n\
+        fcntl.lockf(f, fcntl.LOCK_SH if sys.argv[2] == 'r' else fcntl.LOCK_EX)\nprint('held', flush=True)\ntime.sleep(60)";
+
+    /// Starts it, and waits until it holds the file.
+    fn hold_elsewhere(path: &Path, mode: &str) -> Option<Child> {
+        let mut python = Command::new("python3");
+        let mut child = python.args(["-c", HOLD]).arg(path).arg(mode).stdout(Stdio::piped()).spawn().ok()?;
+        let mut said = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said, "held\n");
+        Some(child)
+    }
 
     #[test]
     fn the_holder_is_known_until_it_dies() {
@@ -102,14 +114,16 @@ mod tests {
         File::create(&path).unwrap();
         let file = File::open(&path).unwrap();
         assert_eq!(holder(&file), Ok(Holder::Nobody));
-        let Ok(mut child) = Command::new("python3").args(["-c", HOLD]).arg(&path).stdout(Stdio::piped()).spawn() else {
+        let Some(mut reader) = hold_elsewhere(&path, "r") else {
             crate::words::skip("that the holder of a file is known: there is no python3");
             return;
         };
-        let mut said = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(holder(&file), Ok(Holder::Nobody), "a reader with a lock");
+        reader.kill().unwrap();
+        reader.wait().unwrap();
+        let mut child = hold_elsewhere(&path, "a").unwrap();
         let pid = Pid::from_raw(child.id().cast_signed());
-        assert_eq!((said.as_str(), holder(&file)), ("held\n", Ok(Holder::Process(pid))));
+        assert_eq!(holder(&file), Ok(Holder::Process(pid)));
         assert_eq!(hold(OpenOptions::new().append(true).open(&path).unwrap()), Err(Errno::EAGAIN));
         let process = Process::open(pid).unwrap();
         assert_eq!(process.wait(Duration::from_millis(10)), Ok(false));

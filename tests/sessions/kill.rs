@@ -101,6 +101,7 @@ fn a_session_is_ended_where_no_order_can_be_written() {
     std::fs::create_dir(records.file(&format!("{}.kill", open.id))).unwrap();
     let done = records.run("kill", &[&open.id]);
     assert!(done.status == Some(1) && done.err.contains("will not say by whom"), "{done:?}");
+    assert!(done.out.is_empty() && done.err.contains("its records do not say by whom: terminated"), "{done:?}");
     let id = open.id.clone();
     assert_eq!(open.end().0, Some(143));
     assert_eq!(records.of(&id).pop().unwrap()["reason"], "terminated");

@@ -1,6 +1,7 @@
 //! `postern replay`.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -70,6 +71,28 @@ fn a_damaged_recording_is_shown_as_far_as_it_is_whole() {
     assert_eq!((done.status, done.err.as_str()), (Some(3), "postern: the recording: it is no asciicast of version 2\n"));
     fs::remove_file(&cast).unwrap();
     assert!(records.run("replay", &[&id]).err.contains("has no recording"));
+}
+
+/// Events that take some seconds to show.
+fn much() -> Vec<Value> {
+    let text = "much more\r".repeat(200);
+    (0..20_000).map(|at| json!([f64::from(at) / 1000.0, "o", text])).collect()
+}
+
+#[test]
+fn a_long_recording_is_left_at_once_however_fast_it_is_shown() {
+    let (records, id) = recorded();
+    records.record(&id, &much());
+    for arguments in [&[id.as_str(), "--speed", "1000"][..], &[&id, "--at", "19.9"]] {
+        for leave in ["q", "\x03"] {
+            let mut terminal = Terminal::start(records.tool("replay", arguments));
+            terminal.expect("much more");
+            let start = Instant::now();
+            terminal.send(leave);
+            assert_eq!(terminal.end().0, 0);
+            assert!(start.elapsed() < Duration::from_secs(1), "{arguments:?}: {:?}", start.elapsed());
+        }
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn searched() -> (Records, String) {
             json!([1.0, "o", "a \u{1b}[1mhay"]),
             json!([1.0, "o", "\u{1b}[0mstack\r\n"]),
             json!([2.0, "o", "haystack again\r\n"]),
+            json!([3600.0, "o", "haystack at last\r\n"]),
         ],
     );
     (records, id)
@@ -54,7 +55,22 @@ fn lines_refusals_and_output_are_found_with_the_way_to_the_moment() {
     let lines: Vec<&str> = done.out.lines().collect();
     assert!(lines[0].starts_with(&format!("{id} 2026-11-21T03:12:45.000Z ")) && lines[0].ends_with(" #1 echo begun"), "{lines:?}");
     assert_eq!(lines[1..], ["    a haystack", &format!("    postern replay {id} --command 1")]);
+    for (since, time, text) in
+        [("2026-11-21T03:12:46", "03:12:46.000Z", "haystack again"), ("2026-11-21T03:13", "04:12:44.000Z", "haystack at last")]
+    {
+        let done = records.run("search", &["haystack", "--since", since]);
+        assert!(done.out.contains(time) && done.out.contains(text) && done.out.lines().count() == 3, "{since}: {done:?}");
+    }
     assert_eq!(records.run("search", &[]).status, Some(2));
+}
+
+#[test]
+fn of_other_accounts_no_recording_is_read() {
+    let (records, id) = searched();
+    std::fs::write(records.file(&format!("{id}.cast")), "no recording\n").unwrap();
+    assert!(records.run("search", &["haystack"]).err.contains("it is no asciicast"));
+    let done = records.run("search", &["haystack", "--account", "nobody-here"]);
+    assert_eq!((done.status, done.err.as_str()), (Some(1), ""));
 }
 
 #[test]

@@ -67,6 +67,9 @@ impl Records {
         open.line("echo begun");
         open.expect("begun");
         open.id = self.ids().into_iter().find(|id| !before.contains(id)).unwrap();
+        // Its own recording is behind it: what a test puts in its place would be added to.
+        let cast = self.file(&format!("{}.cast", open.id));
+        until("the recording", || fs::read_to_string(&cast).is_ok_and(|text| text.contains(r#""o", "begun"#)));
         open
     }
 

@@ -1,4 +1,4 @@
-//! The lines that clients send, as `policies/transfer.yaml` decides them. Of scp of OpenSSH 9.2 and rsync 3.5; older ones leave letters out.
+//! The lines that clients send, as `policies/special/transfer.yaml` decides them. Of scp of OpenSSH 9.2 and rsync 3.5; older ones leave letters out.
 
 use std::process::Command;
 
@@ -31,7 +31,7 @@ const ALLOWED: [&str; 22] = [
     "rsync --server --sender -vlogDtprze.iLsfxCIvu --bwlimit=100 . IN/file",
 ];
 
-const REFUSED: [&str; 17] = [
+const REFUSED: [&str; 19] = [
     "scp -p -t IN",
     "scp -t OUT/file",
     "scp -t IN/../../../etc/cron.d",
@@ -39,6 +39,8 @@ const REFUSED: [&str; 17] = [
     "scp -S /bin/sh -f OUT/file",
     "scp OUT/file IN/file",
     "sftp-server -h",
+    "sftp-server -u 0",
+    "internal-sftp -u 0",
     "rsync --server -logDtpre.iLsfxCIvu . IN/",
     "rsync --server -e.LsfxCIvu . /etc",
     "rsync --server -e.LsfxCIvu --rsh=x . IN",

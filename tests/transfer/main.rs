@@ -1,5 +1,5 @@
 //! Nothing in the way: what scripts and programs send over ssh goes through as if no shell were there, and files that are carried in and out are
-//! on record. A whole host, as in `tests/ssh`, with `policies/transfer.yaml` in force besides.
+//! on record. A whole host, as in `tests/ssh`, with `policies/special/transfer.yaml` in force besides.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 #[allow(dead_code, reason = "shared with the tests of sessions")]

@@ -22,6 +22,9 @@ allow:
   - run: python3 -c <code:text>
     confine: { base: inspect, read: [/var/srv/outgoing], write: [/var/srv/incoming] }
     log_files: true
+  - run: python3 -I -c <code:text>
+    confine: { base: inspect, read: [/var/srv/outgoing] }
+    log_files: true
 ";
 
 pub struct Scene {
@@ -40,7 +43,7 @@ impl Scene {
     fn set(host: &'static Host) -> Scene {
         must(Command::new("install").args(["-d", "-m", "755", "/var/srv", OUTGOING]));
         must(Command::new("install").args(["-d", "-m", "777", INCOMING]));
-        let shipped = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/policies/transfer.yaml")).unwrap();
+        let shipped = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/policies/special/transfer.yaml")).unwrap();
         fs::write("/etc/postern/policy.d/70-transfer.yaml", shipped.replace("/srv/", "/var/srv/")).unwrap();
         fs::write("/etc/postern/policy.d/80-more.yaml", MORE).unwrap();
         must(Command::new(env!("CARGO_BIN_EXE_postern")).arg("apply"));

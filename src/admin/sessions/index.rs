@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 
 use super::super::Failure;
-use crate::record::read::{Cast, CastEvent};
+use super::screen::Screen;
+use crate::record::read::{Cast, CastError, CastEvent};
 use crate::words::limits::READ_MARKERS;
 
 /// A place where showing can begin: what came before it left nothing on the screen that matters.
@@ -21,6 +22,7 @@ pub struct Mark {
 
 #[derive(Debug)]
 pub struct Index {
+    pub start: Mark,
     /// In order; the first is the start.
     pub marks: Vec<Mark>,
     /// When the last event was.
@@ -29,14 +31,21 @@ pub struct Index {
     pub damage: Option<String>,
 }
 
+impl Mark {
+    /// The recording from there on, and a screen of which nothing is known.
+    pub fn open(self, file: &File) -> Result<(Cast<BufReader<File>>, Screen), CastError> {
+        Ok((Cast::at(BufReader::new(from(file, self.offset)?), self.offset), Screen::new(self.size)))
+    }
+}
+
 impl Index {
     /// # Errors
     /// It is no recording.
     pub fn read(file: &File) -> Result<Index, Failure> {
-        let mut cast = Cast::open(BufReader::new(from(file, 0)?)).map_err(|error| Failure::Other(format!("the recording: {error}")))?;
-        let start = Mark { at: 0, offset: cast.offset(), number: None, size: cast.size };
-        let mut index = Index { marks: vec![start], length: 0, damage: None };
-        let mut size = cast.size;
+        let (header, mut cast) = Cast::open(BufReader::new(from(file, 0)?))?;
+        let start = Mark { at: 0, offset: cast.offset(), number: None, size: header.size() };
+        let mut index = Index { start, marks: vec![start], length: 0, damage: None };
+        let mut size = start.size;
         loop {
             let moment = match cast.read_next() {
                 Ok(Some(moment)) => moment,
@@ -73,9 +82,8 @@ impl Index {
 }
 
 /// A reader of the same file from there on; there is one at a time.
-pub fn from(file: &File, offset: u64) -> Result<File, Failure> {
-    let failed = |error: std::io::Error| Failure::Other(format!("the recording: {error}"));
-    let mut file = file.try_clone().map_err(failed)?;
-    file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+pub fn from(file: &File, offset: u64) -> Result<File, CastError> {
+    let mut file = file.try_clone()?;
+    file.seek(SeekFrom::Start(offset))?;
     Ok(file)
 }

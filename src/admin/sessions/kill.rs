@@ -4,6 +4,7 @@
 //! that has not ended after a second is killed itself, and the kernel ends what it had started.
 
 use std::io::BufReader;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -13,6 +14,7 @@ use super::super::arguments::Arguments;
 use super::super::output::{complain, say};
 use super::super::{Failure, Status};
 use super::operator::Operator;
+use super::safe;
 use super::store::{Entry, Store};
 use crate::record::Order;
 use crate::record::read::Summary;
@@ -34,33 +36,50 @@ pub fn kill(arguments: &Arguments) -> Result<Status, Failure> {
     let records = store.records(&entry.id);
     let order = Order { by: operator.name, uid: operator.uid, reason };
     // A disk that is full, or what stands in its place, keeps nobody from ending a session.
-    let unsaid = order.write(&records).err();
-    if let Some(error) = &unsaid {
+    if let Err(error) = order.write(&records) {
         complain(format_args!("postern: {}.kill: {error}; the session will not say by whom it was ended", entry.id));
     }
-    let in_time = end(&process).map_err(|errno| {
+    let end = end(&process).map_err(|errno| {
         Order::remove(&records);
         Failure::Other(format!("session {} cannot be ended: {}", entry.id, errno.desc()))
     })?;
-    report(&store, &entry, in_time, unsaid.is_none())
+    Ok(report(&records, &entry, end))
 }
 
-/// Says how it went. An order that did not come to be on record stays: it says what became of the session.
-fn report(store: &Store, entry: &Entry, in_time: bool, said: bool) -> Result<Status, Failure> {
+/// How the shell ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    InTime,
+    /// By SIGKILL.
+    Killed,
+    /// Not yet: the kernel ends it when what it waits for, such as a disk, answers.
+    Late,
+}
+
+/// Says how it went. All is well only where the records say by whom it was ended; a person may have left in that moment. An order stays where
+/// no end is on record: it says what became of the session.
+fn report(records: &Path, entry: &Entry, end: End) -> Status {
     let id = &entry.id;
-    let recorded = Summary::read(BufReader::new(&entry.records)).ok().and_then(|summary| summary.end);
-    if recorded.is_some() {
-        Order::remove(&store.records(id));
+    match end {
+        End::InTime => {}
+        End::Killed => complain(format_args!("postern: session {id} did not end within {KILL_GRACE:?}: its shell was killed")),
+        End::Late => complain(format_args!("postern: session {id} has not ended yet, though its shell was killed")),
     }
-    if !in_time {
-        complain(format_args!("postern: session {id} did not end within {KILL_GRACE:?}: its shell was killed"));
+    let summary = Summary::read(BufReader::new(&entry.records)).unwrap_or_default();
+    let Some(reason) = summary.end else {
+        complain(format_args!("postern: the end of session {id} is not on record"));
+        return Status::Findings;
+    };
+    Order::remove(records);
+    if summary.by.is_none() {
+        complain(format_args!("postern: session {id} is over, and its records do not say by whom: {}", safe(&reason)));
+        return Status::Findings;
     }
-    match recorded {
-        Some(_) if in_time => say(format_args!("session {id} is over")),
-        Some(_) => {}
-        None => complain(format_args!("postern: the end of session {id} is not on record")),
+    if end != End::InTime {
+        return Status::Findings;
     }
-    Ok(if in_time && said { Status::Done } else { Status::Findings })
+    say(format_args!("session {id} is over"));
+    Status::Done
 }
 
 /// The process that writes the records, as the kernel names it.
@@ -78,24 +97,23 @@ fn shell(entry: &Entry) -> Result<Process, Failure> {
     }
 }
 
-/// Ends the shell; whether it ended within its time. SIGTERM is repeated: a shell that is about to read from its terminal takes notice of one
+/// Ends the shell. SIGTERM is repeated: a shell that is about to read from its terminal takes notice of one
 /// a second later only (`sys::prompt`).
-fn end(process: &Process) -> nix::Result<bool> {
+fn end(process: &Process) -> nix::Result<End> {
     let end = Instant::now() + KILL_GRACE;
     while Instant::now() < end {
         match process.signal(Signal::SIGTERM) {
             // It was over anyway.
-            Err(Errno::ESRCH) => return Ok(true),
+            Err(Errno::ESRCH) => return Ok(End::InTime),
             sent => sent?,
         }
         if process.wait(REPEAT.min(end.saturating_duration_since(Instant::now())))? {
-            return Ok(true);
+            return Ok(End::InTime);
         }
     }
     match process.signal(Signal::SIGKILL) {
-        Err(Errno::ESRCH) => return Ok(true),
+        Err(Errno::ESRCH) => return Ok(End::InTime),
         sent => sent?,
     }
-    process.wait(KILL_GRACE)?;
-    Ok(false)
+    Ok(if process.wait(KILL_GRACE)? { End::Killed } else { End::Late })
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 
 use super::super::Failure;
-use super::index::{Index, from};
+use super::index::Index;
 use super::screen::{CLEAR, Screen};
 use crate::record::read::{Cast, CastEvent, Moment};
 
@@ -23,8 +23,7 @@ pub struct Player {
 impl Player {
     pub fn open(file: File) -> Result<Player, Failure> {
         let index = Index::read(&file)?;
-        let cast = Cast::open(BufReader::new(from(&file, 0)?)).map_err(|error| Failure::Other(format!("the recording: {error}")))?;
-        let screen = Screen::new(cast.size);
+        let (cast, screen) = index.start.open(&file)?;
         let mut player = Player { file, index, cast, screen, next: None };
         player.advance();
         Ok(player)
@@ -67,25 +66,24 @@ impl Player {
         (at, Vec::new())
     }
 
-    /// Goes to a moment: hands what the screen then shows to `write`, piece by piece.
-    pub fn seek(&mut self, at: u64, write: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Failure> {
+    /// Goes to a moment: hands what the screen then shows to `write`, piece by piece, for as long as that says; whether it came there.
+    pub fn seek(&mut self, at: u64, write: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, Failure> {
         let mark = self.index.before(at).unwrap_or(0);
         self.start_at(mark)?;
         write(CLEAR);
         while self.next().is_some_and(|next| next < at) {
             let shown = self.step();
             if !shown.is_empty() && !write(&shown) {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Goes on from a mark, on a screen that nothing is known of.
     pub fn start_at(&mut self, mark: usize) -> Result<(), Failure> {
         let Some(mark) = self.index.marks.get(mark) else { return Ok(()) };
-        self.cast = self.cast.resume(BufReader::new(from(&self.file, mark.offset)?), mark.offset);
-        self.screen = Screen::new(mark.size);
+        (self.cast, self.screen) = mark.open(&self.file)?;
         self.advance();
         Ok(())
     }

@@ -73,7 +73,7 @@ fn plain(player: &mut Player, terminal: &Terminal, command: Option<usize>, at: O
             break;
         }
         let shown = player.step();
-        if at.is_none_or(|at| next >= at) && !terminal.write(&shown) {
+        if terminal.is_left() || at.is_none_or(|at| next >= at) && !terminal.write(&shown) {
             break;
         }
     }
@@ -95,20 +95,18 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     fn run(mut self) -> Result<(), Failure> {
-        if self.position > 0 {
-            self.go_to(self.position)?;
+        if self.position > 0 && !self.go_to(self.position)? {
+            return Ok(());
         }
         while let Some(next) = self.player.next() {
             self.skip_idle(next);
             let wait = if self.paused { None } else { Some(self.until(next)) };
-            let woken = if wait == Some(Duration::ZERO) { Woken::Other } else { self.wait(wait)? };
-            match woken {
+            match self.wait(wait)? {
                 Woken::Keys(keys) => {
                     for key in keys {
-                        if key == Key::Quit {
+                        if !self.press(key)? {
                             return Ok(());
                         }
-                        self.press(key)?;
                     }
                 }
                 Woken::Other if !self.paused && self.until(next).is_zero() => {
@@ -128,10 +126,11 @@ impl Replay<'_> {
         self.terminal.wait(&[], time).map_err(|error| Failure::Other(format!("the terminal: {error}")))
     }
 
-    fn press(&mut self, key: Key) -> Result<(), Failure> {
+    /// Whether it goes on.
+    fn press(&mut self, key: Key) -> Result<bool, Failure> {
         let now = self.now();
         match key {
-            Key::Quit => {}
+            Key::Quit => return Ok(false),
             Key::Pause => {
                 self.settle(now);
                 self.paused = !self.paused;
@@ -142,24 +141,26 @@ impl Replay<'_> {
                 self.terminal.write(&shown);
                 self.settle(at.max(now));
             }
-            Key::Previous => self.go_to(self.player.previous(now))?,
-            Key::Next => self.go_to(self.player.following(now))?,
-            Key::Back => self.go_to(now.saturating_sub(LEAP))?,
-            Key::Forward => self.go_to((now + LEAP).min(self.player.index.length))?,
+            Key::Previous => return self.go_to(self.player.previous(now)),
+            Key::Next => return self.go_to(self.player.following(now)),
+            Key::Back => return self.go_to(now.saturating_sub(LEAP)),
+            Key::Forward => return self.go_to((now + LEAP).min(self.player.index.length)),
             Key::Faster | Key::Slower => {
                 self.settle(now);
                 let speed = if key == Key::Faster { self.speed * FACTOR } else { self.speed / FACTOR };
                 self.speed = speed.clamp(*SPEEDS.start(), *SPEEDS.end());
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn go_to(&mut self, at: u64) -> Result<(), Failure> {
+    /// Whether it goes on: it can be left on the way to that moment, too.
+    fn go_to(&mut self, at: u64) -> Result<bool, Failure> {
         self.terminal.write(&self.player.finish());
-        self.player.seek(at, &mut |shown| self.terminal.write(shown))?;
+        let terminal = self.terminal;
+        let arrived = self.player.seek(at, &mut |shown| terminal.write(shown) && !terminal.is_left())?;
         self.settle(at);
-        Ok(())
+        Ok(arrived)
     }
 
     /// Where in the recording it is now.

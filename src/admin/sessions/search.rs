@@ -17,8 +17,8 @@ use super::safe;
 use super::screen::Plain;
 use super::store::{Entry, Store, account, complain_of};
 use super::when::Since;
-use crate::record::read::{Cast, CastError, CastEvent, Records, text};
-use crate::record::{json::bytes, timestamp};
+use crate::record::read::{Cast, CastEvent, Records, plain, text};
+use crate::record::timestamp;
 
 /// Characters of a line of output that are searched at a time.
 const WINDOW: usize = 4096;
@@ -189,8 +189,11 @@ impl Search<'_> {
     }
 
     fn is_wanted(&self, time: &str) -> bool {
+        self.is_of_account() && self.query.since.as_ref().is_none_or(|since| since.covers(time))
+    }
+
+    fn is_of_account(&self) -> bool {
         self.query.account.as_ref().is_none_or(|account| *account == self.account)
-            && self.query.since.as_ref().is_none_or(|since| since.covers(time))
     }
 
     /// The command that shows the moment.
@@ -198,22 +201,20 @@ impl Search<'_> {
         self.store.recording(&self.entry.id).map(|_| format!("postern replay {} --command {command}", self.entry.id))
     }
 
-    /// What commands printed, each of them once.
+    /// What commands printed, each of them once: what was found first of what is wanted.
     fn recording(&mut self) -> Result<(), Failure> {
-        if !self.query.is_output_searched() || self.store.recording(&self.entry.id).is_none() {
+        if !self.query.is_output_searched() || !self.is_of_account() || self.store.recording(&self.entry.id).is_none() {
             return Ok(());
         }
         let file = from(&self.store.open_recording(&self.entry.id)?, 0)?;
-        let failed = |error: CastError| Failure::Other(format!("the recording: {error}"));
-        let mut cast = Cast::open(BufReader::new(file)).map_err(failed)?;
+        let (header, mut cast) = Cast::open(BufReader::new(file))?;
         let (mut output, mut command, mut told) = (Output::default(), None, false);
-        while let Some(moment) = cast.read_next().map_err(failed)? {
+        while let Some(moment) = cast.read_next()? {
             match moment.event {
                 CastEvent::Command { number, .. } => (output, command, told) = (Output::default(), number, false),
                 CastEvent::Output(text) if !told => {
                     if let Some(text) = output.find(&text, |line| self.query.is_in(line)) {
-                        told = true;
-                        self.printed(command, cast.began, moment.at, text)?;
+                        told = self.printed(command, header.began(), moment.at, text)?;
                     }
                 }
                 _ => {}
@@ -222,11 +223,12 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn printed(&mut self, command: Option<u64>, began: Option<i64>, at: u64, line: String) -> Result<(), Failure> {
+    /// Whether it is told.
+    fn printed(&mut self, command: Option<u64>, began: Option<i64>, at: u64, line: String) -> Result<bool, Failure> {
         let moment = began.and_then(|began| began.checked_add(i64::try_from(at / 1000).ok()?));
         let time = moment.and_then(|moment| OffsetDateTime::from_unix_timestamp(moment).ok()).map(timestamp).unwrap_or_default();
         if !self.is_wanted(&time) {
-            return Ok(());
+            return Ok(false);
         }
         let around = self.query.text.as_deref().map_or(line.clone(), |text| around(&line, text));
         self.tell(&Found {
@@ -242,7 +244,8 @@ impl Search<'_> {
             rules: Vec::new(),
             replay: command.and_then(|command| self.replay(command)),
             command,
-        })
+        })?;
+        Ok(true)
     }
 
     fn tell(&mut self, found: &Found) -> Result<(), Failure> {
@@ -264,11 +267,6 @@ impl Search<'_> {
         }
         Ok(())
     }
-}
-
-/// The characters of a word of a record, its bytes as they were where they are UTF-8.
-fn plain(word: &str) -> String {
-    String::from_utf8(bytes(word)).unwrap_or_else(|_| word.to_owned())
 }
 
 /// The text round what was found in it.

@@ -13,9 +13,8 @@ use super::super::output::complain;
 use super::when::Since;
 use crate::access::in_force::{InForce, NotInForce};
 use crate::policy::settings::Audit;
-use crate::record::order::open_plain;
 use crate::record::timestamp;
-use crate::sys::file::Owner;
+use crate::sys::file::{Owner, open_plain};
 use crate::sys::holder::{self, Holder};
 use crate::words::{Safe, paths};
 
@@ -50,10 +49,16 @@ impl Entry {
         let watches = start.get(..read).is_some_and(|start| start.windows(WATCH.len()).any(|part| part == WATCH));
         self.holder != Holder::Nobody && !watches
     }
+
+    /// Whether all that is in it is too old.
+    pub fn is_before(&self, since: Option<&Since>) -> bool {
+        self.holder == Holder::Nobody && since.is_some_and(|since| !since.covers(&self.changed))
+    }
 }
 
 impl Store {
-    /// That of the policy in force, or of `--dir`.
+    /// That of the policy in force, or of `--dir`. Whoever watches a session is on record there too: who has its records then has all of it,
+    /// and syslog has it as well.
     pub fn of(arguments: &Arguments) -> Result<Store, Failure> {
         let given = arguments.flag("dir").map(PathBuf::from);
         let audit = match InForce::open(Path::new(paths::STATE_DIR), Owner::Root) {
@@ -138,13 +143,6 @@ impl Store {
 
     fn cast(&self, id: &str) -> PathBuf {
         self.directory.join(format!("{id}.cast"))
-    }
-}
-
-impl Entry {
-    /// Whether all that is in it is too old.
-    pub fn is_before(&self, since: Option<&Since>) -> bool {
-        self.holder == Holder::Nobody && since.is_some_and(|since| !since.covers(&self.changed))
     }
 }
 

@@ -27,10 +27,10 @@ pub fn table(sessions: &[Listed]) -> String {
 }
 
 fn cells(session: &Listed) -> [String; 7] {
-    let end = match (&session.end, &session.watched) {
+    let end = match &session.end {
         _ if session.way.as_deref() == Some("watch") => "(watch)",
-        (Some(end), _) => end,
-        (None, _) => "open",
+        Some(end) => end,
+        None => "open",
     };
     [
         session.session.clone(),

@@ -90,6 +90,12 @@ impl Terminal {
         }
     }
 
+    /// Whether somebody leaves: asked between two pieces, while there is always something to show. Other keys do nothing meanwhile, and
+    /// whoever cannot be asked has left.
+    pub fn is_left(&self) -> bool {
+        self.wait(&[], Some(Duration::ZERO)).map_or(true, |woken| matches!(woken, Woken::Keys(keys) if keys.contains(&Key::Quit)))
+    }
+
     /// Writes what was made safe; false once nobody reads it.
     pub fn write(&self, bytes: &[u8]) -> bool {
         let mut output = io::stdout().lock();

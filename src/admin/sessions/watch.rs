@@ -11,14 +11,14 @@ use std::time::Instant;
 use super::super::arguments::Arguments;
 use super::super::output::complain;
 use super::super::{Failure, Status};
-use super::index::{Index, from};
+use super::index::Index;
 use super::operator::Operator;
 use super::screen::Screen;
 use super::store::{Entry, Store};
 use super::terminal::{Key, Terminal, Woken};
 use crate::access;
-use crate::record::read::{Cast, CastEvent};
-use crate::record::{Event, Recorder, Session, Unrecorded, new_session_id};
+use crate::record::read::{Cast, CastEvent, Moment};
+use crate::record::{Event, Recorder, Session, Unrecorded};
 use crate::sys::holder::{self, Holder};
 use crate::sys::watch::Watch;
 
@@ -30,7 +30,8 @@ pub fn watch(arguments: &Arguments) -> Result<Status, Failure> {
     }
     let file = store.open_recording(&entry.id)?;
     let operator = Operator::of_this_process();
-    let mut recorder = Recorder::open(&store.audit, own_session());
+    let person = access::identify().unwrap_or_else(|_| access::unidentified());
+    let mut recorder = Recorder::open(&store.audit, Session::of(&person));
     let started = Instant::now();
     note(&mut recorder, &entry, &operator, None).map_err(|error| Failure::Other(format!("{error}; without a record nobody watches")))?;
     let view = View::open(&entry, &file).and_then(View::show);
@@ -41,18 +42,6 @@ pub fn watch(arguments: &Arguments) -> Result<Status, Failure> {
     let message = view?;
     complain(format_args!("postern: {message}"));
     Ok(Status::Done)
-}
-
-fn own_session() -> Session {
-    let person = access::identify().unwrap_or_else(|_| access::unidentified());
-    Session {
-        id: new_session_id(),
-        host: person.host,
-        account: person.account,
-        uid: person.uid,
-        from: person.from.map(|address| address.to_string()),
-        tty: person.tty,
-    }
 }
 
 fn note(recorder: &mut Recorder, entry: &Entry, operator: &Operator, duration_ms: Option<u64>) -> Result<(), Unrecorded> {
@@ -76,11 +65,9 @@ impl<'a> View<'a> {
         growth.add_growth(file.as_fd()).map_err(failed)?;
         growth.add_growth(entry.records.as_fd()).map_err(failed)?;
         let index = Index::read(file)?;
-        let start = Cast::open(BufReader::new(from(file, 0)?)).map_err(|error| Failure::Other(format!("the recording: {error}")))?;
-        let (offset, size) = index.marks.last().map_or((start.offset(), start.size), |mark| (mark.offset, mark.size));
-        let cast = start.resume(BufReader::new(from(file, offset)?), offset);
+        let (cast, screen) = index.marks.last().unwrap_or(&index.start).open(file)?;
         let terminal = Terminal::open(true).map_err(failed)?;
-        Ok(View { entry, cast, screen: Screen::new(size), growth, terminal })
+        Ok(View { entry, cast, screen, growth, terminal })
     }
 
     /// Shows what comes until there is no more; why.
@@ -89,16 +76,14 @@ impl<'a> View<'a> {
             self.growth.drain();
             // Asked before the rest is read: what is written before the end is read then.
             let over = holder::holder(&self.entry.records).is_ok_and(|holder| holder == Holder::Nobody);
-            match self.catch_up() {
-                Ok(true) => {}
-                Ok(false) => break "nobody reads this any more".to_owned(),
-                Err(reason) => break format!("the recording of session {}: {reason}", self.entry.id),
+            if let Some(reason) = self.catch_up() {
+                break reason;
             }
             if over {
                 break format!("session {} is over", self.entry.id);
             }
             match self.terminal.wait(&[self.growth.as_fd()], None) {
-                Ok(Woken::Keys(keys)) if keys.contains(&Key::Quit) => break format!("session {} goes on", self.entry.id),
+                Ok(Woken::Keys(keys)) if keys.contains(&Key::Quit) => break self.goes_on(),
                 Ok(_) => {}
                 Err(error) => break format!("the terminal: {error}"),
             }
@@ -109,20 +94,28 @@ impl<'a> View<'a> {
         Ok(message)
     }
 
-    /// Shows all that there is by now; whether somebody reads it.
-    fn catch_up(&mut self) -> Result<bool, String> {
-        while let Some(moment) = self.cast.read_next().map_err(|error| error.to_string())? {
-            match moment.event {
-                CastEvent::Output(text) => {
+    /// Shows all that there is by now; why no more, where that is the end.
+    fn catch_up(&mut self) -> Option<String> {
+        loop {
+            match self.cast.read_next() {
+                Ok(None) => return None,
+                Ok(Some(Moment { event: CastEvent::Output(text), .. })) => {
                     let shown = self.screen.pass(&text);
                     if !self.terminal.write(&shown) {
-                        return Ok(false);
+                        return Some("nobody reads this any more".to_owned());
+                    }
+                    if self.terminal.is_left() {
+                        return Some(self.goes_on());
                     }
                 }
-                CastEvent::Resize(columns, rows) => self.screen.resize((columns, rows)),
-                CastEvent::Command { .. } | CastEvent::Other => {}
+                Ok(Some(Moment { event: CastEvent::Resize(columns, rows), .. })) => self.screen.resize((columns, rows)),
+                Ok(Some(_)) => {}
+                Err(error) => return Some(format!("the recording of session {}: {error}", self.entry.id)),
             }
         }
-        Ok(true)
+    }
+
+    fn goes_on(&self) -> String {
+        format!("session {} goes on", self.entry.id)
     }
 }

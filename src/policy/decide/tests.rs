@@ -224,8 +224,10 @@ fn what_the_second_door_does_not_read_is_refused_at_the_first() {
 fn the_records_of_sessions_are_hidden_wherever_they_are_kept() {
     let policy = policy(&[("policy.yaml", "audit: { dir: /var/log/who }\nallow: ['cat <f:file>']")]);
     allowed(&policy, &subject(), "cat /var/log/who.log");
-    assert_eq!(denied(&policy, &subject(), "cat /var/log/who/a.jsonl").reason, "the contents of /var/log/who/a.jsonl are hidden");
-    assert_eq!(denied(&policy, &subject(), "cat /var/log/who/a.cast").reason, "the contents of /var/log/who/a.cast are hidden");
+    for name in ["a.jsonl", "a.cast", "a.kill"] {
+        let reason = denied(&policy, &subject(), &format!("cat /var/log/who/{name}")).reason;
+        assert_eq!(reason, format!("the contents of /var/log/who/{name} are hidden"));
+    }
 }
 
 #[test]

@@ -46,8 +46,9 @@ pub enum CastError {
     Damaged(u64),
 }
 
-#[derive(Deserialize)]
-struct Header {
+/// The first line of a recording.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Header {
     version: u64,
     width: u16,
     height: u16,
@@ -55,31 +56,39 @@ struct Header {
     timestamp: Option<i64>,
 }
 
+impl Header {
+    /// The window at the start, columns and rows.
+    pub fn size(&self) -> (u16, u16) {
+        (self.width, self.height)
+    }
+
+    /// When it began, in seconds since 1970.
+    pub fn began(&self) -> Option<i64> {
+        self.timestamp
+    }
+}
+
 /// Reads a recording, event by event.
 pub struct Cast<R> {
     lines: Lines<R>,
     at: u64,
-    /// The window at the start, columns and rows.
-    pub size: (u16, u16),
-    /// When it began, in seconds since 1970.
-    pub began: Option<i64>,
 }
 
 impl<R: BufRead> Cast<R> {
     /// Reads the header.
-    pub fn open(reader: R) -> Result<Cast<R>, CastError> {
-        let mut lines = Lines::new(reader, limits::READ_EVENT_BYTES, 0);
-        let header: Option<Header> = match lines.read_next()? {
+    pub fn open(reader: R) -> Result<(Header, Cast<R>), CastError> {
+        let mut cast = Cast::at(reader, 0);
+        let header: Option<Header> = match cast.lines.read_next()? {
             Some(Line::Whole(line)) => serde_json::from_slice(line).ok(),
             _ => None,
         };
         let header = header.filter(|header| header.version == 2).ok_or(CastError::Header)?;
-        Ok(Cast { lines, at: 0, size: (header.width, header.height), began: header.timestamp })
+        Ok((header, cast))
     }
 
-    /// Goes on with another reader, which stands at `offset`: where an event begins.
-    pub fn resume<S: BufRead>(&self, reader: S, offset: u64) -> Cast<S> {
-        Cast { lines: Lines::new(reader, limits::READ_EVENT_BYTES, offset), at: 0, size: self.size, began: self.began }
+    /// From `offset` on, where an event begins, and where the reader stands.
+    pub fn at(reader: R, offset: u64) -> Cast<R> {
+        Cast { lines: Lines::new(reader, limits::READ_EVENT_BYTES, offset), at: 0 }
     }
 
     /// The next event. `None` where there is no further one, perhaps yet.
@@ -144,7 +153,7 @@ mod tests {
     const HEADER: &str = r#"{"version": 2, "width": 80, "height": 24, "timestamp": 1795230764}"#;
 
     fn read(text: &str) -> (Vec<(u64, CastEvent)>, Option<String>) {
-        let mut cast = Cast::open(text.as_bytes()).unwrap();
+        let (_, mut cast) = Cast::open(text.as_bytes()).unwrap();
         let mut events = Vec::new();
         loop {
             match cast.read_next() {

@@ -11,4 +11,4 @@ mod summary;
 pub use cast::{Cast, CastError, CastEvent, Moment};
 pub use lines::{Line, Lines};
 pub use records::Records;
-pub use summary::{Summary, text};
+pub use summary::{Summary, plain, text};

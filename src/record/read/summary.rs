@@ -77,8 +77,12 @@ impl Summary {
 
 /// A text of a record, its bytes as they were where they are UTF-8.
 pub fn text(record: &Map<String, Value>, name: &str) -> Option<String> {
-    let text = record.get(name)?.as_str()?;
-    Some(String::from_utf8(json::bytes(text)).unwrap_or_else(|_| text.to_owned()))
+    record.get(name)?.as_str().map(plain)
+}
+
+/// The same of one word.
+pub fn plain(text: &str) -> String {
+    String::from_utf8(json::bytes(text)).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]

@@ -252,15 +252,3 @@ fn our_own_text_is_cleaned_whole() {
     let long = b"0123456789".repeat(1000);
     assert_eq!(clean(&long), long);
 }
-
-#[test]
-fn printable_runs_end_at_the_first_byte_that_is_not() {
-    for byte in (0..=255_u8).filter(|byte| !(b' '..DEL).contains(byte)) {
-        for at in 0..40 {
-            let mut text = vec![b'~'; 40];
-            text[at] = byte;
-            assert_eq!(printable(&text), at);
-        }
-    }
-    assert_eq!(printable(b" ~ ~ ~ ~ ~ ~ ~ ~ ~"), 18);
-}

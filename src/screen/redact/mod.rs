@@ -57,9 +57,11 @@ const STEP: usize = 32;
 
 /// What fingerprints are made with. Without it nobody can try passwords on them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Key([u8; 32]);
+pub struct Key([u8; Key::BYTES]);
 
 impl Key {
+    pub const BYTES: usize = 32;
+
     /// A key for one session.
     ///
     /// # Errors
@@ -68,12 +70,12 @@ impl Key {
         Ok(Key(random::bytes()?))
     }
 
-    pub fn from_bytes(bytes: [u8; 32]) -> Key {
+    pub fn from_bytes(bytes: [u8; Key::BYTES]) -> Key {
         Key(bytes)
     }
 
     /// For another process of the same session.
-    pub fn bytes(&self) -> &[u8; 32] {
+    pub fn bytes(&self) -> &[u8; Key::BYTES] {
         &self.0
     }
 }

@@ -163,8 +163,8 @@ impl Guard {
         let is_observed = policy::is_observed(policy.policy(), &subject);
         ledger.start(way, policy.policy().digest(), is_observed, recorded.path().as_deref())?;
         let is_required = policy.settings().record.is_some_and(|record| record.required);
-        if let Some(reason) = recorded.lost().filter(|_| !is_required) {
-            ledger.notify(format!("this session is not recorded: {}", Safe(reason.as_bytes())));
+        if let Some(notice) = recorded.notice().filter(|_| !is_required) {
+            ledger.notify(notice);
         }
         let confiner = Confiner::new(Kernel::of_host(), policy.settings().strength.clone(), Rulesets::default());
         let mut guard = Guard {

@@ -83,6 +83,10 @@ const PTRACE_OPTIONS: [u32; 2] = [0x4200, 0x4206];
 const PTRACE_REFUSED: u32 = 3 << 20;
 /// Flags of open(2) by which something changes.
 const WRITING: u32 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND) as u32;
+/// Flags of open(2) by which the mode counts: `O_CREAT`, and the bit that `O_TMPFILE` has beside `O_DIRECTORY`.
+const MAKING: u32 = (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
+/// `S_ISUID`, `S_ISGID`: no umask takes them away.
+const SET_IDS: u32 = 0o6000;
 /// Clocks from here on are devices that are open; those below are the kernel's (`MAX_CLOCKS`).
 const DEVICE_CLOCKS: u32 = 16;
 /// Reading the kernel's messages, and how many there are: `SYSLOG_ACTION_READ_ALL`, `SIZE_UNREAD`, `SIZE_BUFFER`. It asks for the
@@ -118,6 +122,9 @@ impl Builder<'_> {
             Class::Prctl => self.prctl(),
             Class::Scheduling => self.allow_values(0, &[0]),
             Class::Ptrace => self.ptrace(),
+            Class::Creat => self.new_file(1, self.noted()),
+            Class::Mknod => self.new_file(1, ALLOW),
+            Class::Mknodat => self.new_file(2, ALLOW),
             Class::Open => self.open(1),
             Class::Openat => self.open(2),
             Class::Personality => self.allow_values(0, &PERSONALITIES),
@@ -299,13 +306,32 @@ impl Builder<'_> {
         self.program.branch(Test::Equal(libc::PR_SET_DUMPABLE as u32), pretend, allow);
     }
 
-    /// Nothing that changes, where nobody else holds that; the listener knows an exception. Else no `O_TRUNC` unless the file is opened for writing, which Landlock asks about. The access mode 3 is neither: the kernel asks the
-    /// file's mode for both, opens it for none, and cuts it short.
+    /// A mode without set-ID bits. Directories need no look: the kernel takes the bits away itself.
+    fn new_file(&mut self, mode: u8, answer: u32) {
+        let (allow, refuse) = (self.to(answer), self.to(NOT_PERMITTED));
+        self.program.load(Word::Low(mode));
+        self.program.branch(Test::AnyOf(SET_IDS), refuse, allow);
+    }
+
+    /// Nothing that changes, where nobody else holds that; the listener knows an exception. Else no new file with set-ID bits, and no `O_TRUNC`
+    /// unless the file is opened for writing, which Landlock asks about. The access mode 3 is neither: the kernel asks the file's mode for
+    /// both, opens it for none, and cuts it short.
     fn open(&mut self, flags: u8) {
         if self.calls.read_only {
             return self.refuse_bits(flags, WRITING, self.asked(NO_ACCESS));
         }
         let noted = self.noted();
+        if self.calls.guard_set_ids {
+            let (refuse, other) = (self.to(NOT_PERMITTED), self.program.label());
+            self.program.load(Word::Low(flags));
+            self.program.jump_unless(Test::AnyOf(MAKING), other);
+            self.program.load(Word::Low(flags + 1));
+            self.program.jump_if(Test::AnyOf(SET_IDS), refuse);
+            self.program.place(other);
+        }
+        if !self.calls.guard_truncation {
+            return self.program.answer(noted);
+        }
         let (allow, refuse) = (self.to(noted), self.to(NO_ACCESS));
         self.program.load(Word::Low(flags));
         self.program.jump_unless(Test::AnyOf(libc::O_TRUNC as u32), allow);

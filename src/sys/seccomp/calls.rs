@@ -13,6 +13,8 @@ pub struct Calls {
     pub signals: Signals,
     /// Whether the filter must keep files from being cut short, because Landlock does not (before ABI 3).
     pub guard_truncation: bool,
+    /// Whether files can be made: none then begins as set-user-ID or set-group-ID, and there is no `openat2`, whose mode is in memory.
+    pub guard_set_ids: bool,
     /// Whether the listener is asked before each new process (not thread).
     pub count_processes: bool,
     /// Whether memory is limited: then there are no files in memory, which no limit counts until they are mapped.

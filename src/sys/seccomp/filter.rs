@@ -207,16 +207,20 @@ impl Builder<'_> {
             Class::Ptrace if !calls.trace => Action::REFUSE,
             Class::ReadMemory => free(calls.trace, NOT_PERMITTED),
             Class::Prctl if !calls.log_files => Action::ALLOW,
-            Class::Change => free(!calls.read_only, NO_ACCESS),
-            Class::Name => Action::Answer(if calls.read_only { NO_ACCESS } else { self.noted() }),
+            Class::Mknod | Class::Mknodat if calls.guard_set_ids && !calls.read_only => Action::Inspect(class),
+            Class::Change | Class::Mknod | Class::Mknodat => free(!calls.read_only, NO_ACCESS),
+            Class::Creat if calls.guard_set_ids && !calls.read_only => Action::Inspect(class),
+            Class::Name | Class::Creat => Action::Answer(if calls.read_only { NO_ACCESS } else { self.noted() }),
             // A name in the file system, if there are sockets that have such. Which socket it is, is out of sight.
             Class::Bind => free(!calls.read_only || calls.unix == Unix::Pairs, NO_ACCESS),
             Class::MemoryFile => free(!calls.count_memory, NOT_THERE),
             Class::Truncate if calls.read_only => Action::Answer(NO_ACCESS),
             Class::Truncate => Action::Answer(if calls.guard_truncation { NOT_PERMITTED } else { self.noted() }),
-            Class::Open | Class::Openat if !calls.guard_truncation && !calls.read_only => Action::Answer(self.noted()),
-            // Its flags are in memory.
-            Class::Openat2 if calls.guard_truncation || calls.read_only => Action::Answer(NOT_THERE),
+            Class::Open | Class::Openat if !calls.guard_truncation && !calls.guard_set_ids && !calls.read_only => {
+                Action::Answer(self.noted())
+            }
+            // Its flags and its mode are in memory.
+            Class::Openat2 if calls.guard_truncation || calls.guard_set_ids || calls.read_only => Action::Answer(NOT_THERE),
             Class::Openat2 => Action::Answer(self.noted()),
             _ => Action::Inspect(class),
         }

@@ -55,6 +55,10 @@ pub(super) enum Class {
     Change,
     /// Gives a file a name, or takes one away.
     Name,
+    /// Gives a new file a name and a mode.
+    Creat,
+    Mknod,
+    Mknodat,
     /// Gives a socket a name.
     Bind,
     Truncate,
@@ -244,12 +248,14 @@ calls! {
     Scheduling { sched_setparam 142 118, sched_setscheduler 144 119, sched_setaffinity 203 122, sched_setattr 314 274 }
     MemoryFile { memfd_create 319 279 }
     Change {
-        ftruncate 77 46, mkdir 83 -, rmdir 84 -, symlink 88 -, mknod 133 -, mkdirat 258 34, mknodat 259 33, symlinkat 266 36,
-        fallocate 285 47,
+        ftruncate 77 46, mkdir 83 -, rmdir 84 -, symlink 88 -, mkdirat 258 34, symlinkat 266 36, fallocate 285 47,
     }
     Name {
-        rename 82 -, creat 85 -, link 86 -, unlink 87 -, unlinkat 263 35, renameat 264 38, linkat 265 37, renameat2 316 276,
+        rename 82 -, link 86 -, unlink 87 -, unlinkat 263 35, renameat 264 38, linkat 265 37, renameat2 316 276,
     }
+    Creat { creat 85 - }
+    Mknod { mknod 133 - }
+    Mknodat { mknodat 259 33 }
     Bind { bind 49 200 }
     Truncate { truncate 76 45 }
     Open { open 2 - }

@@ -152,6 +152,22 @@ static int by_mkdir(char **words) { return outcome(mkdir(in(words, "new"), 0700)
 static int by_rmdir(char **words) { return outcome(rmdir(in(words, "empty"))); }
 static int by_fifo(char **words) { return outcome(mknod(in(words, "new"), S_IFIFO | 0600, 0)); }
 static int by_mknod(char **words) { return outcome(mknod(in(words, "new"), S_IFREG | 0600, 0)); }
+/* New files that are set-user-ID, with nothing in them. */
+static int by_set_id_open(char **words) { return outcome(open(in(words, "new"), O_WRONLY | O_CREAT | O_EXCL, 04755)); }
+static int by_set_id_nameless(char **words)
+{
+    char path[64];
+    int file = open(words[0], O_TMPFILE | O_RDWR, 04755);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    return file < 0 ? errno : outcome(linkat(AT_FDCWD, path, AT_FDCWD, in(words, "new"), AT_SYMLINK_FOLLOW));
+}
+static int by_set_id_openat2(char **words)
+{
+    struct open_how how = { .flags = O_WRONLY | O_CREAT | O_EXCL, .mode = 02755 };
+    return outcome(call(SYS_openat2, AT_FDCWD, in(words, "new"), &how, sizeof how));
+}
+static int by_set_id_creat(char **words) { return outcome(creat(in(words, "new"), 02755)); }
+static int by_set_id_mknod(char **words) { return outcome(mknod(in(words, "new"), S_IFREG | 04755, 0)); }
 static int by_bind(char **words)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -315,6 +331,8 @@ const struct attack file_attacks[] = {
     { "tmpfile", by_nameless, 1 }, { "reopen", by_reopened, 1 }, { "map-shared", by_shared_mapping, 1 }, { "rename", by_rename, 1 },
     { "replace", by_replacing, 1 }, { "exchange", by_exchange, 1 }, { "link", by_link, 1 }, { "symlink", by_symlink, 1 },
     { "unlink", by_unlink, 1 }, { "mkdir", by_mkdir, 1 }, { "rmdir", by_rmdir, 1 }, { "fifo", by_fifo, 1 }, { "mknod", by_mknod, 1 },
+    { "set-id-open", by_set_id_open, 1 }, { "set-id-tmpfile", by_set_id_nameless, 1 }, { "set-id-openat2", by_set_id_openat2, 1 },
+    { "set-id-creat", by_set_id_creat, 1 }, { "set-id-mknod", by_set_id_mknod, 1 },
     { "bind-path", by_bind, 1 }, { "chmod", by_chmod, 1 }, { "fchmod", by_fchmod, 1 }, { "fchmodat", by_fchmodat, 1 },
     { "fchmodat2", by_fchmodat2, 1 }, { "chown", by_chown, 1 }, { "lchown", by_lchown, 1 }, { "fchown", by_fchown, 1 },
     { "fchownat", by_fchownat, 1 }, { "utimensat", by_utimensat, 1 }, { "futimens", by_futimens, 1 }, { "setxattr", by_setxattr, 1 },

@@ -353,6 +353,39 @@ fn nothing_is_cut_short_where_landlock_does_not_see_it() {
 }
 
 #[test]
+fn no_new_file_is_set_user_id() {
+    const CREATE: i64 = libc::O_CREAT as i64;
+    const TEMPORARY: i64 = libc::O_TMPFILE as i64;
+    const TRUNCATE: i64 = libc::O_TRUNC as i64;
+    let guarded = Calls { guard_set_ids: true, ..strictest() };
+    let rows: [Row<'_>; 13] = [
+        ("open", &[1, CREATE, 0o4755], NOT_PERMITTED),
+        ("open", &[1, CREATE | TRUNCATE | 1, 0o2644 | HIGH], NOT_PERMITTED),
+        ("open", &[1, CREATE | HIGH, 0o1777], ALLOW),
+        ("openat", &[-100, 1, CREATE, 0o6755], NOT_PERMITTED),
+        ("openat", &[-100, 1, TEMPORARY | 2, 0o4755], NOT_PERMITTED),
+        ("openat", &[-100, 1, TEMPORARY | 2, 0o600], ALLOW),
+        // What stands there when nothing is made is nobody's mode.
+        ("openat", &[-100, 1, 0o200000, -1], ALLOW),
+        ("openat2", &[-100, 1, 1, 24], NOT_THERE),
+        ("creat", &[1, 0o4755], NOT_PERMITTED),
+        ("creat", &[1, 0o777], ALLOW),
+        ("mknod", &[1, 0o104755], NOT_PERMITTED),
+        ("mknodat", &[-100, 1, 0o102755], NOT_PERMITTED),
+        ("mknodat", &[-100, 1, 0o100644], ALLOW),
+    ];
+    check(&guarded, &rows);
+    let cut = ("openat", &[-100, 1, CREATE | TRUNCATE, 0o600][..], NO_ACCESS);
+    check(&Calls { guard_truncation: true, ..guarded.clone() }, &[&rows[..], &[cut]].concat());
+    let logged = Calls { log_files: true, listener: true, ..guarded };
+    check(
+        &logged,
+        &[("creat", &[1, 0o600], NOTIFY), ("openat", &[-100, 1, CREATE, 0o600], NOTIFY), ("creat", &[1, 0o4600], NOT_PERMITTED)],
+    );
+    check(&strictest(), &[("openat", &[-100, 1, CREATE, 0o4755], ALLOW), ("mknodat", &[-100, 1, 0o104755], ALLOW)]);
+}
+
+#[test]
 fn of_some_calls_the_harmless_uses_are_left() {
     check(
         &strictest(),

@@ -51,6 +51,7 @@ fn cost_of_a_filter() {
         inet: Inet::Asked { datagrams: true },
         signals: Signals::NotTo(vec![100, 200]),
         guard_truncation: true,
+        guard_set_ids: true,
         count_processes: true,
         count_memory: true,
         ..Calls::default()

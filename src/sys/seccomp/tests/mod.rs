@@ -77,7 +77,8 @@ fn every_calls() -> Vec<Calls> {
                     for switches in [0b0000, 0b0001, 0b1110, 0b1111] {
                         let [listener, count_memory, guard_truncation, count_processes] = [1, 2, 4, 8].map(|bit| switches & bit != 0);
                         let signals = signals.clone();
-                        let switched = Calls { listener, guard_truncation, count_processes, count_memory, ..Calls::default() };
+                        let guards = Calls { guard_truncation, guard_set_ids: guard_truncation, ..Calls::default() };
+                        let switched = Calls { listener, count_processes, count_memory, ..guards };
                         let held = Calls { exec, unix, inet, signals, ..switched };
                         let logged = Calls { log_files: true, ..held.clone() };
                         let capable = Calls { capabilities: opening(), read_only: true, trace: true, ..held.clone() };
