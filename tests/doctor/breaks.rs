@@ -7,6 +7,9 @@ use super::install::{Finding, Host, host, shell, start_rsyslogd};
 /// What undoes what becomes of the shell when its set-user-ID bit is gone.
 const ROOT_INSTALL: &str = "chown root:postern /usr/bin/posternsh; chmod 4750 /usr/bin/posternsh";
 
+/// What undoes what became of the policy.
+const AS_INSTALLED: &str = "cp -a /run/postern-test/etc/postern /etc/; postern apply; rm -f /var/lib/postern/previous";
+
 /// One break: the ids of what it brings, how to do it, and how to undo what lies outside of /etc.
 pub struct Break {
     ids: &'static [&'static str],
@@ -77,17 +80,17 @@ fn breaks_of_the_programs_are_found() {
 fn breaks_of_the_policy_are_found() {
     assert_all(&[
         broken(&["policy.sources"], "chmod g+w /etc/postern/policy.yaml"),
-        broken(&["policy.sources"], "mkdir /etc/postern/policy.d; chown nobody /etc/postern/policy.d"),
-        broken(&["policy.valid"], "mkdir /etc/postern/policy.d; printf 'postern: 1\\nallow: [x\\n' > /etc/postern/policy.d/10.yaml"),
-        broken(&["policy.ignored"], "mkdir /etc/postern/policy.d; touch /etc/postern/policy.d/10-db.yml"),
+        broken(&["policy.sources"], "chown nobody /etc/postern/policy.d"),
+        broken(&["policy.valid"], "printf 'postern: 1\\nallow: [x\\n' > /etc/postern/policy.d/99.yaml"),
+        broken(&["policy.ignored"], "touch /etc/postern/policy.d/99-db.yml"),
         broken(&["policy.ignored"], "touch /etc/postern/policy.yml"),
         broken(&["policy.state"], "chmod g+w /var/lib/postern"),
-        broken(&["policy.applied"], "sed -i 's/timeout: 60s/timeout: 61s/' /etc/postern/policy.yaml")
-            .undo("cp /run/postern-test/policy.yaml /etc/postern/; postern apply"),
+        broken(&["policy.applied"], "sed -i 's/idle: 30m/idle: 31m/' /etc/postern/policy.yaml")
+            .undo(AS_INSTALLED),
         broken(&["policy.applied"], "cp /var/lib/postern/applied /var/lib/postern/previous; truncate -s 100 /var/lib/postern/applied")
             .undo("rm -f /var/lib/postern/previous"),
-        broken(&["policy.observe", "policy.valid"], "sed -i 's/^postern: 1/&\\nmode: observe/' /etc/postern/policy.yaml; postern apply")
-            .undo("cp /run/postern-test/policy.yaml /etc/postern/; postern apply; rm -f /var/lib/postern/previous"),
+        broken(&["policy.observe", "policy.valid"], "sed -i 's/^postern: 1/&\\nmode: observe/' /etc/postern/policy.d/05-diagnostics.yaml; postern apply")
+            .undo(AS_INSTALLED),
         broken(&["policy.previous"], "echo nonsense > /var/lib/postern/previous").undo("rm -f /var/lib/postern/previous"),
         broken(&["policy.home"], "touch /var/lib/postern/home/.psqlrc"),
         broken(&["policy.home"], "rmdir /var/lib/postern/home"),
