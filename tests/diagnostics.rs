@@ -1,19 +1,18 @@
-//! `policies/diagnostics.yaml` lets diagnosis through, and nothing that changes, writes, starts another program, or reads keys.
+//! The shipped parts, all of them as one policy, let diagnosis through, and nothing that changes, writes, starts another program, or reads keys.
+//!
+//! Each part is held to lines of its own by the golden file beside it; these are the lines that no rule of another part may let through either.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use postern::exec::Host;
-use postern::policy::compile::Source;
-use postern::policy::{Applied, Subject, Verdict, decide};
+use postern::policy::{Applied, Subject, Verdict, decide, shipped};
 use postern::syntax::{self, Argument, Context, Stage};
 use postern::words::Span;
 
 fn policy() -> Applied {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/diagnostics.yaml");
-    let source = Source { name: "diagnostics.yaml".to_owned(), bytes: std::fs::read(path).unwrap(), main: true };
-    let (applied, warnings) = Applied::from_sources(&[source]).unwrap_or_else(|errors| panic!("{}", errors[0]));
+    let (applied, warnings) = Applied::from_sources(&shipped::sources()).unwrap_or_else(|errors| panic!("{}", errors[0]));
     assert!(warnings.is_empty(), "{}", warnings[0]);
     applied
 }
@@ -99,9 +98,9 @@ const HARM: &[&str] = &[
     "grep x /root/.ssh/id_ed25519",
     "less /etc/ssh/ssh_host_ed25519_key",
     "cat /srv/customers.db",
-    "grep -r password /etc",
+    "grep -r password /root",
     "diff -r /etc /root",
-    "md5sum -c /var/log/sums",
+    "md5sum -c /srv/sums",
     "ps auxe",
     "ps -eaux",
     "ps aux -e",
@@ -128,8 +127,6 @@ const HARM: &[&str] = &[
     "file -C -m /etc/magic",
     "file -z /var/log/x",
     "less -o /var/log/x /etc/hosts",
-    "top",
-    "top -d1",
     "pidstat -e id",
     "sar -o /var/log/x 1 2",
     "fuser -k /var/log",
@@ -173,7 +170,7 @@ const HARM: &[&str] = &[
     "ss -K dst 10.0.0.1",
     "ss -D /var/log/x",
     "tc qdisc del dev eth0 root",
-    "nstat",
+    "nstat -d 5",
     "ethtool -s eth0 speed 10",
     "ethtool -K eth0 tso off",
     "route add default gw 10.0.0.1",
@@ -201,7 +198,8 @@ const HARM: &[&str] = &[
     "pkill x",
     "tee /var/log/x",
     "xxd /etc/hosts /var/log/x",
-    "curl http://example.com",
+    "curl -d a=b http://example.com",
+    "curl -o /var/log/x http://example.com",
     "nc -l 80",
     "python3",
     "vi /etc/hosts",
@@ -219,7 +217,7 @@ fn harm_is_not() {
 const DANGEROUS: &[(&str, &[&str])] = &[
     ("find", &["-delete", "-exec", "-execdir", "-ok", "-okdir", "-fls", "-fprint", "-fprint0", "-fprintf", "-files0-from"]),
     ("sort", &["-o/x", "--output=/x", "--out=/x", "--compress-program=sh", "--files0-from=/x", "-T/x"]),
-    ("grep", &["-f/etc/shadow", "--file=/etc/shadow", "--exclude-from=/x", "-R", "--dereference-recursive"]),
+    ("grep", &["-f/etc/shadow", "--file=/etc/shadow", "--exclude-from=/x", "-f/root/x"]),
     (
         "journalctl",
         &["--vacuum-time=1s", "--vacuum-s=1", "--flush", "--sync", "--setup-keys", "--update-catalog", "--cursor-file=/x", "-D/x", "-Mx"],
@@ -236,7 +234,7 @@ const DANGEROUS: &[(&str, &[&str])] = &[
     ("sysctl", &["-w", "-p", "--system", "--load=/x", "-f", "-aw"]),
     ("dig", &["-f/x", "-k/x", "-yx"]),
     ("dpkg", &["-i", "-r", "-P", "--purge", "--unpack", "--root=/x", "--force-all"]),
-    ("rpm", &["-e", "-U", "-p", "--define=x", "--eval=x", "--pipe=x", "--root=/x", "--queryformat=x", "--qf=x"]),
+    ("rpm", &["-e", "-U", "-p", "--define=x", "--eval=x", "--pipe=x", "--root=/x", "--queryformat=%(id)", "--qf=%(id)"]),
     ("ps", &["e", "-oenviron", "--format=environ"]),
     ("less", &["-o/x", "-O/x", "--log-file=/x", "-k/x", "-t/x", "-T/x"]),
     ("du", &["-X/x", "--exclude-from=/x", "--files0-from=/x"]),

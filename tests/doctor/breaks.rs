@@ -7,6 +7,9 @@ use super::install::{Finding, Host, host, shell, start_rsyslogd};
 /// What undoes what becomes of the shell when its set-user-ID bit is gone.
 const ROOT_INSTALL: &str = "chown root:postern /usr/bin/posternsh; chmod 4750 /usr/bin/posternsh";
 
+/// What undoes what became of the policy.
+const AS_INSTALLED: &str = "cp -a /run/postern-test/etc/postern /etc/; postern apply; rm -f /var/lib/postern/previous";
+
 /// One break: the ids of what it brings, how to do it, and how to undo what lies outside of /etc.
 pub struct Break {
     ids: &'static [&'static str],
@@ -53,11 +56,12 @@ fn breaks_of_the_programs_are_found() {
     assert_all(&[
         broken(&["shell.owner"], "chmod g+w /usr/bin/posternsh"),
         broken(&["shell.owner"], "chmod o+w /usr/bin/postern"),
-        // chown takes the bit away, so what is left is the plain install.
-        broken(&["audit.directory", "shell.owner", "shell.privilege"], "chown nobody /usr/bin/posternsh").undo(ROOT_INSTALL),
+        // chown takes the bit away, so what is left is the plain install, with rules that need more.
+        broken(&["audit.directory", "policy.valid", "shell.owner", "shell.privilege"], "chown nobody /usr/bin/posternsh")
+            .undo(ROOT_INSTALL),
         // Above both programs: one directory, found twice.
         broken(&["shell.owner"], "chmod g+w /usr/bin"),
-        broken(&["audit.directory", "shell.privilege"], "chmod u-s /usr/bin/posternsh").undo(ROOT_INSTALL),
+        broken(&["audit.directory", "policy.valid", "shell.privilege"], "chmod u-s /usr/bin/posternsh").undo(ROOT_INSTALL),
         broken(&["shell.privilege"], "chmod g+s /usr/bin/posternsh"),
         broken(&["shell.privilege"], "chmod o+x /usr/bin/posternsh"),
         broken(&["shell.privilege"], "chmod 4755 /usr/bin/posternsh"),
@@ -77,17 +81,19 @@ fn breaks_of_the_programs_are_found() {
 fn breaks_of_the_policy_are_found() {
     assert_all(&[
         broken(&["policy.sources"], "chmod g+w /etc/postern/policy.yaml"),
-        broken(&["policy.sources"], "mkdir /etc/postern/policy.d; chown nobody /etc/postern/policy.d"),
-        broken(&["policy.valid"], "mkdir /etc/postern/policy.d; printf 'postern: 1\\nallow: [x\\n' > /etc/postern/policy.d/10.yaml"),
-        broken(&["policy.ignored"], "mkdir /etc/postern/policy.d; touch /etc/postern/policy.d/10-db.yml"),
+        broken(&["policy.sources"], "chown nobody /etc/postern/policy.d"),
+        broken(&["policy.valid"], "printf 'postern: 1\\nallow: [x\\n' > /etc/postern/policy.d/99.yaml"),
+        broken(&["policy.ignored"], "touch /etc/postern/policy.d/99-db.yml"),
         broken(&["policy.ignored"], "touch /etc/postern/policy.yml"),
         broken(&["policy.state"], "chmod g+w /var/lib/postern"),
-        broken(&["policy.applied"], "sed -i 's/timeout: 60s/timeout: 61s/' /etc/postern/policy.yaml")
-            .undo("cp /run/postern-test/policy.yaml /etc/postern/; postern apply"),
+        broken(&["policy.applied"], "sed -i 's/idle: 30m/idle: 31m/' /etc/postern/policy.yaml").undo(AS_INSTALLED),
         broken(&["policy.applied"], "cp /var/lib/postern/applied /var/lib/postern/previous; truncate -s 100 /var/lib/postern/applied")
             .undo("rm -f /var/lib/postern/previous"),
-        broken(&["policy.observe", "policy.valid"], "sed -i 's/^postern: 1/&\\nmode: observe/' /etc/postern/policy.yaml; postern apply")
-            .undo("cp /run/postern-test/policy.yaml /etc/postern/; postern apply; rm -f /var/lib/postern/previous"),
+        broken(
+            &["policy.observe", "policy.valid"],
+            "sed -i 's/^postern: 1/&\\nmode: observe/' /etc/postern/policy.d/05-diagnostics.yaml; postern apply",
+        )
+        .undo(AS_INSTALLED),
         broken(&["policy.previous"], "echo nonsense > /var/lib/postern/previous").undo("rm -f /var/lib/postern/previous"),
         broken(&["policy.home"], "touch /var/lib/postern/home/.psqlrc"),
         broken(&["policy.home"], "rmdir /var/lib/postern/home"),
@@ -209,23 +215,17 @@ fn a_link_in_the_home_directory_does_not_turn_a_fix_against_the_host() {
 
 #[test]
 fn what_runs_past_the_login_shell_is_found() {
-    // The sandbox does not cover /usr: what is there already stays.
     assert_all(&[
         broken(&["account.cron"], "mkdir -p /var/spool/cron/crontabs; echo '* * * * * true' > /var/spool/cron/crontabs/breakglass"),
         broken(&["account.cron"], "echo '* * * * * breakglass true' > /etc/cron.d/x"),
-        broken(&["account.cron_access"], "[ -e /usr/bin/crontab ] || touch /usr/bin/crontab /run/made")
-            .undo("[ ! -e /run/made ] || rm /usr/bin/crontab /run/made"),
-        broken(
-            &["account.cron_access"],
-            "[ -e /usr/bin/crontab ] || touch /usr/bin/crontab /run/made; printf 'root\\nbreakglass\\n' > /etc/cron.allow",
-        )
-        .undo("[ ! -e /run/made ] || rm /usr/bin/crontab /run/made"),
+        broken(&["account.cron_access"], "touch /usr/bin/crontab").undo("rm /usr/bin/crontab"),
+        broken(&["account.cron_access"], "touch /usr/bin/crontab; printf 'root\\nbreakglass\\n' > /etc/cron.allow")
+            .undo("rm /usr/bin/crontab"),
         broken(
             &["account.at"],
             "mkdir -p /var/spool/cron/atjobs; touch /var/spool/cron/atjobs/a1; chown breakglass /var/spool/cron/atjobs/a1",
         ),
-        broken(&["account.at_access"], "[ -e /usr/bin/at ] || touch /usr/bin/at /run/made; touch /etc/at.deny")
-            .undo("[ ! -e /run/made ] || rm /usr/bin/at /run/made"),
+        broken(&["account.at_access"], "touch /usr/bin/at; touch /etc/at.deny").undo("rm /usr/bin/at"),
         broken(&["account.linger"], "mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/breakglass"),
         broken(&["account.units"], "printf '[Service]\\nUser=breakglass\\nExecStart=/bin/true\\n' > /etc/systemd/system/x.service"),
         broken(

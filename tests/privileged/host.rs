@@ -2,16 +2,18 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
+
+use postern::policy::shipped::PARTS;
 
 use super::process::{Finished, must, run};
 use super::sandbox::{self, ROOT, await_some, await_that};
 
-const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
 const SHELL: &str = "/run/postern-test/posternsh";
-/// Whose processes are looked at: the user of `policies/strace.yaml`.
+/// Beside the shell, whose install it looks at.
+const TOOL: &str = "/run/postern-test/postern";
+/// Whose processes are looked at: the user of `policies/special/strace.yaml`.
 pub const SERVICE: &str = "postgres";
 /// Where that service listens.
 pub const PORT: u16 = 5432;
@@ -27,19 +29,18 @@ const BARE: &str = "\
 postern: 1
 accounts: [bare]
 allow:
-  - lsof **
-  - strace **
-  - tcpdump **
-  - nft **
+  - run: ['lsof **', 'ss **', 'strace **', 'tcpdump **', 'nft **', 'dmesg **', 'head **']
+    confine: inspect
   - { run: 'ping **', confine: network }
 ";
 
-/// The same programs with any words, and with the privilege of the shipped rules.
+/// The same programs with any words, under the confinements of the shipped rules; those have their names for all files of a policy.
 const WIDE: &str = "\
 postern: 1
 accounts: [wide]
 allow:
-  - { run: ['lsof **', 'ss **', 'cat <file>', 'perl -pe <code:text>'], confine: open_files }
+  - { run: ['lsof **', 'cat <file>', 'perl -pe <code:text>'], confine: process_files }
+  - { run: 'ss **', confine: connections }
   - { run: 'dmesg **', confine: kernel_messages }
   - { run: 'journalctl **', as: ':systemd-journal', confine: inspect }
   - { run: 'tcpdump **', confine: packets }
@@ -54,8 +55,8 @@ pub fn host() -> Option<&'static Host> {
 }
 
 pub struct Host {
-    /// Holds the network namespace. It, and what runs in it, dies with the sandbox.
-    network: u32,
+    /// Holds the namespaces. It, and what runs in them, dies with the sandbox.
+    holder: u32,
     /// A process of [`SERVICE`] that listens on [`PORT`], and makes a call ten times a second.
     pub service: u32,
     /// Held by who has it traced: a process has one tracer.
@@ -64,17 +65,18 @@ pub struct Host {
 
 impl Host {
     fn start() -> Host {
-        let network = network();
+        let holder = namespaces();
         shell(&format!("groupadd --system postern; groupadd --system --force docker; mkdir {OPEN} {KEPT}; chmod 1777 {OPEN} {KEPT}"));
         shell(&format!("id {SERVICE} || useradd --system --no-create-home {SERVICE}"));
         for account in ["oncall", "bare", "wide"] {
             shell(&format!("useradd --no-create-home --groups postern --home-dir / {account}"));
         }
         must(Command::new("install").args(["-o", "root", "-g", "postern", "-m", "4750", env!("CARGO_BIN_EXE_posternsh"), SHELL]));
+        must(Command::new("install").args([env!("CARGO_BIN_EXE_postern"), TOOL]));
         shell("install -d -m 700 /var/log/postern");
         put_in_force();
-        let mut host = Host { network, service: 0, tracer: Mutex::new(()) };
-        shell(&format!("nsenter --net=/proc/{network}/ns/net nft add table inet of_the_test"));
+        let mut host = Host { holder, service: 0, tracer: Mutex::new(()) };
+        host.root("nft add table inet of_the_test");
         host.service = host.serve();
         host
     }
@@ -92,16 +94,22 @@ impl Host {
         pid
     }
 
-    /// A command of root's in the network namespace; what it printed.
+    /// A command of root's in the namespaces; what it printed.
     pub fn root(&self, line: &str) -> String {
-        must(Command::new("nsenter").arg(format!("--net=/proc/{}/ns/net", self.network)).args(["--", "sh", "-c", line])).out()
+        must(self.enter().args(["sh", "-c", line])).out()
     }
 
-    /// A program in the network namespace, as a user.
-    fn within(&self, user: &str, program: &str) -> Command {
+    /// Runs the command of its further arguments in the namespaces.
+    fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/proc/{}/ns/net", self.network));
-        command.args(["--", "setpriv", "--reuid", user, "--regid", user, "--init-groups", "--", program]);
+        command.args(["--target", &self.holder.to_string(), "--net", "--mount", "--"]);
+        command
+    }
+
+    /// A program in the namespaces, as a user.
+    fn within(&self, user: &str, program: &str) -> Command {
+        let mut command = self.enter();
+        command.args(["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--", program]);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
         command
     }
@@ -149,33 +157,30 @@ fn in_background(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap()
 }
 
-/// A process in a network namespace of its own, in which the loopback interface is up.
-fn network() -> u32 {
-    let holder = in_background(Command::new("unshare").args(["--net", "sh", "-c", "ip link set lo up && exec sleep infinity"])).id();
+/// A process in namespaces of its own: of the network, in which the loopback interface is up, and of mounts, in which /tmp is empty. Sessions look
+/// through it for what is hidden, and what a machine has there is not the policies'.
+fn namespaces() -> u32 {
+    let script = "mount -t tmpfs -o mode=1777 tmpfs /tmp && ip link set lo up && exec sleep infinity";
+    let holder = in_background(Command::new("unshare").args(["--net", "--mount", "sh", "-c", script])).id();
     let up = || fs::read_to_string(format!("/proc/{holder}/comm")).ok().filter(|name| name.trim() == "sleep");
-    await_some(|| "a network namespace", up);
+    await_some(|| "the namespaces", up);
     holder
 }
 
-/// Puts the shipped policies in force in the order that they ask for, with tables of the tests' own behind them.
+/// Puts the shipped parts in force, and the one for strace, with tables of the tests' own behind them.
 fn put_in_force() {
     fs::create_dir_all("/etc/postern/policy.d").unwrap();
     fs::write("/etc/postern/policy.yaml", SETTINGS).unwrap();
-    for (name, to, accounts) in [
-        ("privileged", "40-privileged", "[oncall]"),
-        ("strace", "41-strace", "[oncall]"),
-        ("smartctl", "42-smartctl", "[oncall]"),
-        ("docker", "43-docker", "[oncall]"),
-        ("diagnostics", "50-diagnostics", "[oncall, bare]"),
-    ] {
-        let text = fs::read_to_string(Path::new(POLICIES).join(name).with_extension("yaml")).unwrap();
-        let text = text.replacen("postern: 1\n", &format!("postern: 1\naccounts: {accounts}\n"), 1);
-        fs::write(format!("/etc/postern/policy.d/{to}.yaml"), text).unwrap();
+    let parts = PARTS.iter().map(|part| (part.name, part.policy.to_owned()));
+    let strace = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/policies/special/strace.yaml")).unwrap();
+    for (name, text) in parts.chain([("strace", strace)]) {
+        let text = text.replacen("postern: 1\n", "postern: 1\naccounts: [oncall]\n", 1);
+        fs::write(format!("/etc/postern/policy.d/{name}.yaml"), text).unwrap();
     }
     for (name, text) in [("90-bare", BARE), ("91-wide", WIDE), ("92-listeners", super::listeners::POLICY)] {
         fs::write(format!("/etc/postern/policy.d/{name}.yaml"), text).unwrap();
     }
-    must(Command::new(env!("CARGO_BIN_EXE_postern")).arg("apply"));
+    must(Command::new(TOOL).arg("apply"));
 }
 
 /// Runs a command line that must succeed.
@@ -185,5 +190,5 @@ pub fn shell(line: &str) {
 
 /// Runs the operators' tool.
 pub fn postern(arguments: &[&str]) -> Finished {
-    run(Command::new(env!("CARGO_BIN_EXE_postern")).args(arguments).env("PATH", "/usr/bin:/bin").current_dir(ROOT), b"")
+    run(Command::new(TOOL).args(arguments).env("PATH", "/usr/bin:/bin").current_dir(ROOT), b"")
 }

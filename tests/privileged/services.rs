@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::pty::Terminal;
 use super::sandbox::await_that;
 
-/// Puts the shipped policies in force, for one account of two, in the root install; and gives the journal to its group, which systemd-tmpfiles does
+/// Puts the shipped parts in force that this needs, for one account of two, in the root install; and gives the journal to its group, which systemd-tmpfiles does
 /// where it runs (tmpfiles.d/systemd.conf).
 const INSTALL: &str = "
     cd /etc/postern
@@ -26,6 +26,15 @@ const INSTALL: &str = "
 ";
 const SHELL: &str = "/usr/libexec/posternsh";
 
+/// The same lines without a group.
+const BARE: &str = "\
+postern: 1
+accounts: [bare]
+allow:
+  - { run: 'journalctl **', confine: inspect }
+  - { run: 'systemctl status **', confine: { base: inspect, sockets: [/run/dbus/system_bus_socket] } }
+";
+
 /// A machine with it all.
 fn machine() -> Option<Machine> {
     let machine = Machine::boot()?;
@@ -36,14 +45,11 @@ fn machine() -> Option<Machine> {
         assert!(writer.wait().unwrap().success());
     };
     put("policy.yaml", "postern: 1\naudit: { syslog: none, dir: /var/log/postern }\n");
-    for (name, to, accounts) in [
-        ("privileged", "40-privileged", "[oncall]"),
-        ("diagnostics", "50-diagnostics", "[oncall, bare]"),
-        ("restart", "60-restart", "[oncall]"),
-    ] {
+    put("policy.d/bare.yaml", BARE);
+    for name in ["logs", "systemd", "special/restart"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(name).with_extension("yaml");
-        let text = fs::read_to_string(path).unwrap();
-        put(&format!("policy.d/{to}.yaml"), &text.replacen("postern: 1\n", &format!("postern: 1\naccounts: {accounts}\n"), 1));
+        let text = fs::read_to_string(path).unwrap().replacen("postern: 1\n", "postern: 1\naccounts: [oncall]\n", 1);
+        put(&format!("policy.d/{}.yaml", name.trim_start_matches("special/")), &text);
     }
     let installed = machine.run(["sh", "-exc", INSTALL]);
     assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));

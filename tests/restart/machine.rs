@@ -153,10 +153,11 @@ fn files() -> PathBuf {
         fs::copy(Path::new("/lib/systemd/system").join(name), files.join("run/units").join(name)).unwrap();
     }
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
-    let diagnostics = fs::read_to_string(repository.join("diagnostics.yaml")).unwrap();
-    let audit = "\naudit: { syslog: none, dir: /var/log/postern-test }\n";
-    fs::write(policy.join("policy.yaml"), diagnostics + audit).unwrap();
-    fs::copy(repository.join("restart.yaml"), policy.join("policy.d/60-restart.yaml")).unwrap();
+    fs::write(policy.join("policy.yaml"), "postern: 1\naudit: { syslog: none, dir: /var/log/postern-test }\n").unwrap();
+    for part in ["systemd.yaml", "logs.yaml", "special/restart.yaml"] {
+        let to = policy.join("policy.d").join(Path::new(part).file_name().unwrap());
+        fs::copy(repository.join(part), to).unwrap();
+    }
     for program in [env!("CARGO_BIN_EXE_posternsh"), env!("CARGO_BIN_EXE_postern")] {
         fs::copy(program, files.join("usr/bin").join(Path::new(program).file_name().unwrap())).unwrap();
     }

@@ -1,4 +1,4 @@
-//! `policies/restart.yaml` on a real systemd: what it lets through, and what it does not.
+//! `policies/special/restart.yaml` on a real systemd: what it lets through, and what it does not.
 //!
 //! The account is root here, so that a rule's `as: root` is nobody else; that the shell becomes root for an account that is not is the
 //! business of the tests of its installs.
@@ -19,7 +19,7 @@ fn a_unit_is_restarted_when_a_person_says_so_and_its_state_is_on_record() {
     reloads_and_keeps_the_process(&machine);
     a_unit_that_fails_shows_in_its_record(&machine);
     nothing_else_is_let_through(&machine);
-    looks_at_it_by_the_diagnostics_policy(&machine);
+    looks_at_it_by_the_parts_that_read(&machine);
 }
 
 /// A session of a person who asks for something and gives an answer; what the terminal showed behind it, and the exit status.
@@ -86,7 +86,7 @@ fn nothing_else_is_let_through(machine: &Machine) {
     assert!(output.status.success() && machine.property("nginx", "MainPID") != before, "{output:?}");
 }
 
-fn looks_at_it_by_the_diagnostics_policy(machine: &Machine) {
+fn looks_at_it_by_the_parts_that_read(machine: &Machine) {
     for (line, shows) in
         [("systemctl status nginx --no-pager", "Active: active (running)"), ("journalctl -u nginx -n 50 --no-pager", "serving")]
     {

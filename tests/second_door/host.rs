@@ -127,7 +127,9 @@ pub fn secret(path: &str) {
     let path = Path::new(path);
     let mut made: Vec<PathBuf> = path.ancestors().skip(1).filter(|above| !above.exists()).map(Path::to_owned).collect();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    made.extend(["/etc/ssl/private", "/var/lib/postern", "/etc/sudoers.d"].map(PathBuf::from).into_iter().filter(|path| path.is_dir()));
+    // Of packages too that happen to be installed.
+    let packaged = path.ancestors().skip(1).filter(|above| above.starts_with("/etc") && *above != Path::new("/etc"));
+    made.extend(packaged.map(Path::to_owned).chain([PathBuf::from("/var/lib/postern")].into_iter().filter(|path| path.is_dir())));
     made.iter().for_each(|above| fs::set_permissions(above, Permissions::from_mode(0o755)).unwrap());
     fs::write(path, format!("{SECRET} {}\n", path.display())).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
