@@ -4,11 +4,13 @@
 //! of another option is none. Abbreviations of long options are tried where the form could take them for something else than a name of its
 //! own: whether `--in` is an option of the program, its manual knows and the table does not.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lines::{Line, Role, Sampler, Token, argv};
 use super::table::{Effect, Row, Spelling, Value};
 use crate::policy::form::{NameKind, Piece, Segment, Variant};
+use crate::policy::matching::Reader;
 use crate::policy::rule::Rule;
 
 /// Lines tried for one rule, at most: a form of many variants would take minutes.
@@ -39,8 +41,7 @@ pub fn found(rule: &Rule, sampler: &Sampler<'_>, rows: &[Row]) -> (Vec<Found>, b
     if rows.is_empty() {
         return (Vec::new(), true);
     }
-    let variants = rule.form.variants.iter().map(|variant| (variant, sampler.bases(variant), Openings::of(variant))).collect();
-    let mut search = Search { rule, sampler, variants, tries: 0 };
+    let mut search = Search::new(rule, sampler);
     let mut found = Vec::new();
     for row in rows {
         for spelling in &row.spellings {
@@ -61,15 +62,13 @@ fn named(spelling: &Spelling) -> String {
     }
 }
 
-/// What a variant could take a word that begins with a dash for.
+/// Which spellings of an option make a difference to a variant.
 #[derive(Default)]
 struct Openings<'f> {
     /// Anything.
     any: bool,
     /// A name that stands for several words: `--out[put]`, `-<n>`.
     several: bool,
-    /// `--`.
-    terminator: bool,
     names: BTreeSet<&'f str>,
     /// The letters of options without a value, which the letters of others can touch.
     flags: BTreeSet<char>,
@@ -78,8 +77,7 @@ struct Openings<'f> {
 impl<'f> Openings<'f> {
     fn of(variant: &'f Variant) -> Openings<'f> {
         let some = |is: fn(&Segment) -> bool| variant.segments.iter().any(is);
-        let (any, terminator) = (some(|segment| segment.any), some(|segment| segment.terminator));
-        let mut openings = Openings { any, terminator, ..Openings::default() };
+        let mut openings = Openings { any: some(|segment| segment.any), ..Openings::default() };
         let choices = variant.segments.iter().flat_map(|segment: &Segment| &segment.options).flat_map(|group| &group.choices);
         for (choice, name) in choices.flat_map(|choice| choice.names.iter().map(move |name| (choice, name))) {
             match name.pattern.pieces.as_slice() {
@@ -90,35 +88,62 @@ impl<'f> Openings<'f> {
         }
         openings
     }
+}
 
-    /// Whether a word could be taken as an option at all.
-    fn may_take(&self, word: &str) -> bool {
-        let name = word.split_once('=').map_or(word, |(name, _)| name);
-        let letter = |text: &str| text.strip_prefix('-').and_then(|rest| rest.chars().next()).is_some_and(|first| first != '-');
-        let begins = |known: &&&str| known.len() == 2 && word.starts_with(**known);
-        self.any
-            || self.several
-            || self.terminator && word == "--"
-            || self.names.contains(name)
-            || letter(word) && self.names.iter().any(|known| begins(&known))
+/// A line of a variant, and where in it words are tried.
+struct Base {
+    argv: Vec<String>,
+    /// Where the plain words are, as indices into the words behind the command word.
+    plain: Vec<usize>,
+    /// For each of those words, and behind the last, the segment that would read a word put in there.
+    segments: Vec<usize>,
+    /// The first place to put an option.
+    from: usize,
+}
+
+impl Base {
+    fn of(sampler: &Sampler<'_>, rule: &Rule, variant: &Variant, line: &[Token]) -> Base {
+        let argv = argv(&rule.form, line);
+        let segments = sampler.segments(variant, &argv);
+        Base { argv, plain: places(line), segments, from: 0 }
+    }
+
+    /// Where the first plain word is, or would be.
+    fn first(&self) -> usize {
+        self.plain.first().copied().unwrap_or(self.argv.len() - 1)
+    }
+
+    /// The line with words in the place of its first plain ones.
+    fn behind(&self, sampler: &Sampler<'_>, variant: &Variant, words: &[String]) -> Base {
+        let argv = inserted(&self.argv, self.first() + 1, words.len().min(self.plain.len()), words);
+        let segments = sampler.segments(variant, &argv);
+        Base { argv, plain: Vec::new(), segments, from: self.first() + words.len() }
     }
 }
 
 struct Search<'a> {
     rule: &'a Rule,
     sampler: &'a Sampler<'a>,
-    variants: Vec<(&'a Variant, Vec<Line>, Openings<'a>)>,
+    variants: Vec<(&'a Variant, Vec<Base>, Openings<'a>)>,
+    readers: Readers<'a>,
     tries: usize,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(rule: &'a Rule, sampler: &'a Sampler<'a>) -> Search<'a> {
+        let base = |variant, line: &Line| Base::of(sampler, rule, variant, line);
+        let bases = |variant| sampler.bases(variant).iter().map(|line| base(variant, line)).collect();
+        let variants = rule.form.variants.iter().map(|variant| (variant, bases(variant), Openings::of(variant))).collect();
+        Search { rule, sampler, variants, readers: Readers::of(rule, sampler), tries: 0 }
+    }
+
     fn line_with(&mut self, row: &Row, spelling: &Spelling) -> Option<Vec<String>> {
         match spelling {
             Spelling::Always => {
-                let mut lines = self.variants.iter().flat_map(|(_, lines, _)| lines).map(|line| argv(&self.rule.form, line)).peekable();
+                let mut lines = self.variants.iter().flat_map(|(_, bases, _)| bases).map(|base| &base.argv).peekable();
                 match lines.peek() {
                     None => Some(vec![self.rule.form.command.clone()]),
-                    Some(_) => lines.find(|argv| counts(row, argv)),
+                    Some(_) => lines.find(|argv| counts(row, argv)).cloned(),
                 }
             }
             Spelling::Option { behind, name, value } => self.with_option(row, behind, name, value),
@@ -138,23 +163,28 @@ impl Search<'_> {
             Value::None => Vec::new(),
             Value::Required(sample) | Value::Optional(sample) => values(row.effect, sample, self.sampler.values_of(name)),
         };
-        for index in 0..self.variants.len() {
-            let (variant, lines, openings) = self.variants.get(index)?;
-            let spellings = spellings(name, value, &values, openings, self.rule.form.exact);
-            let possible = spellings.iter().filter(|words| words.first().is_some_and(|word| openings.may_take(word)));
-            for words in possible {
-                for line in lines {
-                    let plain = places(line);
-                    let first = plain.first().copied().unwrap_or(line.len());
-                    let replaced = behind.len().min(plain.len());
-                    let base = inserted(&argv(&self.rule.form, line), first + 1, replaced, behind);
-                    for at in (if behind.is_empty() { 0 } else { first + behind.len() })..base.len() {
+        let sampler = self.sampler;
+        for (index, (variant, bases, openings)) in self.variants.iter().enumerate() {
+            let replaced: Vec<Base>;
+            let bases = if behind.is_empty() {
+                bases
+            } else {
+                replaced = bases.iter().map(|base| base.behind(sampler, variant, behind)).collect();
+                &replaced
+            };
+            for words in spellings(name, value, &values, openings, self.rule.form.exact) {
+                let Some(word) = words.first() else { continue };
+                let reads: Vec<bool> = (0..variant.segments.len()).map(|at| self.readers.reads(index, at, word)).collect();
+                for base in bases.iter().filter(|_| reads.contains(&true)) {
+                    // Where the segment cannot read the word, or an earlier word does not fit, there is no need to look.
+                    let places = base.segments.iter().enumerate().skip(base.from).filter(|(_, segment)| reads.get(**segment) == Some(&true));
+                    for (at, _) in places {
                         self.tries += 1;
                         if self.tries > TRIES {
                             return None;
                         }
-                        let argv = inserted(&base, at + 1, 0, words);
-                        let taken = counts(row, &argv).then(|| self.sampler.taken(variant, &argv)).flatten();
+                        let argv = inserted(&base.argv, at + 1, 0, &words);
+                        let taken = counts(row, &argv).then(|| sampler.taken(variant, &argv)).flatten();
                         if taken.is_some_and(|whole| !whole.contains(&(at + 1))) {
                             return Some(argv);
                         }
@@ -166,15 +196,17 @@ impl Search<'_> {
     }
 
     /// Puts words in the place of a line's first words that are no option and no value.
-    fn with_words(&mut self, row: &Row, words: &[String]) -> Option<Vec<String>> {
-        for (variant, lines, _) in &self.variants {
-            for line in lines {
-                let plain: Vec<usize> = places(line);
-                let first = plain.first().copied().unwrap_or(line.len());
+    fn with_words(&self, row: &Row, words: &[String]) -> Option<Vec<String>> {
+        for (index, (variant, bases, _)) in self.variants.iter().enumerate() {
+            for base in bases {
+                let (plain, first) = (&base.plain, base.first());
+                if !base.segments.get(first).is_some_and(|segment| self.readers.may_read(index, *segment, words)) {
+                    continue;
+                }
                 for replaced in (0..=words.len().min(plain.len())).rev() {
                     // Nothing but plain words may stand between those that are replaced.
                     let together = plain.iter().take(replaced).enumerate().all(|(index, at)| *at == first + index);
-                    let argv = inserted(&argv(&self.rule.form, line), first + 1, replaced, words);
+                    let argv = inserted(&base.argv, first + 1, replaced, words);
                     if together && counts(row, &argv) && self.sampler.taken(variant, &argv).is_some() {
                         return Some(argv);
                     }
@@ -185,11 +217,9 @@ impl Search<'_> {
     }
 
     /// Puts a value in the place of a line's operand, and further operands before it where there are too few.
-    fn with_operand(&mut self, row: &Row, at: usize, value: &str) -> Option<Vec<String>> {
-        for (variant, lines, _) in &self.variants {
-            for line in lines {
-                let plain = places(line);
-                let argv = argv(&self.rule.form, line);
+    fn with_operand(&self, row: &Row, at: usize, value: &str) -> Option<Vec<String>> {
+        for (variant, bases, _) in &self.variants {
+            for Base { argv, plain, .. } in bases {
                 let missing = at.saturating_sub(plain.len());
                 let place = if missing == 0 { plain.get(at - 1)? + 1 } else { argv.len() };
                 // A sample of the form's own shows something only where the value is any file.
@@ -198,7 +228,7 @@ impl Search<'_> {
                 for value in values(row.effect, value, own.into_iter().collect()) {
                     let mut words = vec![last.clone(); missing.saturating_sub(1)];
                     words.push(value);
-                    let argv = inserted(&argv, place, usize::from(missing == 0), &words);
+                    let argv = inserted(argv, place, usize::from(missing == 0), &words);
                     if counts(row, &argv) && self.sampler.taken(variant, &argv).is_some() {
                         return Some(argv);
                     }
@@ -206,6 +236,53 @@ impl Search<'_> {
             }
         }
         None
+    }
+}
+
+/// Which segments of a form can read a word at all. Variants share most of their segments, and rows many of their words.
+struct Readers<'a> {
+    sampler: &'a Sampler<'a>,
+    /// Of each segment that differs.
+    readers: Vec<Reader<'a>>,
+    /// For each variant, which of those its segments have.
+    variants: Vec<Vec<usize>>,
+    known: RefCell<BTreeMap<String, Vec<Option<bool>>>>,
+}
+
+impl<'a> Readers<'a> {
+    fn of(rule: &'a Rule, sampler: &'a Sampler<'a>) -> Readers<'a> {
+        let mut readers: Vec<Reader<'_>> = Vec::new();
+        let mut reader_of = |variant: &'a Variant, at| {
+            let same = readers.iter().position(|reader| reader.reads_as(variant, at));
+            same.unwrap_or_else(|| {
+                readers.extend(Reader::of(variant, at));
+                readers.len() - 1
+            })
+        };
+        let variants = rule.form.variants.iter();
+        let variants = variants.map(|variant| (0..variant.segments.len()).map(|at| reader_of(variant, at)).collect()).collect();
+        Readers { sampler, readers, variants, known: RefCell::default() }
+    }
+
+    /// Whether a segment of a variant can read a word.
+    fn reads(&self, variant: usize, segment: usize, word: &str) -> bool {
+        let Some(index) = self.variants.get(variant).and_then(|own| own.get(segment)).copied() else { return false };
+        let mut known = self.known.borrow_mut();
+        if !known.contains_key(word) {
+            known.insert(word.to_owned(), vec![None; self.readers.len()]);
+        }
+        let known = known.get_mut(word).and_then(|known| known.get_mut(index));
+        let (Some(known), Some(reader)) = (known, self.readers.get(index)) else { return false };
+        *known.get_or_insert_with(|| self.sampler.may_read(reader, word))
+    }
+
+    /// Whether words could stand one behind the other from a segment on: each is read by that of the word before, or by the next.
+    fn may_read(&self, variant: usize, segment: usize, words: &[String]) -> bool {
+        let own = self.variants.get(variant).map_or(&[][..], Vec::as_slice);
+        let within = |index: usize| segment..own.len().min(segment + index + 1);
+        let valued = |at: usize| own.get(at).and_then(|own| self.readers.get(*own)).is_some_and(Reader::takes_values);
+        let reads = |(index, word): (usize, &String)| within(index).any(|at| index > 0 && valued(at) || self.reads(variant, at, word));
+        words.iter().enumerate().all(reads) && self.reads(variant, segment, words.first().map_or("", String::as_str))
     }
 }
 

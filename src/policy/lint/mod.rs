@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use host::HOME;
 use host::Judges;
 use insert::Found;
-use lines::Sampler;
+use lines::{Sampler, Samples};
 use table::{Effect, Table};
 
 use super::compile::Compiled;
@@ -105,8 +105,9 @@ impl Problem {
 pub fn lint(compiled: &Compiled, table: &Table) -> Report {
     let mut collector = Collector { compiled, findings: Vec::new(), accepted: 0, accepts: BTreeMap::new() };
     let judges = Judges::of(compiled.rules.values().flat_map(|rules| &rules.allow).map(|rule| &rule.confine));
+    let samples = Samples::default();
     for (command, rules) in &compiled.rules {
-        let samplers = rules.allow.iter().filter_map(|rule| Some(Sampler::new(&rule.form, judges.by(&rule.confine)?)));
+        let samplers = rules.allow.iter().filter_map(|rule| Some(Sampler::new(&rule.form, judges.by(&rule.confine)?, &samples)));
         let samplers: Vec<Sampler<'_>> = samplers.collect();
         for (index, rule) in rules.allow.iter().enumerate() {
             collector.rule(rule);
