@@ -22,6 +22,12 @@ const FILES: [&str; 2] = ["/etc/hosts", "/var/log/x"];
 /// A file that no rule means: what may be read, a form says by a path type, and then reading it is no surprise.
 const ELSEWHERE: &str = "/nonexistent/x";
 
+/// Words by which a program, with nothing else on the line, tells what it is.
+const TELLS: [&str; 10] = ["-h", "--help", "-help", "-?", "help", "-V", "--version", "-version", "-v", "version"];
+
+/// Programs whose words mean the same in capitals and small letters.
+const CASELESS: [&str; 3] = ["redis-cli", "valkey-cli", "keydb-cli"];
+
 /// A file in the directory of the session, for slots that take no slash.
 const RELATIVE: &str = "x";
 
@@ -37,16 +43,21 @@ pub struct Found {
 }
 
 /// Everything of `rows` that a rule takes, each spelling once; and whether all was tried.
-pub fn found(rule: &Rule, sampler: &Sampler<'_>, rows: &[Row]) -> (Vec<Found>, bool) {
+pub fn found(rule: &Rule, program: &str, sampler: &Sampler<'_>, rows: &[Row]) -> (Vec<Found>, bool) {
     if rows.is_empty() {
         return (Vec::new(), true);
     }
-    let mut search = Search::new(rule, sampler);
+    let mut search = Search { caseless: CASELESS.contains(&program), ..Search::new(rule, sampler, rows) };
     let mut found = Vec::new();
     for row in rows {
         for spelling in &row.spellings {
+            let spelled = named(spelling);
+            let known = |found: &Found| (found.effect, &found.what) == (row.effect, &row.what) && found.spelling.eq_ignore_ascii_case(&spelled);
+            if search.caseless && found.iter().any(known) {
+                continue;
+            }
             if let Some(line) = search.line_with(row, spelling) {
-                found.push(Found { effect: row.effect, spelling: named(spelling), line, what: row.what.clone() });
+                found.push(Found { effect: row.effect, spelling: spelled, line, what: row.what.clone() });
             }
         }
     }
@@ -124,37 +135,76 @@ impl Base {
 struct Search<'a> {
     rule: &'a Rule,
     sampler: &'a Sampler<'a>,
+    rows: &'a [Row],
+    caseless: bool,
     variants: Vec<(&'a Variant, Vec<Base>, Openings<'a>)>,
     readers: Readers<'a>,
     tries: usize,
 }
 
 impl<'a> Search<'a> {
-    fn new(rule: &'a Rule, sampler: &'a Sampler<'a>) -> Search<'a> {
+    fn new(rule: &'a Rule, sampler: &'a Sampler<'a>, rows: &'a [Row]) -> Search<'a> {
         let base = |variant, line: &Line| Base::of(sampler, rule, variant, line);
         let bases = |variant| sampler.bases(variant).iter().map(|line| base(variant, line)).collect();
         let variants = rule.form.variants.iter().map(|variant| (variant, bases(variant), Openings::of(variant))).collect();
-        Search { rule, sampler, variants, readers: Readers::of(rule, sampler), tries: 0 }
+        Search { rule, sampler, rows, caseless: false, variants, readers: Readers::of(rule, sampler), tries: 0 }
     }
 
     fn line_with(&mut self, row: &Row, spelling: &Spelling) -> Option<Vec<String>> {
         match spelling {
-            Spelling::Always => {
-                let mut lines = self.variants.iter().flat_map(|(_, bases, _)| bases).map(|base| &base.argv).peekable();
-                match lines.peek() {
-                    None => Some(vec![self.rule.form.command.clone()]),
-                    Some(_) => lines.find(|argv| counts(row, argv)).cloned(),
-                }
-            }
+            Spelling::Always => self.any_line(row),
             Spelling::Option { behind, name, value } => self.with_option(row, behind, name, value),
             Spelling::Words(words) => {
-                let joined = words.join("_");
-                let found = self.with_words(row, words);
+                let words = self.in_each_case(words);
+                let found = words.iter().find_map(|words| self.with_words(row, words));
                 // `remote_add` may be the word of a program that has such words.
-                found.or_else(|| (words.len() > 1).then(|| self.with_words(row, &[joined])).flatten())
+                let joined = || words.iter().filter(|words| words.len() > 1).find_map(|words| self.with_words(row, &[words.join("_")]));
+                found.or_else(joined)
             }
             Spelling::Operand { at, value } => self.with_operand(row, *at, value),
         }
+    }
+
+    /// A line that does something: not only asks the program what it is.
+    fn any_line(&self, row: &Row) -> Option<Vec<String>> {
+        let does = |argv: &Vec<String>| self.counts(row, argv) && !self.only_tells(argv);
+        let mut bases = self.variants.iter().flat_map(|(_, bases, _)| bases).map(|base| &base.argv).peekable();
+        if bases.peek().is_none() {
+            return Some(vec![self.rule.form.command.clone()]);
+        }
+        let others = || self.sampler.lines().iter().map(|line| argv(&self.rule.form, line)).find(does);
+        bases.find(|argv| does(argv)).cloned().or_else(others)
+    }
+
+    /// Whether a line is the program with one word for its help or version, and the table does not say that the word does something.
+    fn only_tells(&self, argv: &[String]) -> bool {
+        let [_, word] = argv else { return false };
+        let does = |spelling: &Spelling| match spelling {
+            Spelling::Option { behind, name, value } => behind.is_empty() && name == word && !matches!(value, Value::Required(_)),
+            Spelling::Words(words) => matches!(words.as_slice(), [only] if only == word),
+            Spelling::Always | Spelling::Operand { .. } => false,
+        };
+        TELLS.contains(&word.as_str()) && !self.rows.iter().flat_map(|row| &row.spellings).any(does)
+    }
+
+    /// The words as the table has them; for a program that does not tell cases apart, in either.
+    fn in_each_case(&self, words: &[String]) -> Vec<Vec<String>> {
+        if !self.caseless {
+            return vec![words.to_vec()];
+        }
+        let each = |change: fn(&str) -> String| words.iter().map(|word| change(word)).collect::<Vec<_>>();
+        let mut cases = vec![words.to_vec(), each(str::to_lowercase), each(str::to_uppercase)];
+        let literals: Vec<&str> = self.rule.form.words();
+        let own = |word: &String| literals.iter().find(|literal| literal.eq_ignore_ascii_case(word)).map_or(word.clone(), |own| (*own).to_owned());
+        cases.push(words.iter().map(own).collect());
+        cases
+    }
+
+    /// Whether no word of a line takes back what a row says.
+    fn counts(&self, row: &Row, argv: &[String]) -> bool {
+        let same = |word: &str, unless: &str| word == unless || self.caseless && word.eq_ignore_ascii_case(unless);
+        let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
+        !argv.iter().skip(1).any(|word| row.unless.iter().any(|unless| same(&name(word), unless)))
     }
 
     /// Puts each spelling of an option before and behind every word.
@@ -184,7 +234,7 @@ impl<'a> Search<'a> {
                             return None;
                         }
                         let argv = inserted(&base.argv, at + 1, 0, &words);
-                        let taken = counts(row, &argv).then(|| sampler.taken(variant, &argv)).flatten();
+                        let taken = self.counts(row, &argv).then(|| sampler.taken(variant, &argv)).flatten();
                         if taken.is_some_and(|whole| !whole.contains(&(at + 1))) {
                             return Some(argv);
                         }
@@ -207,7 +257,7 @@ impl<'a> Search<'a> {
                     // Nothing but plain words may stand between those that are replaced.
                     let together = plain.iter().take(replaced).enumerate().all(|(index, at)| *at == first + index);
                     let argv = inserted(&base.argv, first + 1, replaced, words);
-                    if together && counts(row, &argv) && self.sampler.taken(variant, &argv).is_some() {
+                    if together && self.counts(row, &argv) && self.sampler.taken(variant, &argv).is_some() {
                         return Some(argv);
                     }
                 }
@@ -229,7 +279,7 @@ impl<'a> Search<'a> {
                     let mut words = vec![last.clone(); missing.saturating_sub(1)];
                     words.push(value);
                     let argv = inserted(argv, place, usize::from(missing == 0), &words);
-                    if counts(row, &argv) && self.sampler.taken(variant, &argv).is_some() {
+                    if self.counts(row, &argv) && self.sampler.taken(variant, &argv).is_some() {
                         return Some(argv);
                     }
                 }
@@ -298,11 +348,6 @@ fn values(effect: Effect, sample: &str, own: Vec<String>) -> Vec<String> {
         values.extend(FILES.into_iter().chain([RELATIVE]).map(str::to_owned));
     }
     values
-}
-
-/// Whether no word of a line takes back what a row says.
-fn counts(row: &Row, argv: &[String]) -> bool {
-    !argv.iter().skip(1).any(|word| row.unless.iter().any(|unless| word.split('=').next() == Some(unless)))
 }
 
 /// Where the plain words of a line are.

@@ -217,7 +217,7 @@ fn any_words_for_a_program_of_the_shipped_table_are_found_with_each_of_its_spell
         let rows = SHIPPED.rows(program);
         let rule = &compiled(&format!("allow: ['{program} **']")).rules[program].allow[0];
         let judges = Judges::of(std::iter::once(&rule.confine));
-        let (found, _) = insert::found(rule, &Sampler::new(&rule.form, judges.by(&rule.confine).unwrap(), &Samples::default()), rows);
+        let (found, _) = insert::found(rule, program, &Sampler::new(&rule.form, judges.by(&rule.confine).unwrap(), &Samples::default()), rows);
         let spellings = rows.iter().flat_map(|row| &row.spellings).filter(|spelling| !matches!(spelling, Spelling::Always)).count();
         assert!(found.len() >= spellings, "{program}: {} of {spellings}", found.len());
     }
