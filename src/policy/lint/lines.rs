@@ -141,9 +141,9 @@ impl<'f> Sampler<'f> {
         Matcher::new(self.form, self.judge, &Budget::default()).segments(variant, argv)
     }
 
-    /// Whether a segment can read a word at all.
-    pub fn may_read(&self, reader: &Reader<'_>, word: &str) -> bool {
-        reader.may_read(&Matcher::new(self.form, self.judge, &Budget::default()), word)
+    /// Whether a segment can read a word at all, as [`Reader::may_read`] tells.
+    pub fn may_read(&self, reader: &Reader<'_>, word: &str, before: usize) -> bool {
+        reader.may_read(&Matcher::new(self.form, self.judge, &Budget::default()), word, before)
     }
 
     /// Whether any variant takes the line.

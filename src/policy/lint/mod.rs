@@ -10,6 +10,8 @@ pub mod host;
 mod insert;
 mod lines;
 mod order;
+mod readers;
+mod spellings;
 pub mod table;
 mod wide;
 
@@ -155,7 +157,12 @@ fn by_effect(rule: &Rule, program: &str, found: &[Found]) -> Vec<Problem> {
     let of = |effect: Effect| found.iter().filter(move |found| found.effect == effect);
     let problem = |effect: Effect| {
         let first = of(effect).next()?;
-        let others: Vec<&str> = of(effect).skip(1).map(|found| found.spelling.as_str()).collect();
+        let mut others: Vec<&str> = Vec::new();
+        for found in of(effect).filter(|found| found.spelling != first.spelling) {
+            if !others.contains(&found.spelling.as_str()) {
+                others.push(&found.spelling);
+            }
+        }
         let (level, door) = doors::behind(effect, &rule.confine);
         let subject = if first.spelling.is_empty() { program.to_owned() } else { format!("`{}` of {program}", first.spelling) };
         let others = match others.len() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Matcher, State};
-use crate::policy::form::{Name, NameKind, Pattern, Segment, Variant};
+use crate::policy::form::{Name, NameKind, Operand, Pattern, Segment, Variant};
 
 impl<'f> Matcher<'f> {
     /// The segment, by its index, that would read a word put in before each word of `argv` but the first, and behind the last; cut short
@@ -65,15 +65,22 @@ impl<'f> Reader<'f> {
         names.flat_map(|choice| &choice.names).any(|name| !name.pattern.prefix().starts_with('-'))
     }
 
-    /// Whether it can read a word at all, whatever stands before it; [`Matcher::matches`] tells whether it does.
-    pub fn may_read(&self, matcher: &Matcher<'_>, word: &str) -> bool {
+    /// Whether it can read a word at all, with no more than `before` words of no option before it; [`Matcher::matches`] tells whether it
+    /// does.
+    pub fn may_read(&self, matcher: &Matcher<'_>, word: &str, before: usize) -> bool {
+        let mut required = 0;
+        let reached = |operand: &&Operand| {
+            let open = required <= before;
+            required += usize::from(operand.required);
+            open
+        };
         let fits = |pattern| matcher.fits(pattern, word);
         self.segment.any
             || word == "-"
             || self.segment.terminator && word == "--"
             || self.may_be_option(matcher, word)
             || self.next.iter().any(fits)
-            || !word.starts_with('-') && self.segment.operands.iter().flat_map(|operand| &operand.patterns).any(fits)
+            || !word.starts_with('-') && self.segment.operands.iter().take_while(reached).flat_map(|operand| &operand.patterns).any(fits)
     }
 
     fn may_be_option(&self, matcher: &Matcher<'_>, word: &str) -> bool {
@@ -118,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_segment_may_read_what_looks_like_one_of_its_words() {
-        let form = form("x [-a] [-n <int>] [--lines[=<int>]] [-<size:int>k] verb <int> [--]");
+        let form = form("x [-a] [-n <int>] [--lines[=<int>]] [-<size:int>k] verb <int> [--] <end:over>");
         for (index, word, reads) in [
             (0, "-a", true),
             (0, "-an5", true),
@@ -131,13 +138,15 @@ mod tests {
             (0, "5", false),
             (1, "5", true),
             (1, "-5", false),
+            // Behind a word that has to be there.
+            (1, "over", false),
             (1, "-a", false),
             (1, "--", true),
             (2, "5", false),
         ] {
             let (budget, reader) = (Budget::default(), Reader::of(&form.variants[0], index));
             let matcher = Matcher::new(&form, &Anywhere, &budget);
-            assert_eq!(reader.is_some_and(|reader| reader.may_read(&matcher, word)), reads, "{index} {word}");
+            assert_eq!(reader.is_some_and(|reader| reader.may_read(&matcher, word, 0)), reads, "{index} {word}");
         }
     }
 }
