@@ -65,13 +65,40 @@ fn what_check_says_is_part_of_it() {
 }
 
 #[test]
+fn several_files_are_summed_up_one_by_one() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lint").join("tree");
+    fs::create_dir_all(&directory).unwrap();
+    for (name, rule) in [("a", "cat **"), ("b", "find <path>... [-exec <word>]"), ("c", "uptime")] {
+        fs::write(directory.join(format!("{name}.yaml")), format!("postern: 1\nallow: ['{rule}']\n")).unwrap();
+    }
+    let output = lint(&[], &directory);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().map(|line| line.rsplit('/').next().unwrap()).collect();
+    let expected =
+        ["a.yaml: 0 errors, 1 warning, 0 notes", "b.yaml: 0 errors, 1 warning, 0 notes", "0 errors, 2 warnings, 0 notes, 0 accepted"];
+    assert_eq!(lines, expected);
+}
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")
+}
+
+#[test]
 fn the_shipped_policies_take_seconds() {
     let start = Instant::now();
-    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")).unwrap().map(|file| file.unwrap().path());
-    for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "yaml")) {
-        let status = lint(&[], &file).status.code();
-        assert!(matches!(status, Some(0 | 1)), "{file:?}: {status:?}");
-    }
-    // Ten on an idle machine, of a debug build; tests share theirs.
+    let status = lint(&[], &shipped()).status.code();
+    assert!(matches!(status, Some(0 | 1)), "{status:?}");
+    // Under ten on an idle machine, of a debug build; tests share theirs.
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+}
+
+#[test]
+#[ignore = "until the policies are clean"]
+fn the_shipped_policies_are_clean() {
+    let special = fs::read_dir(shipped().join("special")).unwrap().map(|file| file.unwrap().path());
+    let special = special.filter(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    for policy in std::iter::once(shipped()).chain(special) {
+        let output = lint(&["--level", "warning"], &policy);
+        assert_eq!(output.status.code(), Some(0), "{policy:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }

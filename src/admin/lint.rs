@@ -63,11 +63,33 @@ fn print(mut rows: Vec<Row>, accepted: usize, least: Level, as_json: bool) -> Re
         say(json(&Output { findings: &rows, errors, warnings, notes, accepted })?);
     } else {
         report(&rows.iter().map(|row| row.shown.clone()).collect::<Vec<_>>());
+        by_file(&rows).into_iter().for_each(say);
         let counts = [count(errors, "error"), count(warnings, "warning"), count(notes, "note")].join(", ");
         say(format_args!("{counts}, {accepted} accepted"));
     }
     let clean = rows.iter().all(|row| row.level_of == Level::Note);
     Ok(if clean { Status::Done } else { Status::Findings })
+}
+
+/// How many findings of each level each file has, if there are several; as `rows` shows them.
+fn by_file(rows: &[Row]) -> Vec<String> {
+    let mut files: Vec<(&str, [usize; 3])> = Vec::new();
+    for row in rows {
+        if !files.iter().any(|(file, _)| *file == row.file) {
+            files.push((&row.file, [0; 3]));
+        }
+        let counts = files.iter_mut().find(|(file, _)| *file == row.file).map(|(_, counts)| counts);
+        let place = Level::ALL.iter().position(|level| *level == row.level_of);
+        if let Some(count) = counts.zip(place).and_then(|(counts, place)| counts.get_mut(place)) {
+            *count += 1;
+        }
+    }
+    if files.len() < 2 {
+        return Vec::new();
+    }
+    let counted =
+        |[errors, warnings, notes]: [usize; 3]| [count(errors, "error"), count(warnings, "warning"), count(notes, "note")].join(", ");
+    files.into_iter().map(|(file, counts)| format!("{}: {}", Safe(file.as_bytes()), counted(counts))).collect()
 }
 
 fn level(name: &OsStr) -> Result<Level, Failure> {

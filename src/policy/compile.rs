@@ -40,6 +40,8 @@ pub struct Compiled {
     pub rules: BTreeMap<String, CommandRules>,
     /// Findings that do not stand in the way.
     pub warnings: Vec<Diagnostic>,
+    /// Those that confinements say are meant: for each, the key of the `accept`, and the reason.
+    pub accepted: Vec<(String, String)>,
 }
 
 impl Compiled {
@@ -58,7 +60,7 @@ pub fn compile(sources: &[Source]) -> Result<Compiled, Vec<Diagnostic>> {
         .collect();
     let mut files = Vec::new();
     for (document, root, main) in &documents {
-        let file = model::read(&mut Reader { document, findings: &mut findings, accepts: false }, root, *main);
+        let file = model::read(&mut Reader { document, findings: &mut findings, accepts: None }, root, *main);
         files.push((document, file, *main));
     }
     let compiled = Compiler { files: &files, findings: &mut findings }.compile();
@@ -106,7 +108,7 @@ impl Compiler<'_> {
         self.check_whole(&rules);
         let settings = self.settings(&rules, &scopes);
         hide_records(&mut rules, &mut scopes, &settings);
-        Compiled { settings, scopes, rules, warnings: Vec::new() }
+        Compiled { settings, scopes, rules, warnings: Vec::new(), accepted: self.findings.take_accepted() }
     }
 
     /// The confinement of a file's rules that name none.

@@ -10,6 +10,7 @@ pub struct Findings {
     list: Vec<Diagnostic>,
     errors: usize,
     warnings: usize,
+    accepted: Vec<(String, String)>,
 }
 
 /// A mistake in a value: what is wrong, and how to mend it.
@@ -47,6 +48,16 @@ impl Findings {
     /// Adds a warning at a place of a document.
     pub fn warning(&mut self, document: &Document, span: Span, mistake: Mistake) {
         self.add(Severity::Warning, &document.name, mistake, || Some(document.place(span)));
+    }
+
+    /// Counts a warning that the policy says is meant.
+    pub fn accepted(&mut self, key: &str, reason: &str) {
+        self.accepted.push((key.to_owned(), reason.to_owned()));
+    }
+
+    /// The warnings that are meant: for each, the key of the confinement's `accept` that says so, and the reason.
+    pub fn take_accepted(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.accepted)
     }
 
     /// Adds an error that is not about a place.

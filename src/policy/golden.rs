@@ -72,7 +72,7 @@ pub fn read_all(sources: &[Source]) -> Result<Vec<Golden>, Vec<Diagnostic>> {
 }
 
 fn read(document: Document, root: &Node, findings: &mut Findings) -> Golden {
-    let mut reader = Reader { document: &document, findings, accepts: false };
+    let mut reader = Reader { document: &document, findings, accepts: None };
     let entries = reader.map(root, "a golden file", &FILE_KEYS);
     let mut who = Who::default();
     let mut cases = Vec::new();

@@ -6,6 +6,7 @@
 //! are bounded over all its rules ([`limits::MATCH_STEPS`]).
 
 mod budget;
+mod segments;
 mod taken;
 mod word;
 
@@ -15,6 +16,7 @@ use super::form::{Choice, Form, NameKind, Operand, OptionGroup, Pattern, Piece, 
 use super::types::Judge;
 
 pub use budget::Budget;
+pub use segments::Reader;
 use taken::Row;
 pub use taken::Taken;
 use word::WordMatcher;

@@ -162,6 +162,12 @@ impl Form {
         self.types.get(slot.definition as usize)
     }
 
+    /// The words of its own: keywords, names of options, literal values.
+    pub fn words(&self) -> Vec<&str> {
+        let segments = self.variants.iter().flat_map(|variant| &variant.segments);
+        segments.flat_map(Segment::patterns).filter_map(Pattern::literal).collect()
+    }
+
     /// The names of the slots that words of a line can be taken by, each once.
     pub fn slot_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();

@@ -54,19 +54,18 @@ pub fn in_reach(rule: &Rule) -> Vec<Problem> {
     let mut problems = Vec::new();
     let types = rule.form.types.iter().flat_map(|definition| definition.roots()).map(|glob| ("a path type of the form", glob));
     let reads = [&confine.read, &confine.write].into_iter().flatten().map(|path| ("the confinement", path));
-    let broad = types.chain(reads).filter(|(_, glob)| !confine.accept.contains_key("read") && is_broad(glob));
-    let broad: Vec<(&str, &String)> = broad.collect();
+    let broad: Vec<(&str, &String)> = types.chain(reads).filter(|(_, glob)| is_broad(glob)).collect();
     if let Some((what, _)) = broad.first() {
         let globs = broad.iter().map(|(_, glob)| glob.as_str()).collect::<Vec<_>>().join(", ");
         let why = format!("{what} reads {globs}: customers' data, homes or devices");
-        problems.push(Problem::new(Level::Warning, "secrets", why, "name the directories below it that the command is for"));
+        problems.push(Problem::new(Level::Warning, "secrets", why, "name the directories below it that the command is for").about("read"));
     }
-    if let Some(glob) = confine.unhide.first().filter(|_| !confine.accept.contains_key("unhide")) {
+    if let Some(glob) = confine.unhide.first() {
         let covers = |pattern: &str| glob::path_or_below(pattern, glob, "/") || glob::path_or_below(glob, pattern, "/");
         let group = HIDDEN.iter().find(|group| group.paths.iter().any(|pattern| covers(pattern)));
         let what = group.map_or("what the policy hides", |group| group.reason);
         let why = format!("the confinement shows {}, which is hidden: {what}", confine.unhide.join(", "));
-        problems.push(Problem::new(Level::Warning, "unhide", why, "show no more than the command cannot do without"));
+        problems.push(Problem::new(Level::Warning, "unhide", why, "show no more than the command cannot do without").about("unhide"));
     }
     problems
 }

@@ -2,8 +2,12 @@
 //!
 //! They are made from the form and then tried with the real matcher, so that each of them is a line that the form takes indeed.
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use crate::policy::form::{Choice, Form, Name, NameKind, Operand, OptionGroup, Pattern, Piece, Segment, Slot, Style, Variant};
-use crate::policy::matching::{Budget, Matcher};
+use crate::policy::matching::{Budget, Matcher, Reader};
 use crate::policy::types::{Judge, TypeDef};
 
 /// Samples of one word that are tried.
@@ -42,6 +46,26 @@ pub struct Sampler<'f> {
     judge: &'f dyn Judge,
     /// Words that each type of the form takes.
     samples: Vec<Vec<String>>,
+    lines: OnceCell<Vec<Line>>,
+}
+
+/// The samples of the types of a policy: its rules share most of their types.
+#[derive(Default)]
+pub struct Samples<'f>(RefCell<BTreeMap<Option<&'f str>, Vec<Sampled<'f>>>>);
+
+type Sampled<'f> = (&'f TypeDef, Rc<[String]>);
+
+impl<'f> Samples<'f> {
+    fn of(&self, definition: &'f TypeDef) -> Rc<[String]> {
+        let mut known = self.0.borrow_mut();
+        let known = known.entry(definition.name()).or_default();
+        if let Some((_, samples)) = known.iter().find(|(other, _)| *other == definition) {
+            return Rc::clone(samples);
+        }
+        let samples: Rc<[String]> = definition.samples().into();
+        known.push((definition, Rc::clone(&samples)));
+        samples
+    }
 }
 
 /// Which of a variant's lines is made.
@@ -58,9 +82,10 @@ struct Plan {
 }
 
 impl<'f> Sampler<'f> {
-    pub fn new(form: &'f Form, judge: &'f dyn Judge) -> Sampler<'f> {
-        let taken = |definition: &TypeDef| definition.samples().into_iter().filter(|word| definition.check(word, judge).is_ok()).collect();
-        Sampler { form, judge, samples: form.types.iter().map(taken).collect() }
+    pub fn new(form: &'f Form, judge: &'f dyn Judge, samples: &Samples<'f>) -> Sampler<'f> {
+        let fits = |definition: &TypeDef, word: &String| definition.check(word, judge).is_ok();
+        let taken = |definition| samples.of(definition).iter().filter(|word| fits(definition, word)).cloned().collect();
+        Sampler { form, judge, samples: form.types.iter().map(taken).collect(), lines: OnceCell::new() }
     }
 
     /// The shortest line of a variant, and the one with all of its operands; none where no sample fits.
@@ -75,7 +100,11 @@ impl<'f> Sampler<'f> {
     }
 
     /// Lines that show what a form takes.
-    pub fn lines(&self) -> Vec<Line> {
+    pub fn lines(&self) -> &[Line] {
+        self.lines.get_or_init(|| self.made())
+    }
+
+    fn made(&self) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
         for variant in &self.form.variants {
             for plan in plans(variant) {
@@ -105,6 +134,16 @@ impl<'f> Sampler<'f> {
         let taken = Matcher::new(self.form, self.judge, &budget).matches(variant, argv).ok()?;
         let whole = taken.iter().filter(|taken| argv.get(taken.at) == Some(&taken.word));
         (!budget.is_spent()).then(|| whole.map(|taken| taken.at).collect())
+    }
+
+    /// The segment that would read a word at each place of a line, as [`Matcher::segments`] tells.
+    pub fn segments(&self, variant: &Variant, argv: &[String]) -> Vec<usize> {
+        Matcher::new(self.form, self.judge, &Budget::default()).segments(variant, argv)
+    }
+
+    /// Whether a segment can read a word at all, as [`Reader::may_read`] tells.
+    pub fn may_read(&self, reader: &Reader<'_>, word: &str, before: usize) -> bool {
+        reader.may_read(&Matcher::new(self.form, self.judge, &Budget::default()), word, before)
     }
 
     /// Whether any variant takes the line.

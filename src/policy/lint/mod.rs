@@ -10,6 +10,8 @@ pub mod host;
 mod insert;
 mod lines;
 mod order;
+mod readers;
+mod spellings;
 pub mod table;
 mod wide;
 
@@ -18,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use host::HOME;
 use host::Judges;
 use insert::Found;
-use lines::Sampler;
+use lines::{Sampler, Samples};
 use table::{Effect, Table};
 
 use super::compile::Compiled;
@@ -90,6 +92,8 @@ pub struct Report {
 struct Problem {
     level: Level,
     name: &'static str,
+    /// The key under which the `accept` of a confinement has it.
+    key: Option<&'static str>,
     why: String,
     fix: String,
     example: Vec<String>,
@@ -97,16 +101,21 @@ struct Problem {
 
 impl Problem {
     fn new(level: Level, name: &'static str, why: impl Into<String>, fix: impl Into<String>) -> Problem {
-        Problem { level, name, why: why.into(), fix: fix.into(), example: Vec::new() }
+        Problem { level, name, key: None, why: why.into(), fix: fix.into(), example: Vec::new() }
+    }
+
+    fn about(self, key: &'static str) -> Problem {
+        Problem { key: Some(key), ..self }
     }
 }
 
 /// Looks at every allow rule of a policy.
 pub fn lint(compiled: &Compiled, table: &Table) -> Report {
-    let mut collector = Collector { compiled, findings: Vec::new(), accepted: 0, accepts: BTreeMap::new() };
+    let mut collector = Collector::new(compiled);
     let judges = Judges::of(compiled.rules.values().flat_map(|rules| &rules.allow).map(|rule| &rule.confine));
+    let samples = Samples::default();
     for (command, rules) in &compiled.rules {
-        let samplers = rules.allow.iter().filter_map(|rule| Some(Sampler::new(&rule.form, judges.by(&rule.confine)?)));
+        let samplers = rules.allow.iter().filter_map(|rule| Some(Sampler::new(&rule.form, judges.by(&rule.confine)?, &samples)));
         let samplers: Vec<Sampler<'_>> = samplers.collect();
         for (index, rule) in rules.allow.iter().enumerate() {
             collector.rule(rule);
@@ -128,7 +137,7 @@ fn problems(
     let Some(sampler) = samplers.get(index) else { return Vec::new() };
     let program = rule.path.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or(command);
     let rows = table.rows(program);
-    let (found, all) = insert::found(rule, sampler, rows);
+    let (found, all) = insert::found(rule, program, sampler, rows);
     let mut problems = by_effect(rule, program, &found);
     if !all {
         let why = "it has so many variants that not every line could be tried";
@@ -148,7 +157,12 @@ fn by_effect(rule: &Rule, program: &str, found: &[Found]) -> Vec<Problem> {
     let of = |effect: Effect| found.iter().filter(move |found| found.effect == effect);
     let problem = |effect: Effect| {
         let first = of(effect).next()?;
-        let others: Vec<&str> = of(effect).skip(1).map(|found| found.spelling.as_str()).collect();
+        let mut others: Vec<&str> = Vec::new();
+        for found in of(effect).filter(|found| found.spelling != first.spelling) {
+            if !others.contains(&found.spelling.as_str()) {
+                others.push(&found.spelling);
+            }
+        }
         let (level, door) = doors::behind(effect, &rule.confine);
         let subject = if first.spelling.is_empty() { program.to_owned() } else { format!("`{}` of {program}", first.spelling) };
         let others = match others.len() {
@@ -179,15 +193,30 @@ struct Collector<'a> {
     accepted: usize,
     /// For each `accept`, the first rule that has it and the names that accepted something.
     accepts: BTreeMap<Accepts, (&'a Rule, BTreeSet<String>)>,
+    /// For each key and reason in the `accept` of a confinement, the first rule that has it.
+    confined: BTreeMap<(String, String), &'a Rule>,
+    /// What those accepted of what is found here.
+    meant: BTreeSet<(String, String, String)>,
 }
 
 impl<'a> Collector<'a> {
+    fn new(compiled: &'a Compiled) -> Collector<'a> {
+        let (accepts, confined, meant) = Default::default();
+        Collector { compiled, findings: Vec::new(), accepted: compiled.accepted.len(), accepts, confined, meant }
+    }
+
     fn key(rule: &Rule) -> Accepts {
         (rule.scope, rule.accept.iter().map(|(name, reason)| (name.clone(), reason.clone())).collect())
     }
 
     /// Takes note of a rule's `accept`.
     fn rule(&mut self, rule: &'a Rule) {
+        for (key, reason) in &rule.confine.accept {
+            let first = self.confined.entry((key.clone(), reason.clone())).or_insert(rule);
+            if (rule.scope, rule.line) < (first.scope, first.line) {
+                *first = rule;
+            }
+        }
         if !rule.accept.is_empty() {
             let (first, used) = self.accepts.entry(Self::key(rule)).or_insert_with(|| (rule, BTreeSet::new()));
             if rule.line < first.line {
@@ -202,6 +231,11 @@ impl<'a> Collector<'a> {
     }
 
     fn add(&mut self, rule: &Rule, problem: Problem) {
+        if let Some((key, reason)) = problem.key.and_then(|key| rule.confine.accept.get_key_value(key)) {
+            // What rules share is said once, and counted once.
+            self.accepted += usize::from(self.meant.insert((key.clone(), reason.clone(), problem.why)));
+            return;
+        }
         if rule.accept.contains_key(problem.name) {
             self.accepted += 1;
             if let Some((_, used)) = self.accepts.get_mut(&Self::key(rule)) {
@@ -214,7 +248,7 @@ impl<'a> Collector<'a> {
     }
 
     fn finding(&self, rule: &Rule, problem: Problem) -> Finding {
-        let Problem { level, name, why, fix, example } = problem;
+        let Problem { level, name, why, fix, example, .. } = problem;
         let file = self.compiled.scopes.get(rule.scope as usize).map_or_else(String::new, |scope| scope.source.clone());
         Finding { level, name, file, line: rule.line, form: rule.form.text.clone(), example, why, fix }
     }
@@ -226,7 +260,14 @@ impl<'a> Collector<'a> {
                 self.finding(rule, Problem::new(Level::Note, "useless", why, "take it out, or it hides what comes later"))
             })
         });
-        let useless: Vec<Finding> = useless.collect();
+        let used = |accept: &(String, String)| {
+            self.compiled.accepted.contains(accept) || self.meant.iter().any(|(key, reason, _)| (key, reason) == (&accept.0, &accept.1))
+        };
+        let useless_of_confinements = self.confined.iter().filter(|(accept, _)| !used(accept)).map(|((key, _), rule)| {
+            let why = format!("`accept` of the confinement `{}` names `{key}`, and nothing of that name is found", rule.confine.name);
+            self.finding(rule, Problem::new(Level::Note, "useless", why, "take it out, or it hides what comes later"))
+        });
+        let useless: Vec<Finding> = useless.chain(useless_of_confinements).collect();
         self.findings.extend(useless);
         let place = |finding: &Finding| self.compiled.scopes.iter().position(|scope| scope.source == finding.file);
         self.findings.sort_by_key(|finding| (place(finding), finding.line, std::cmp::Reverse(finding.level)));

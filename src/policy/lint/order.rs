@@ -17,19 +17,23 @@ pub fn in_the_way(rule: &Rule, index: usize, samplers: &[Sampler<'_>], rules: &C
         return Some(Problem::new(Level::Warning, "unreachable", why, "mend the list at the head of the file"));
     }
     let holds = |other: &Rule| scopes.get(other.scope as usize).is_some_and(|before| covers(before, scope));
+    // Where the shell cannot become somebody else, a rule that asks for that is passed over for one that does not.
+    let earlier = rules.allow.iter().zip(samplers).take(index).filter(|(earlier, _)| holds(earlier));
+    let mut earlier = earlier.filter(|(earlier, _)| rule.needs_privilege() || !earlier.needs_privilege()).peekable();
+    let mut denies = rules.deny.iter().filter(|deny| holds(deny)).peekable();
+    if earlier.peek().is_none() && denies.peek().is_none() {
+        return None;
+    }
     let lines = samplers.get(index)?.lines();
     if lines.is_empty() {
         return None;
     }
     let place = |other: &Rule| format!("{}:{}", scopes.get(other.scope as usize).map_or("", |scope| &scope.source), other.line);
-    if let Some(deny) = rules.deny.iter().filter(|deny| holds(deny)).find(|deny| lines.iter().all(|line| denies(deny, rule, line))) {
+    if let Some(deny) = denies.find(|deny| lines.iter().all(|line| denied(deny, rule, line))) {
         let why = format!("`{}` at {} denies every line of it", deny.form.text, place(deny));
         return Some(Problem::new(Level::Warning, "unreachable", why, "take one of them out"));
     }
-    // Where the shell cannot become somebody else, a rule that asks for that is passed over for one that does not.
-    let earlier = rules.allow.iter().zip(samplers).take(index).filter(|(earlier, _)| holds(earlier));
-    let mut earlier = earlier.filter(|(earlier, _)| rule.needs_privilege() || !earlier.needs_privilege());
-    let (shadow, _) = earlier.find(|(earlier, sampler)| takes_all(earlier, sampler, rule, &lines))?;
+    let (shadow, _) = earlier.find(|(earlier, sampler)| takes_all(earlier, sampler, rule, lines))?;
     let same = same_terms(shadow, rule);
     let (level, how) = if same { (Level::Note, "with the same terms") } else { (Level::Warning, "with other terms") };
     let why = format!("the rule at {}, which stands before it, takes every line of it, {how}", place(shadow));
@@ -61,7 +65,7 @@ fn takes_all(earlier: &Rule, sampler: &Sampler<'_>, rule: &Rule, lines: &[Line])
         && lines.iter().all(|line| sampler.takes(&argv(&earlier.form, line)))
 }
 
-fn denies(deny: &Rule, rule: &Rule, line: &Line) -> bool {
+fn denied(deny: &Rule, rule: &Rule, line: &Line) -> bool {
     let budget = Budget::default();
     let matcher = Matcher::new(&deny.form, &Anywhere, &budget);
     let argv = argv(&rule.form, line);

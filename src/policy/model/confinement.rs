@@ -77,7 +77,7 @@ pub fn read(reader: &mut Reader<'_>, node: &Node) -> RawConfinement {
             "accept" => {}
             _ => adds.limits = read_limits(reader, node),
         }
-        reader.accepts = adds.accept.contains_key(&entry.key);
+        reader.accepts = adds.accept.get_key_value(&entry.key).map(|(key, reason)| (key.clone(), reason.clone()));
         match entry.key.as_str() {
             "read" => cautions::on_read(reader, node),
             "write" => cautions::on_write(reader, node),
@@ -88,7 +88,7 @@ pub fn read(reader: &mut Reader<'_>, node: &Node) -> RawConfinement {
             "capabilities" => cautions::on_capabilities(reader, node),
             _ => {}
         }
-        reader.accepts = false;
+        reader.accepts = None;
     }
     raw
 }
@@ -252,10 +252,10 @@ impl Confinements {
         bounds.file_size = more.file_size.or(bounds.file_size);
         merged.accept.extend(adds.accept.clone());
         for (severity, key, mistake) in cautions::of_whole(&merged).into_iter().filter(|caution| !known.contains(caution)) {
-            match severity {
-                Severity::Warning if adds.accept.contains_key(key) => {}
-                Severity::Error => findings.error(document, raw.span, mistake),
-                Severity::Warning | Severity::Note => findings.warning(document, raw.span, mistake),
+            match (severity, adds.accept.get(key)) {
+                (Severity::Warning, Some(reason)) => findings.accepted(key, reason),
+                (Severity::Error, _) => findings.error(document, raw.span, mistake),
+                (Severity::Warning | Severity::Note, _) => findings.warning(document, raw.span, mistake),
             }
         }
         Some(merged)

@@ -15,8 +15,8 @@ pub struct Text {
 pub struct Reader<'a> {
     pub document: &'a Document,
     pub findings: &'a mut Findings,
-    /// Whether warnings are meant by the policy, and left out.
-    pub accepts: bool,
+    /// The key and the reason by which the policy says that warnings are meant; they are counted then.
+    pub accepts: Option<(String, String)>,
 }
 
 impl Reader<'_> {
@@ -25,8 +25,9 @@ impl Reader<'_> {
     }
 
     pub fn warning(&mut self, span: Span, mistake: Mistake) {
-        if !self.accepts {
-            self.findings.warning(self.document, span, mistake);
+        match &self.accepts {
+            None => self.findings.warning(self.document, span, mistake),
+            Some((key, reason)) => self.findings.accepted(key, reason),
         }
     }
 
