@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_segment_may_read_what_looks_like_one_of_its_words() {
-        let form = form("x [-a] [-n <int>] [--lines[=<int>]] [-<size:int>k] verb <int> [--] <end:over>");
+        let form = form("x [-a] [-n <int>] [--lines[=<int>]] [-<size:int>k] verb <int> [--] <end:over|done>");
         for (index, word, reads) in [
             (0, "-a", true),
             (0, "-an5", true),
