@@ -93,7 +93,6 @@ fn the_shipped_policies_take_seconds() {
 }
 
 #[test]
-#[ignore = "until the policies are clean"]
 fn the_shipped_policies_are_clean() {
     let special = fs::read_dir(shipped().join("special")).unwrap().map(|file| file.unwrap().path());
     let special = special.filter(|file| file.extension().is_some_and(|extension| extension == "yaml"));

@@ -17,7 +17,7 @@ use crate::policy::rule::Rule;
 const TRIES: usize = 20_000;
 
 /// Words by which a program, with nothing else on the line, tells what it is.
-const TELLS: [&str; 10] = ["-h", "--help", "-help", "-?", "help", "-V", "--version", "-version", "-v", "version"];
+const TELLS: [&str; 12] = ["-h", "--help", "-help", "-?", "help", "-V", "--version", "-version", "-v", "version", "--usage", "--tldr"];
 
 /// Programs whose words mean the same in capitals and small letters.
 const CASELESS: [&str; 3] = ["redis-cli", "valkey-cli", "keydb-cli"];
@@ -104,6 +104,14 @@ impl Base {
         let segments = sampler.segments(variant, &argv);
         Base { argv, plain: Vec::new(), segments, from: self.first() + words.len(), whole: self.whole }
     }
+}
+
+/// Whether a word is a cluster of letters with this option among them: `-nx` has `-n`, and so has `-nx/tmp`.
+fn in_cluster(word: &str, option: &str) -> bool {
+    let letters: Option<String> = word.strip_prefix('-').map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect());
+    letters
+        .zip(option.strip_prefix('-'))
+        .is_some_and(|(cluster, letter)| letter.len() == 1 && cluster.len() > 1 && cluster.contains(letter))
 }
 
 struct Search<'a> {
@@ -202,7 +210,8 @@ impl<'a> Search<'a> {
     fn counts(&self, row: &Row, argv: &[String]) -> bool {
         let same = |word: &str, unless: &str| word == unless || self.caseless && word.eq_ignore_ascii_case(unless);
         let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
-        !argv.iter().skip(1).any(|word| row.unless.iter().any(|unless| same(&name(word), unless)))
+        let takes_back = |word: &String, unless: &String| same(&name(word), unless) || in_cluster(word, unless);
+        !argv.iter().skip(1).any(|word| row.unless.iter().any(|unless| takes_back(word, unless)))
     }
 
     /// Puts each spelling of an option before and behind every word.
