@@ -29,6 +29,7 @@ const USER: &str = "postern";
 /// This host.
 pub struct Host {
     pub name: String,
+    /// As sessions have it: with a mount namespace of their own where every shell is set-user-ID root.
     pub kernel: Kernel,
     /// Everybody whom the user database lists.
     pub users: Vec<User>,
@@ -76,11 +77,13 @@ impl Host {
             user: users.iter().find(|user| user.name == USER).map(|user| user.uid.as_raw()),
         };
         let shells = shells(&accounts);
+        let programs: Vec<Program> = shells.iter().filter_map(|shell| Program::at(shell).ok()).collect();
+        let namespace = !programs.is_empty() && programs.iter().all(|program| program.install() == Install::Root);
         let policy = InForce::open(Path::new(paths::STATE_DIR), Owner::Root);
         Ok(Host {
             name: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            kernel: Kernel::of_host(),
-            programs: shells.iter().filter_map(|shell| Program::at(shell).ok()).collect(),
+            kernel: Kernel { namespace, ..Kernel::of_host() },
+            programs,
             shells,
             owners,
             policy,

@@ -79,12 +79,14 @@ fn protections(host: &Host) -> Vec<Finding> {
 
 type Missing = BTreeMap<Protection, BTreeSet<(u32, u32)>>;
 
-/// The number of rules, and by protection the scopes and lines of those whose plan lacks it.
+/// The number of rules, and by protection the scopes and lines of those whose plan lacks it. Where sessions have no mount namespace nobody becomes
+/// root, and rules that need it are passed over.
 fn lacking(policy: &Applied, kernel: &Kernel) -> Result<(usize, Missing), Damaged> {
     let (mut count, mut missing) = (0, Missing::new());
     for command in policy.commands()? {
         let rules = policy.rules(&command)?;
-        for rule in rules.iter().flat_map(|rules| &rules.allow) {
+        let allowed = rules.iter().flat_map(|rules| &rules.allow);
+        for rule in allowed.filter(|rule| kernel.namespace || !rule.needs_privilege()) {
             count += 1;
             for protection in Plan::of(&rule.confine, kernel).missing {
                 missing.entry(protection).or_default().insert((rule.scope, rule.line));
@@ -244,6 +246,13 @@ mod tests {
         assert_eq!(lacking(&policy, &all).unwrap(), (2, Missing::new()));
         let (_, missing) = lacking(&policy, &Kernel { landlock: 0, ..all }).unwrap();
         assert_eq!(missing.get(&Protection::Reads).unwrap(), &BTreeSet::from([(0, 3)]));
+
+        let text = "postern: 1\nallow:\n  - { run: lsof, confine: { processes: look, capabilities: [CAP_SYS_PTRACE] } }\n  - lsof\n";
+        let source = crate::policy::compile::Source { name: "policy.yaml".to_owned(), bytes: text.as_bytes().to_vec(), main: true };
+        let (policy, _) = Applied::from_sources(&[source]).unwrap();
+        assert_eq!(lacking(&policy, &all).unwrap(), (1, Missing::new()), "passed over where nobody is root");
+        assert_eq!(lacking(&policy, &Kernel { namespace: true, ..all }).unwrap(), (2, Missing::new()));
+
         for (strength, level) in [
             (Strength::All, Level::Problem),
             (Strength::Require(vec!["reads".to_owned()]), Level::Problem),
