@@ -1,8 +1,8 @@
 //! What is dangerous or useless in a policy, why, and the fix.
 //!
 //! The first door has to be exact by itself: what a form takes that it should not is reported where the second door would refuse it, too,
-//! as a warning; where it would not, as an error. [`table`] says what programs do besides what they are run for; [`insert`] puts that into
-//! every line that [`lines`] makes of a form, and asks the real matcher. What is found has the name by which an `accept` of the rule, or of its
+//! as a warning; where it would not, as an error. `table` says what programs do besides what they are run for; `insert` puts that into
+//! every line that `lines` makes of a form, and asks the real matcher. What is found has the name by which an `accept` of the rule, or of its
 //! confinement, says that it is meant.
 
 mod doors;
