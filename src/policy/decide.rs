@@ -192,9 +192,7 @@ impl Decision<'_> {
         let mut beyond = None;
         for rule in rules.allow.iter().filter(|rule| self.admits(rule)) {
             match self.allowed_by(rule, command) {
-                Ok(allowed) if !self.budget.is_spent() && !self.subject.can_become && rule.needs_privilege() => {
-                    beyond = beyond.or(Some(allowed))
-                }
+                Ok(allowed) if !self.budget.is_spent() && beyond.is_none() && self.gives_way(rule) => beyond = Some(allowed),
                 Ok(allowed) if !self.budget.is_spent() => return Verdict::Allowed(Box::new(allowed)),
                 Ok(_) => break,
                 Err(miss) => nearest = Some(nearer(nearest, miss, rule)),
@@ -210,6 +208,12 @@ impl Decision<'_> {
             Some((miss, rule)) => self.missed(command, miss, rule),
             None => deny_at(command.stage, 0, format!("no rule for `{}` holds here", Safe(command.name.as_bytes()))),
         })
+    }
+
+    /// Whether a later rule may take a line that this one takes: the shell cannot give its terms, and it asks for nothing that the later one
+    /// would not.
+    fn gives_way(&self, rule: &Rule) -> bool {
+        !self.subject.can_become && rule.needs_privilege() && !rule.confirm && rule.witness.is_none()
     }
 
     fn scope(&self, rule: &Rule) -> Option<&Scope> {
@@ -300,7 +304,7 @@ impl Decision<'_> {
             argv: command.argv.clone(),
             redirects,
             run_as: rule.run_as.clone(),
-            confine: self.confinement(rule),
+            confine: self.confinement(rule, &slots, &command.argv),
             timeout: bound(rule.timeout),
             output: bound(rule.output),
             account_home: rule.account_home,
@@ -315,15 +319,15 @@ impl Decision<'_> {
 
     /// The confinement of a rule, with those of its path types' places alone that the line's words lead to: no other can be meant, and what
     /// is to be read is searched for what is hidden. A line that names no file may be about the directory that it is typed in.
-    fn confinement(&self, rule: &Rule) -> Confinement {
+    fn confinement(&self, rule: &Rule, slots: &[Taken], argv: &[String]) -> Confinement {
         if rule.confine.roots.is_empty() {
             return rule.confine.clone();
         }
         let run_as = rule.run_as.as_deref();
-        let mut led = self.lookups.led(run_as);
-        if led.is_empty() {
-            led.extend(self.lookups.resolve(".", run_as).ok());
-        }
+        let taken = slots.iter().filter_map(|taken| Some((taken, self.lookups.known(&taken.word, run_as)?)));
+        let (operands, values): (Vec<_>, Vec<_>) = taken.partition(|(taken, _)| is_operand(argv, taken.at));
+        let here = if operands.is_empty() { self.lookups.resolve(".", run_as).ok() } else { None };
+        let led: Vec<String> = operands.into_iter().chain(values).map(|(_, led)| led).chain(here).collect();
         rule.confine.clone().leading_to(&led, &self.subject.home)
     }
 
@@ -332,6 +336,12 @@ impl Decision<'_> {
         let denied = deny_at(command.stage, miss.word, reason(&miss, word));
         Denied { rule: Some(self.reference(rule)), form: Some(rule.form.text.clone()), ..denied }
     }
+}
+
+/// Whether a word is for certain not the value of an option.
+fn is_operand(argv: &[String], at: usize) -> bool {
+    let is_option = |at: usize| argv.get(at).is_some_and(|word| word.starts_with('-') && word.len() > 1);
+    !is_option(at) && !at.checked_sub(1).is_some_and(is_option)
 }
 
 fn redirect_fits(matcher: &Matcher<'_>, slot: Option<&Slot>, file: &Argument) -> Result<(), String> {

@@ -24,11 +24,10 @@ pub(super) struct Lookups<'a> {
 }
 
 impl Lookups<'_> {
-    /// Where the paths led that were asked for with somebody's rights.
-    pub fn led(&self, run_as: Option<&str>) -> Vec<String> {
+    /// Where a path led, if it was asked for already with somebody's rights.
+    pub fn known(&self, path: &str, run_as: Option<&str>) -> Option<String> {
         let known = self.known.borrow();
-        let of = known.iter().filter(|((_, user), _)| user.as_deref() == run_as);
-        of.filter_map(|(_, led)| led.clone().ok()).collect()
+        known.get(&(path.to_owned(), run_as.map(str::to_owned)))?.clone().ok()
     }
 
     pub fn resolve(&self, path: &str, run_as: Option<&str>) -> Result<String, String> {

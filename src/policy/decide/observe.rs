@@ -14,7 +14,7 @@ use super::{Allowed, Command, Decision, Terms};
 use crate::policy::applied::{Applied, Damaged};
 use crate::policy::facts::Facts;
 use crate::policy::matching::Budget;
-use crate::policy::rule::{CommandRules, Observe, RuleRef, Scope, Subject};
+use crate::policy::rule::{CommandRules, Observe, Rule, RuleRef, Scope, Subject};
 use crate::syntax::Stage;
 
 /// Whether nothing is refused to a subject.
@@ -32,6 +32,13 @@ fn observing<'p>(policy: &'p Applied, subject: &Subject) -> Option<(&'p Scope, &
 pub fn observe(policy: &Applied, subject: &Subject, stage: &Stage, facts: &dyn Facts) -> Result<Option<Allowed>, Damaged> {
     let (Some((scope, terms)), Some(command)) = (observing(policy, subject), Command::of(stage)) else { return Ok(None) };
     let rules = policy.rules(command.name)?;
+    // What asks a person, or shows what it changed, is not run unasked because somebody wrote it in another way.
+    let is_asked = |rule: &Rule| {
+        (rule.confirm || rule.witness.is_some()) && policy.scopes().get(rule.scope as usize).is_some_and(|scope| scope.admits(subject))
+    };
+    if rules.iter().flat_map(|rules| &rules.allow).any(is_asked) {
+        return Ok(None);
+    }
     let decision = Decision { policy, subject, lookups: Lookups { facts, known: RefCell::default() }, budget: Budget::default() };
     let Some(program) = decision.observed_program(rules.as_deref(), &command) else { return Ok(None) };
     let judge = AllowJudge { decision: &decision, run_as: None, confine: &terms.confine };

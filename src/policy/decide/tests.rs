@@ -336,9 +336,12 @@ fn a_person_repeats_what_the_line_names_and_a_witness_is_asked_of_it() {
 
 #[test]
 fn where_nobody_else_can_run_a_command_a_rule_without_privilege_goes_first() {
-    let policy = policy(&[("policy.yaml", "allow:\n  - { run: 'ss [-p]', as: root }\n  - ss [-p]\n  - { run: lsof, as: root }\n")]);
+    let policy = policy(&[(
+        "policy.yaml",
+        "allow:\n  - { run: 'ss [-p]', as: root }\n  - ss [-p]\n  - { run: lsof, as: root }\n  - { run: id, as: root, confirm: true }\n  - id\n",
+    )]);
     let plain = Subject { can_become: false, ..subject() };
-    for (line, subject, rule) in [("ss -p", subject(), 3), ("ss -p", plain.clone(), 4), ("lsof", plain, 5)] {
+    for (line, subject, rule) in [("ss -p", subject(), 3), ("ss -p", plain.clone(), 4), ("lsof", plain.clone(), 5), ("id", plain, 6)] {
         let Verdict::Allowed(allowed) = verdict(&policy, &subject, line) else { panic!("{line}") };
         assert_eq!(allowed.terms().rule.line, rule, "{line}");
     }
@@ -426,12 +429,15 @@ fn what_would_leave_no_door_is_an_error_and_the_rest_a_warning() {
 
 #[test]
 fn a_command_reads_in_the_places_that_its_words_lead_to() {
-    let text = "types: { t: { path: [/srv/a, /srv/b, /home/me], dash: true } }\nallow: ['cat [<t>...]', 'head [-n <int>] <t>']\n";
+    let text = "types: { t: { path: [/srv/a, /srv/b, /home/me], dash: true } }\nallow: ['cat [<t>...]', 'head [-n <int>] <t>', 'rg [-f <t>] <x:text> [<t>...]']\n";
     let policy = policy(&[("policy.yaml", text)]);
     for (line, roots) in [
         ("cat /srv/a/x", &["/srv/a"][..]),
         ("cat /srv/a/x /srv/b/y", &["/srv/a", "/srv/b"]),
         ("head -n 3 /srv/b/y", &["/srv/b"]),
+        // The value of an option is not what is looked through.
+        ("rg -f /srv/b/patterns x", &["/srv/b", "/home/me"]),
+        ("rg x /srv/a/y", &["/srv/a"]),
         // The directory that it is typed in.
         ("cat -", &["/home/me"]),
         ("cat", &["/home/me"]),

@@ -210,7 +210,9 @@ impl<'a> Search<'a> {
     fn counts(&self, row: &Row, argv: &[String]) -> bool {
         let same = |word: &str, unless: &str| word == unless || self.caseless && word.eq_ignore_ascii_case(unless);
         let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
-        let takes_back = |word: &String, unless: &String| same(&name(word), unless) || in_cluster(word, unless);
+        let is_name =
+            |word: &String| row.spellings.iter().any(|spelling| matches!(spelling, Spelling::Option { name, .. } if name == word));
+        let takes_back = |word: &String, unless: &String| same(&name(word), unless) || !is_name(word) && in_cluster(word, unless);
         !argv.iter().skip(1).any(|word| row.unless.iter().any(|unless| takes_back(word, unless)))
     }
 
