@@ -212,7 +212,8 @@ impl<'a> Search<'a> {
         let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
         let is_name =
             |word: &String| row.spellings.iter().any(|spelling| matches!(spelling, Spelling::Option { name, .. } if name == word));
-        let takes_back = |word: &String, unless: &String| same(&name(word), unless) || !is_name(word) && in_cluster(word, unless);
+        let in_cluster = |word: &String, unless: &String| !is_name(word) && !is_name(unless) && in_cluster(word, unless);
+        let takes_back = |word: &String, unless: &String| same(&name(word), unless) || in_cluster(word, unless);
         !argv.iter().skip(1).any(|word| row.unless.iter().any(|unless| takes_back(word, unless)))
     }
 
