@@ -9,6 +9,7 @@ use super::process::{Finished, must, run};
 use super::sandbox;
 
 const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
+const TABLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/policies/works");
 const SHELL: &str = "/run/postern-test/posternsh";
 const ACCOUNT: &str = "oncall";
 
@@ -18,10 +19,14 @@ pub fn host() -> Option<&'static Host> {
     sandbox::entered().then(|| HOST.get_or_init(Host::start))
 }
 
-pub struct Host;
+pub struct Host {
+    /// The tables of lines that must work, each as one text.
+    pub tables: Vec<String>,
+}
 
 impl Host {
     fn start() -> Host {
+        let tables = fs::read_dir(TABLES).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
         for line in [
             "groupadd --system postern",
             "useradd --no-create-home --groups postern --home-dir / oncall",
@@ -38,8 +43,9 @@ impl Host {
         }
         must(Command::new(env!("CARGO_BIN_EXE_postern")).arg("apply"));
         // What a machine has there is not the policies'. Last, for the checkout may be there too.
+        std::env::set_current_dir("/").unwrap();
         shell("mount -t tmpfs -o mode=1777 tmpfs /tmp");
-        Host
+        Host { tables }
     }
 
     /// The account's shell, with arguments.
