@@ -28,6 +28,7 @@ pub mod services;
 pub mod settings;
 pub mod shipped;
 pub mod types;
+pub mod undoes;
 pub mod witness;
 
 pub use applied::{Applied, Damaged};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::exceptions::{effects, held_by};
 use super::facts::{Facts, codes};
 use super::model::{Block, Inline, Section, Text, id, plain};
+use super::observed;
 use crate::confine::{Kernel, Plan};
 use crate::policy::hidden::HIDDEN;
 use crate::policy::{Rule, RuleRef};
@@ -31,7 +32,7 @@ fn page(facts: &Facts, command: &str, rules: &[Rule]) -> Section {
 /// Whether two rules differ in their forms alone.
 fn has_same_terms(one: &Rule, next: &Rule) -> bool {
     let terms = |rule: &Rule| (rule.scope, rule.run_as.clone(), rule.confine.clone(), rule.timeout, rule.output, rule.path.clone());
-    let rest = |rule: &Rule| (rule.note.clone(), rule.account_home, rule.confirm, rule.witness.is_some());
+    let rest = |rule: &Rule| (rule.note.clone(), rule.account_home, rule.confirm, rule.witness.clone());
     terms(one) == terms(next) && rest(one) == rest(next)
 }
 
@@ -44,6 +45,9 @@ fn terms(facts: &Facts, rule: &Rule, rules: &[Rule]) -> Vec<Text> {
     items.push(held);
     if let Some(note) = &rule.note {
         items.push(vec![Inline::Plain("Note: ".to_owned()), Inline::Quote(note.clone())]);
+    }
+    if let Some(witness) = &rule.witness {
+        items.push(vec![Inline::Plain("Before and after, for the record, runs: ".to_owned()), Inline::Code(witness.to_string())]);
     }
     if rule.confirm {
         items.push(plain("Runs only after the person has typed once more what it is for"));
@@ -122,7 +126,8 @@ pub fn refusals(facts: &Facts) -> Section {
     let denies: Vec<&Rule> = facts.commands.values().flat_map(|rules| &rules.deny).collect();
     let forms = denies.iter().map(|rule| breakable(rule.form.written())).collect();
     let section = Section::new("refusals", "Refused whatever allows it");
-    if denies.is_empty() { section } else { section.with([Block::Synopsis(forms)]) }
+    let but = observed::paragraph(facts, "On record, and not refused,");
+    if denies.is_empty() { section } else { section.with(but).with([Block::Synopsis(forms)]) }
 }
 
 /// The glossary of types.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{Facts, codes, links};
 use super::model::{Block, Inline, Section, Text, id, plain};
+use super::observed;
 use crate::policy::confinement::{Base, Confinement, Exec, Processes};
 use crate::policy::{Rule, RunAsParts};
 
@@ -20,6 +21,12 @@ fn of_rule(rule: &Rule) -> Vec<Text> {
     said
 }
 
+/// What runs besides, for the record.
+fn of_witness(rule: &Rule) -> Vec<Text> {
+    let head = "before and after it, as the same user and held the same, runs for the record ";
+    rule.witness.iter().map(|witness| [plain(head), vec![Inline::Code(witness.to_string())]].concat()).collect()
+}
+
 fn as_whom(run_as: &str) -> String {
     match RunAsParts::of(run_as) {
         RunAsParts { user: Some("root" | "0"), .. } => "runs as root, without root's capabilities but for those that are named".to_owned(),
@@ -29,7 +36,8 @@ fn as_whom(run_as: &str) -> String {
     }
 }
 
-fn of_confinement(confine: &Confinement) -> Vec<Text> {
+/// What a confinement gives beyond reading: one sentence each.
+pub fn of_confinement(confine: &Confinement) -> Vec<Text> {
     let with = |what: &str, values: &[String]| (!values.is_empty()).then(|| [plain(what), codes(values)].concat());
     let services = confine.base == Base::Service;
     let said = [
@@ -63,7 +71,7 @@ type Alike<'a> = (Vec<Text>, Vec<(String, String)>, Vec<&'a str>);
 pub fn section(facts: &Facts) -> Section {
     let mut alike: BTreeMap<String, Alike<'_>> = BTreeMap::new();
     for rule in facts.allows() {
-        let said = of_rule(rule);
+        let said = [of_rule(rule), of_witness(rule)].concat();
         if said.is_empty() {
             continue;
         }
@@ -78,7 +86,9 @@ pub fn section(facts: &Facts) -> Section {
     let mut groups: Vec<_> = alike.into_values().collect();
     // What gives most comes first.
     groups.sort_by_key(|(said, _, commands)| (std::cmp::Reverse(said.len()), commands.first().copied().unwrap_or_default().to_owned()));
+    let observed = observed::exceptions(facts);
     let mut blocks = match groups.is_empty() {
+        true if !observed.is_empty() => vec![Block::Paragraph(plain("No form gives more than reading as the account."))],
         true => vec![Block::Paragraph(plain("There are none: every command reads, and as the account itself."))],
         false => vec![
             Block::Paragraph(plain(
@@ -92,7 +102,7 @@ pub fn section(facts: &Facts) -> Section {
         let asked = "These run only after the person has typed once more what they are for: ";
         blocks.push(Block::Paragraph([plain(asked), links(&confirmed), plain(".")].concat()));
     }
-    Section::new("exceptions", "Exceptions").with(blocks)
+    Section::new("exceptions", "Exceptions").with(observed).with(blocks)
 }
 
 /// Commands, what they are given, and why that is meant.

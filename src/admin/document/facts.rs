@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::model::{Inline, Text, id, joined};
+use crate::policy::rule::Observe;
 use crate::policy::{Applied, CommandRules, Confinement, Damaged, Rule, Scope};
 
 /// A policy, read as a whole.
@@ -11,7 +12,7 @@ pub struct Facts<'a> {
     pub policy: &'a Applied,
     /// By command word.
     pub commands: BTreeMap<String, Rc<CommandRules>>,
-    /// Every confinement that an allow has, without the places of the rule's own types, under a title of its own.
+    /// Every confinement that an allow or an observing file has, without the places of the rule's own types, under a title of its own.
     pub confinements: Vec<(String, Confinement)>,
 }
 
@@ -33,6 +34,16 @@ impl<'a> Facts<'a> {
         self.commands.values().flat_map(|rules| &rules.allow)
     }
 
+    /// The files that refuse nothing to whom they are for, and under which terms whatever is typed runs.
+    pub fn observing(&self) -> impl Iterator<Item = (&'a Scope, &'a Observe)> {
+        self.policy.scopes().iter().filter_map(|scope| Some((scope, scope.observe.as_ref()?)))
+    }
+
+    /// What holds the commands: that of each allow, and that of whatever else an observing file lets run.
+    pub fn held(&self) -> impl Iterator<Item = &Confinement> {
+        self.allows().map(|rule| &rule.confine).chain(self.observing().map(|(_, terms)| &terms.confine))
+    }
+
     pub fn scope(&self, rule: &Rule) -> Option<&Scope> {
         self.policy.scopes().get(rule.scope as usize)
     }
@@ -41,6 +52,17 @@ impl<'a> Facts<'a> {
     pub fn commands_where(&self, holds: impl Fn(&Rule) -> bool) -> Vec<&str> {
         let found = self.commands.iter().filter(|(_, rules)| rules.allow.iter().any(&holds));
         found.map(|(command, _)| command.as_str()).collect()
+    }
+
+    /// The commands of whose confinement something holds, and any that an observing file lets run with such a one; empty if there is none.
+    pub fn held_where(&self, holds: impl Fn(&Confinement) -> bool) -> Text {
+        let mut found = links(&self.commands_where(|rule| holds(&rule.confine)));
+        for (scope, _) in self.observing().filter(|(_, terms)| holds(&terms.confine)) {
+            found.extend((!found.is_empty()).then(|| Inline::Plain(", ".to_owned())));
+            found.extend([Inline::Plain("any program that ".to_owned()), Inline::Code(scope.source.clone())]);
+            found.push(Inline::Plain(" lets run (mode: observe)".to_owned()));
+        }
+        found
     }
 
     /// The title of a rule's confinement.
@@ -52,8 +74,8 @@ impl<'a> Facts<'a> {
     /// Confinements by name, those of one name told apart by a number.
     fn named_confinements(&self) -> Vec<(String, Confinement)> {
         let mut found: Vec<Confinement> = Vec::new();
-        for rule in self.allows() {
-            let own = without_roots(&rule.confine);
+        for confine in self.held() {
+            let own = without_roots(confine);
             if !found.contains(&own) {
                 found.push(own);
             }

@@ -71,14 +71,22 @@ fn code(text: &str) -> String {
     format!("{ticks}{pad}{text}{pad}{ticks}")
 }
 
+/// Text that is nothing but text. Addresses make links of themselves (GitHub Flavored Markdown, "Autolinks (extension)"): those of the web by
+/// `://` and `www.`, and those of mail by `@`, which no backslash stops, so that an empty comment keeps it from the name before it.
 fn escaped(text: &str) -> String {
+    let safe = Safe(text.as_bytes()).to_string();
     let mut out = String::new();
-    for character in Safe(text.as_bytes()).to_string().chars() {
-        if "\\`*_{}[]()<>#+-.!|~&".contains(character) {
-            out.push('\\');
+    for (at, character) in safe.char_indices() {
+        let (before, after) = (safe.get(..at).unwrap_or_default(), safe.get(at + character.len_utf8()..).unwrap_or_default());
+        let www = || before.len() >= 3 && before.bytes().rev().take(3).all(|byte| byte.eq_ignore_ascii_case(&b'w'));
+        match character {
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&' => out.push('\\'),
+            ':' if after.starts_with('/') => out.push('\\'),
+            '.' if www() => out.push('\\'),
+            '@' => out.push_str("<!-- -->"),
+            _ => {}
         }
         out.push(character);
     }
-    // Between words these are what they look like.
-    out.replace("\\.", ".").replace("\\-", "-").replace("\\(", "(").replace("\\)", ")").replace("\\+", "+").replace("\\!", "!")
+    out
 }

@@ -10,6 +10,7 @@ mod facts;
 mod html;
 mod markdown;
 mod model;
+mod observed;
 mod summary;
 mod text;
 
@@ -60,13 +61,17 @@ fn open(arguments: &Arguments) -> Result<Rc<Applied>, Failure> {
 
 fn document(facts: &Facts) -> Document {
     let digest = facts.policy.digest();
-    let lead = vec![
-        Block::Paragraph(plain(
+    let otherwise = match facts.observing().next() {
+        Some(_) => "is refused, but where it is said above",
+        None => "is refused",
+    };
+    let doors = vec![
+        Block::Paragraph(plain(format!(
             "What the accounts that this policy is for can do on a host, and what they cannot. Every line that somebody types passes two doors. \
              The policy decides what is asked for: a line runs only if one of the forms below takes it word by word, and whatever no form takes \
-             is refused. The kernel decides what is possible: each command runs in a process that cannot do more than its rule needs, so that a \
+             {otherwise}. The kernel decides what is possible: each command runs in a process that cannot do more than its rule needs, so that a \
              program that does something else than was meant is stopped there.",
-        )),
+        ))),
         Block::Paragraph(vec![
             Inline::Plain("Digest of the policy: ".to_owned()),
             Inline::Code(digest.to_owned()),
@@ -77,6 +82,7 @@ fn document(facts: &Facts) -> Document {
             Inline::Plain(".".to_owned()),
         ]),
     ];
+    let lead = observed::warnings(facts).into_iter().chain(doors).collect();
     let sections = vec![
         summary::section(facts),
         exceptions::section(facts),

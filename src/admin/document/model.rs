@@ -12,7 +12,7 @@ pub struct Document {
 /// A heading and what stands below it.
 #[derive(Debug, Default)]
 pub struct Section {
-    /// Links lead here; unique, of `a-z0-9-`.
+    /// Links lead here; unique, of `a-z0-9_-`.
     pub id: String,
     pub title: Text,
     pub blocks: Vec<Block>,
@@ -75,8 +75,11 @@ impl Section {
     }
 }
 
-/// A name as an id: `a-z0-9-`.
+/// A name as an id, `a-z0-9_-`: what else it holds stands there as its number, so that no two names have one id.
 pub fn id(prefix: &str, name: &str) -> String {
-    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let letter = |c: char| match c {
+        'a'..='z' | '0'..='9' | '-' => c.to_string(),
+        _ => format!("_{:x}_", u32::from(c)),
+    };
     format!("{prefix}-{}", name.chars().map(letter).collect::<String>())
 }

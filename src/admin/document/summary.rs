@@ -3,8 +3,10 @@
 use super::super::output::count;
 use super::facts::{Facts, codes, links};
 use super::model::{Block, Inline, Section, Text, plain};
+use crate::confine::words::size;
 use crate::policy::confinement::{Base, Confinement, Exec, Processes};
 use crate::policy::settings::{OnFailure, Redact, Strength};
+use crate::policy::undoes::{Undone, is_undone};
 use crate::policy::{Rule, Scope};
 use crate::shell::message::duration;
 
@@ -17,9 +19,10 @@ struct Promise {
 
 const PROMISES: &[Promise] = &[
     Promise {
-        broken_by: Confinement::writes_anything,
+        broken_by: |confine| confine.writes_anything() || is_undone(confine, Undone::Changes),
         kept: "No command creates, changes or removes a file.",
-        but: "No command creates, changes or removes a file, but for these, in the places that are named:",
+        but: "No command creates, changes or removes a file, but for these, in the places that are named, or by the capabilities that \
+              they have:",
     },
     Promise {
         broken_by: |confine| confine.exec != Exec::None,
@@ -28,7 +31,10 @@ const PROMISES: &[Promise] = &[
     },
     Promise {
         broken_by: |confine| {
-            confine.base == Base::Open || confine.base == Base::Network || !confine.network.is_empty() || sends_packets(confine)
+            confine.base == Base::Open
+                || confine.base == Base::Network
+                || !confine.network.is_empty()
+                || is_undone(confine, Undone::Network)
         },
         kept: "No command reaches the network.",
         but: "No command reaches the network, but for these:",
@@ -44,13 +50,15 @@ const PROMISES: &[Promise] = &[
         but: "No command talks to a service of the host by a local socket, but for these; what the service does then is not the kernel's to hold:",
     },
     Promise {
-        broken_by: |confine| confine.base == Base::Open || !confine.unhide.is_empty() || confine.looks(),
+        broken_by: |confine| {
+            confine.base == Base::Open || !confine.unhide.is_empty() || confine.looks() || is_undone(confine, Undone::Reads)
+        },
         kept: "No command reads keys, passwords, credentials, raw devices, or the memory and environment of processes.",
         but: "No command reads keys, passwords, credentials, raw devices, or the memory and environment of processes, but that these see more \
               than the others, as is said among the exceptions:",
     },
     Promise {
-        broken_by: |confine| confine.base == Base::Open || confine.processes == Processes::Trace,
+        broken_by: |confine| confine.base == Base::Open || confine.processes == Processes::Trace || is_undone(confine, Undone::Processes),
         kept: "No command signals, traces or ends a process that it did not start.",
         but: "No command signals, traces or ends a process that it did not start, but for these:",
     },
@@ -61,15 +69,12 @@ const PROMISES: &[Promise] = &[
     },
 ];
 
-fn sends_packets(confine: &Confinement) -> bool {
-    confine.capabilities.iter().any(|name| name == "CAP_NET_RAW" || name == "CAP_NET_ADMIN")
-}
-
 /// What holds for every command.
 pub fn section(facts: &Facts) -> Section {
     let forms = facts.allows().count();
     let commands = count(facts.commands_where(|_| true).len(), "command");
-    let count = format!("{commands} can be run, in {}. Of all of them holds:", count(forms, "form"));
+    let besides = if facts.observing().next().is_some() { ", and besides them any program, as is said at the top" } else { "" };
+    let count = format!("{commands} can be run, in {}{besides}. Of all of them holds:", count(forms, "form"));
     let mut items: Vec<Text> = PROMISES.iter().map(|promise| said(facts, promise)).collect();
     items.push(who(facts));
     items.push(places(facts));
@@ -78,32 +83,41 @@ pub fn section(facts: &Facts) -> Section {
 }
 
 fn said(facts: &Facts, promise: &Promise) -> Text {
-    let breaking = facts.commands_where(|rule| (promise.broken_by)(&rule.confine));
+    let breaking = facts.held_where(promise.broken_by);
     match breaking.is_empty() {
         true => plain(promise.kept),
-        false => [plain(format!("{} ", promise.but)), links(&breaking), plain(".")].concat(),
+        false => [plain(format!("{} ", promise.but)), breaking, plain(".")].concat(),
     }
 }
 
 /// As whom commands run.
 fn who(facts: &Facts) -> Text {
     let others = facts.commands_where(|rule| rule.run_as.is_some());
-    match others.is_empty() {
-        true => plain("Every command runs as the account itself, with no more rights than that has."),
-        false => [
+    let privileged = facts.held_where(|confine| !confine.capabilities.is_empty());
+    let becoming = facts.held_where(|confine| is_undone(confine, Undone::Becomes));
+    let mut said = match (others.is_empty(), privileged.is_empty()) {
+        (true, true) => return plain("Every command runs as the account itself, with no more rights than that has."),
+        (true, false) => plain("Every command is started as the account itself"),
+        (false, _) => [
             plain("Every command runs as the account itself, but for these, which run as the user or group that is named there: "),
             links(&others),
-            plain("."),
         ]
         .concat(),
+    };
+    if !privileged.is_empty() {
+        said.extend([plain("; these have rights of root's besides: "), privileged].concat());
     }
+    if !becoming.is_empty() {
+        said.extend([plain("; these can make themselves another user or group: "), becoming].concat());
+    }
+    said.extend(plain("."));
+    said
 }
 
 /// Where contents can be read: the union of all.
 fn places(facts: &Facts) -> Text {
     let mut all: Vec<String> = Vec::new();
-    for rule in facts.allows() {
-        let confine = &rule.confine;
+    for confine in facts.held() {
         for place in confine.base.roots().iter().copied().chain(confine.own_places()) {
             let known = |other: &String| place == other || place.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/'));
             if !all.iter().any(known) {
@@ -132,8 +146,19 @@ fn records(facts: &Facts) -> Vec<Text> {
     let mut items =
         vec![plain(format!("Every line is on record before anything starts, and its outcome when it has ended: in {places}. {otherwise}"))];
     items.push(plain(match &settings.record {
-        Some(_) => "What the person saw is recorded.",
-        None => "What the person saw is not recorded.",
+        Some(record) => {
+            let (terminal, otherwise) = (size(record.terminal), size(record.max));
+            let failing = match record.required {
+                true => "no command runs",
+                false => "commands run all the same, and are on record",
+            };
+            format!(
+                "What the person saw is recorded: of each command up to {terminal} of what it shows on a terminal, and up to {otherwise} of what it \
+                 prints without one. What comes after that is counted alone. Where a session cannot be \
+                 recorded, or no longer, {failing}."
+            )
+        }
+        None => "What the person saw is not recorded.".to_owned(),
     }));
     items.push(plain(match settings.redact {
         Redact::Files => "Secrets in what commands print, as far as they are recognized, are made unreadable in records and recordings.",
@@ -185,6 +210,15 @@ pub fn subjects(facts: &Facts) -> Section {
 }
 
 fn subject(scope: &Scope) -> Text {
+    let mut text = whom(scope);
+    if scope.observe.is_some() {
+        text.extend([Inline::Plain("; ".to_owned()), Inline::Strong("observed only: nothing is refused by the policy".to_owned())]);
+    }
+    text
+}
+
+/// Whom a file is for.
+pub fn whom(scope: &Scope) -> Text {
     let mut text = Text::new();
     for (what, everything, values) in [
         ("accounts ", "every account", &scope.accounts),
@@ -195,9 +229,6 @@ fn subject(scope: &Scope) -> Text {
             true => text.extend(plain(everything)),
             false => text.extend([plain(what), codes(values)].concat()),
         }
-    }
-    if scope.observe.is_some() {
-        text.push(Inline::Strong("; observed only: nothing is refused by the policy".to_owned()));
     }
     text
 }

@@ -294,3 +294,16 @@ fn items(node: &Node) -> impl Iterator<Item = (&str, Span)> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::undoes;
+
+    #[test]
+    fn whatever_is_warned_of_as_wide_undoes_something() {
+        for (name, ..) in WIDE {
+            assert!(!undoes::of_capability(name).is_empty(), "{name}");
+        }
+    }
+}
