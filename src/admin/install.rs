@@ -71,7 +71,10 @@ pub fn beyond(compiled: &Compiled, sources: &[Source]) -> Option<Diagnostic> {
     let source = compiled.scopes.get(first.scope as usize)?.source.as_str();
     let what = first.run_as.as_ref().map_or_else(|| "capabilities".to_owned(), |user| format!("`as: {user}`"));
     let message = format!("{what} needs the root install of posternsh, and on this host it is {}", described(install));
-    let help = format!("{} give way here to one without privilege, or are refused with that reason; posternsh(1), INSTALLATION", count(rules.len(), "rule"));
+    let help = format!(
+        "{} give way here to one without privilege, or are refused with that reason; posternsh(1), INSTALLATION",
+        count(rules.len(), "rule")
+    );
     let bytes = sources.iter().find(|candidate| candidate.name == source).map(|source| source.bytes.as_slice());
     let place = bytes.and_then(|bytes| place(&String::from_utf8_lossy(bytes), first.line));
     Some(Diagnostic::warning(source, place, message).with_help(help))
