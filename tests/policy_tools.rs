@@ -180,6 +180,22 @@ fn two_policies_differ_in_rules_files_settings_and_lines() {
 }
 
 #[test]
+fn what_is_expected_of_a_command_is_a_difference_where_nothing_is_run() {
+    let tree = Tree::new("builtin");
+    for (case, expected) in [
+        ("{line: pwd, rule: policy.yaml}", "expected to be allowed by policy.yaml, but the shell does it by itself"),
+        ("{line: pwd, as: root}", "expected to be run as root, but the shell does it by itself"),
+        ("{line: pwd, confine: sealed}", "expected to be confined by sealed, but the shell does it by itself"),
+        ("{line: '# nothing', rule: policy.yaml}", "expected to be allowed, but it is refused: an empty line"),
+    ] {
+        tree.write("etc/policy.golden", &format!("allow:\n  - {case}\n"));
+        let output = tree.run(&["test", "etc"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(expected), "{case}: {said}");
+    }
+}
+
+#[test]
 fn who_can_run_a_line_is_said_in_the_policys_words() {
     let tree = Tree::new("who-can");
     for (line, expected, status) in [

@@ -21,16 +21,21 @@ pub fn apply(arguments: &Arguments) -> Result<Status, Failure> {
     let (state, owner) = state(arguments)?;
     // One file in place of the directory would quietly drop what policy.d denies.
     Directory::open(&path, owner)?;
-    // Held while the sources are read, so that of two at once the one that read later is the one in force.
-    let state = State::open(state, owner)?;
-    let sources: Vec<Source> = read_tree(&path, owner)?.into_iter().map(Source::from).collect();
+    let (tree, goldens) = (read_tree(&path, owner)?, read_goldens(&path, owner)?);
+    let sources: Vec<Source> = tree.iter().cloned().map(Source::from).collect();
     let mut compiled = compile(&sources).map_err(Failure::Policy)?;
     compiled.warnings.extend(install::beyond(&compiled, &sources));
     report(&compiled.warnings);
     let bytes = encode(&compiled).map_err(|error| Failure::Other(error.to_string()))?;
     let policy = Applied::open(Box::new(bytes.clone())).map_err(|damaged| Failure::Other(damaged.to_string()))?;
-    if !is_as_expected(&path, owner, &policy)? {
+    if !is_as_expected(&goldens, &policy)? {
         return Ok(Status::Findings);
+    }
+    // Golden tests may take long, so the state is held from here on only; what is put in force is what stands in the files now, so that of
+    // two at once the one that read later wins.
+    let state = State::open(state, owner)?;
+    if read_tree(&path, owner)? != tree || read_goldens(&path, owner)? != goldens {
+        return Err(Failure::Other("nothing has changed: the files were written to while they were tested; apply them again".to_owned()));
     }
     if owner == Owner::Root {
         write_index(&state);
@@ -50,8 +55,8 @@ pub fn apply(arguments: &Arguments) -> Result<Status, Failure> {
 }
 
 /// Runs the policy's golden tests, and says what is decided otherwise than they expect.
-fn is_as_expected(path: &Path, owner: Owner, policy: &Applied) -> Result<bool, Failure> {
-    let sources: Vec<Source> = read_goldens(path, owner)?.into_iter().map(Source::from).collect();
+fn is_as_expected(goldens: &[(String, Vec<u8>)], policy: &Applied) -> Result<bool, Failure> {
+    let sources: Vec<Source> = goldens.iter().cloned().map(Source::from).collect();
     let reports = golden::run(policy, &read_all(&sources).map_err(Failure::Policy)?)?;
     golden::complain_of(&reports);
     let failed = golden::failed(&reports);

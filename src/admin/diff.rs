@@ -98,8 +98,8 @@ impl Side {
         let policy = sources::compiled(path)?;
         let goldens: Vec<_> = read_goldens(path, Owner::Anyone)?.into_iter().map(Into::into).collect();
         let goldens = read_all(&goldens).map_err(Failure::Policy)?;
-        let cases = goldens.iter().flat_map(|golden| golden.cases.iter().map(move |case| (golden, case)));
-        let lines = cases.map(|(golden, case)| (case.line.value.clone(), golden.subject(case, policy.scopes()))).collect();
+        let cases = goldens.iter().flat_map(|golden| golden.subjects(policy.scopes()));
+        let lines = cases.map(|(case, subject)| (case.line.value.clone(), subject)).collect();
         Ok(Side { policy, lines })
     }
 }

@@ -80,8 +80,7 @@ pub fn summary(reports: &[FileReport]) -> String {
 
 fn run_one(policy: &Applied, golden: &Golden) -> Result<FileReport, Damaged> {
     let (mut differences, mut used) = (Vec::new(), BTreeSet::new());
-    for case in &golden.cases {
-        let subject = golden.subject(case, policy.scopes());
+    for (case, subject) in golden.subjects(policy.scopes()) {
         let answer = decide_anywhere(policy, &subject, case.line.value.as_bytes())?;
         match compare(case, &answer, &subject.account) {
             Some(miss) => differences.push(difference(golden, case, miss)),
@@ -100,7 +99,10 @@ fn rules(answer: &Answer) -> Vec<(String, String)> {
 /// What is not as expected, if anything is.
 fn compare(case: &Case, answer: &Answer, account: &str) -> Option<Miss> {
     match (case.allowed, answer.terms(), answer.refusal()) {
-        (true, Some(terms), _) => terms.first().and_then(|terms| compare_terms(case, terms, account)),
+        (true, Some(terms), _) => match terms.first() {
+            Some(terms) => compare_terms(case, terms, account),
+            None => compare_nothing(case),
+        },
         (false, None, Some(denied)) => compare_refusal(case, denied),
         (true, _, denied) => {
             let denied = denied.unwrap_or(Denied { reason: String::new(), span: Span::default(), rule: None, form: None });
@@ -114,6 +116,19 @@ fn compare(case: &Case, answer: &Answer, account: &str) -> Option<Miss> {
             Some(Miss { expected: "refused".to_owned(), found: by, rule, form, culprit: None })
         }
     }
+}
+
+/// Nothing is run, so that no rule, no user and no confinement is that of a command.
+fn compare_nothing(case: &Case) -> Option<Miss> {
+    let expectations = [("allowed by", &case.rule), ("run as", &case.run_as), ("confined by", &case.confine)];
+    let (what, expected) = expectations.into_iter().find_map(|(what, expected)| Some((what, expected.as_ref()?)))?;
+    Some(Miss {
+        expected: format!("{what} {}", expected.value),
+        found: "the shell does it by itself".to_owned(),
+        rule: None,
+        form: None,
+        culprit: None,
+    })
 }
 
 fn compare_terms(case: &Case, terms: &Terms, account: &str) -> Option<Miss> {

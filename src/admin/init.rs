@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::Arguments;
 use super::output::{count, say};
-use super::{Failure, Status};
-use crate::policy::compile::{Source, compile};
+use super::{Failure, Status, golden};
+use crate::policy::Applied;
+use crate::policy::applied::encode;
+use crate::policy::compile::{Compiled, Source, compile};
+use crate::policy::golden::{ENDING, read_all};
 use crate::policy::shipped::{self, PARTS, Part};
 use crate::sys::file::{Directory, Owner};
 use crate::words::paths;
@@ -33,9 +36,10 @@ pub fn init(arguments: &Arguments) -> Result<Status, Failure> {
     refuse_another_policy(&directory)?;
     let plan = Plan::of(arguments)?;
     let files = plan.files();
-    let sources = files.iter().filter(|(name, _)| name.ends_with(".yaml"));
-    let sources: Vec<Source> = sources.map(|(name, text)| Source::from((name.clone(), text.clone().into_bytes()))).collect();
+    let sources = files.iter().map(|(name, text)| Source::from((name.clone(), text.clone().into_bytes())));
+    let (goldens, sources): (Vec<Source>, Vec<Source>) = sources.partition(|source| source.name.ends_with(ENDING));
     let compiled = compile(&sources).map_err(Failure::Policy)?;
+    hold_against(&compiled, &goldens)?;
     write(&directory, &files)?;
     let shown = directory.display();
     let parts: Vec<&str> = plan.parts.iter().map(|part| part.name).collect();
@@ -47,6 +51,18 @@ pub fn init(arguments: &Arguments) -> Result<Status, Failure> {
     ));
     say(format_args!("next: read {shown}/policy.yaml, then `postern lint {shown}`, `postern test {shown}`, `postern apply {shown}`"));
     Ok(Status::Done)
+}
+
+/// Nothing is written whose golden lines are decided otherwise than they expect.
+fn hold_against(compiled: &Compiled, goldens: &[Source]) -> Result<(), Failure> {
+    let bytes = encode(compiled).map_err(|error| Failure::Other(error.to_string()))?;
+    let policy = Applied::open(Box::new(bytes)).map_err(|damaged| Failure::Other(damaged.to_string()))?;
+    let reports = golden::run(&policy, &read_all(goldens).map_err(Failure::Policy)?)?;
+    golden::complain_of(&reports);
+    match golden::failed(&reports) {
+        0 => Ok(()),
+        _ => Err(Failure::Other(format!("nothing was written: the golden tests do not pass ({})", golden::summary(&reports)))),
+    }
 }
 
 /// Somebody's policy is never written over.
@@ -110,7 +126,7 @@ impl Plan {
             let name = format!("{}/{:02}-{}", paths::POLICY_PARTS, number * 5, part.name);
             let scope = format!("postern: 1\n\n{}", self.scope());
             files.push((format!("{name}.yaml"), part.policy.replacen("postern: 1\n", &scope, 1)));
-            files.push((format!("{name}.golden"), self.golden(part, &format!("{name}.yaml"))));
+            files.push((format!("{name}.golden"), Plan::golden(part, &format!("{name}.yaml"))));
         }
         files.push((paths::POLICY_FILE.to_owned(), self.main()));
         files
@@ -130,26 +146,12 @@ impl Plan {
         text
     }
 
-    /// The golden lines of a part, asked as somebody whom the policy is for; `file` is the part's new name.
-    fn golden(&self, part: &Part, file: &str) -> String {
+    /// The golden lines of a part; `file` is the part's new name. Whom they are asked for is left to the file beside them.
+    fn golden(part: &Part, file: &str) -> String {
         let golden = part.golden.replace(&format!("rule: {}.yaml", part.name), &format!("rule: {file}"));
         let is_subject = |line: &&str| ["account:", "groups:", "host:", "from:"].iter().any(|key| line.starts_with(key));
-        let (comments, rest): (Vec<&str>, Vec<&str>) =
-            golden.lines().filter(|line| !is_subject(line)).partition(|line| line.starts_with('#'));
-        let positive = |values: &[String]| values.iter().find(|value| !value.starts_with('!')).cloned();
-        let account = positive(&self.accounts).unwrap_or_else(|| "breakglass".to_owned());
-        let mut subject = match account.strip_prefix('%') {
-            Some(group) => format!("account: breakglass\ngroups: {}\n", list(&[group.to_owned()])),
-            None => format!("account: {}\n", quoted(&account)),
-        };
-        // A name that the globs match: what they leave open is nothing.
-        if let Some(host) = positive(&self.hosts) {
-            subject += &format!("host: {}\n", quoted(&host.replace('*', "")));
-        }
-        if let Some(network) = positive(&self.from) {
-            subject += &format!("from: {}\n", quoted(network.split('/').next().unwrap_or_default()));
-        }
-        format!("{}\n{subject}{}\n", comments.join("\n"), rest.join("\n"))
+        let lines: Vec<&str> = golden.lines().filter(|line| !is_subject(line)).collect();
+        lines.join("\n") + "\n"
     }
 
     fn main(&self) -> String {

@@ -59,6 +59,19 @@ pub fn decide_anywhere(policy: &Applied, subject: &Subject, line: &[u8]) -> Resu
     decide(policy, subject, &front, Rights::OfCaller, line)
 }
 
+/// Whether a line that is refused to somebody runs all the same: `mode: observe`.
+pub fn is_observed(policy: &Applied, subject: &Subject, answer: &Answer) -> Result<bool, Damaged> {
+    let Answer::Commands { request, verdicts, directory } = answer else { return Ok(false) };
+    let host = Host::new(directory.clone());
+    let stages = request.items.iter().flat_map(|item| &item.stages).zip(verdicts);
+    for (stage, _) in stages.filter(|(_, verdict)| matches!(verdict, Verdict::Denied(_))) {
+        if policy::observe(policy, subject, stage, &OfCaller(&host))?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 impl Answer {
     /// The terms of each command, if the line is allowed; a builtin has none.
     pub fn terms(&self) -> Option<Vec<&Terms>> {

@@ -39,6 +39,48 @@ pub fn common(first: &str, second: &str, filler: char) -> Option<String> {
     shortest(&filled(first), &filled(second), filler).or_else(|| shortest(&plain(first), &plain(second), filler))
 }
 
+/// What was found of a name that several patterns all match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Common {
+    Name(String),
+    None,
+    /// There are too many ways to try.
+    Unknown,
+}
+
+/// A name that all these patterns for host names match, looked for in `steps` at most, which are taken off.
+pub fn common_of(patterns: &[&str], filler: char, steps: &mut usize) -> Common {
+    let patterns: Vec<Vec<char>> = patterns.iter().map(|pattern| pattern.to_lowercase().chars().collect()).collect();
+    let begin = vec![0; patterns.len()];
+    let mut seen = BTreeSet::from([begin.clone()]);
+    let mut open = VecDeque::from([(begin, String::new())]);
+    while let Some((places, name)) = open.pop_front() {
+        if patterns.iter().zip(&places).all(|(pattern, place)| *place == pattern.len()) {
+            return Common::Name(name);
+        }
+        let Some(left) = steps.checked_sub(1) else { return Common::Unknown };
+        *steps = left;
+        // A `*` may stand for nothing.
+        for (index, (pattern, place)) in patterns.iter().zip(&places).enumerate() {
+            if pattern.get(*place) == Some(&'*') {
+                let mut next = places.clone();
+                next[index] += 1;
+                open.extend(seen.insert(next.clone()).then(|| (next, name.clone())));
+            }
+        }
+        let told = patterns.iter().zip(&places).flat_map(|(pattern, place)| told(pattern, *place));
+        for character in [filler, 'a', '0'].into_iter().chain(told) {
+            let after = |(pattern, place): (&Vec<char>, &usize)| match pattern.get(*place) {
+                Some('*') => Some(*place),
+                _ => one(pattern, *place, character),
+            };
+            let next: Option<Vec<usize>> = patterns.iter().zip(&places).map(after).collect();
+            open.extend(next.filter(|next| seen.insert(next.clone())).map(|next| (next, format!("{name}{character}"))));
+        }
+    }
+    Common::None
+}
+
 /// The shortest such name, in steps at most the product of the patterns' lengths.
 fn shortest(first: &[char], second: &[char], filler: char) -> Option<String> {
     let mut seen = BTreeSet::from([(0, 0)]);
@@ -209,6 +251,20 @@ mod tests {
             ("*", "*", Some("x")),
         ] {
             assert_eq!(super::common(first, second, 'x').as_deref(), common, "{first} {second}");
+        }
+    }
+
+    #[test]
+    fn what_several_patterns_have_in_common() {
+        let long = "*a".repeat(20);
+        let same = vec![long.as_str(); 8];
+        for (patterns, common) in [
+            (&["db*", "*prod*", "*eu"][..], Common::Name("dbprodeu".to_owned())),
+            (&["db*", "*prod*", "web*"], Common::None),
+            (&["*", "?", "[a-c]"], Common::Name("a".to_owned())),
+            (&[&["*b*"][..], &same].concat(), Common::Unknown),
+        ] {
+            assert_eq!(common_of(patterns, 'x', &mut 5000), common, "{patterns:?}");
         }
     }
 

@@ -155,11 +155,15 @@ fn address(text: &str) -> Result<Option<IpAddr>, Mistake> {
 }
 
 impl Golden {
-    /// Whom a case is decided for. `scopes` are those of the policy that is tested.
-    pub fn subject(&self, case: &Case, scopes: &[Scope]) -> Subject {
+    /// Each case, and whom it is decided for. `scopes` are those of the policy that is tested.
+    pub fn subjects(&self, scopes: &[Scope]) -> impl Iterator<Item = (&Case, Subject)> {
         let beside = self.document.name.strip_suffix(ENDING).map(|stem| format!("{stem}.yaml"));
         let scope = scopes.iter().find(|scope| beside.as_ref() == Some(&scope.source));
         let usual = scope.map_or_else(audience::anyone, audience::sample);
+        self.cases.iter().map(move |case| (case, self.subject(case, usual.clone())))
+    }
+
+    fn subject(&self, case: &Case, usual: Subject) -> Subject {
         let (own, file) = (&case.who, &self.who);
         // Who names an account means that one, and not the groups of another.
         let usual_groups = if own.account.is_some() || file.account.is_some() { Vec::new() } else { usual.groups };
@@ -210,7 +214,7 @@ mod tests {
         };
         let of = |text: &str, scopes: &[Scope]| {
             let golden = read_one(text);
-            let subject = golden.subject(&golden.cases[0], scopes);
+            let (_, subject) = golden.subjects(scopes).next().unwrap();
             (subject.account, subject.groups.join(","), subject.host, subject.from.map(|from| from.to_string()))
         };
         let expected = |account: &str, groups: &str, host: &str, from: Option<&str>| {

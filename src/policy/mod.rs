@@ -18,6 +18,7 @@ pub mod form;
 pub mod glob;
 pub mod golden;
 pub mod hidden;
+pub mod kinds;
 pub mod lint;
 pub mod load;
 mod matching;

@@ -80,7 +80,7 @@ impl Scope {
     /// Host names match as a whole, or by their first label.
     fn matches_host(&self, host: &str) -> bool {
         let short = host.split('.').next().unwrap_or(host);
-        listed(&self.hosts, |pattern| glob::name(pattern, host) || glob::name(pattern, short))
+        listed(&self.hosts, |pattern| glob::name(pattern, host) || short != host && glob::name(pattern, short))
     }
 
     fn matches_account(&self, account: &str, groups: &[String]) -> bool {

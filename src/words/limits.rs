@@ -105,6 +105,18 @@ pub const RULESETS: usize = 32;
 pub const POLICY_BYTES: usize = 4 << 20;
 /// Files in a policy tree.
 pub const POLICY_FILES: usize = 256;
+/// Patterns in each of `hosts:`, `accounts:` and `from:` of a policy file.
+pub const SCOPE_PATTERNS: usize = 1000;
+/// Bytes in a glob on host names: a name has no more (RFC 1035).
+pub const HOST_BYTES: usize = 255;
+/// Kinds of people that `who-can` asks for, and sets of files that it looks for one of each kind of: a line and policy that need more are
+/// said not to be decided for everybody.
+pub const WHO_KINDS: usize = 3000;
+pub const WHO_SETS: usize = 1000;
+/// Names that each of the files, or each set of them, is tried with.
+pub const WHO_NAMES: usize = 1000;
+/// Steps that looking for one host name that several globs match may take.
+pub const COMMON_STEPS: usize = 20_000;
 /// Levels of nesting in a policy file.
 pub const POLICY_DEPTH: usize = 16;
 /// Errors that one check prints.

@@ -18,7 +18,7 @@ use super::load::{Entry, Node, Value};
 use super::rule::Scope;
 use super::settings::Settings;
 use super::types::RawType;
-use crate::words::Span;
+use crate::words::{Span, limits};
 
 /// The version of the source format that this program reads.
 const VERSION: &str = "1";
@@ -80,6 +80,16 @@ pub fn read(reader: &mut Reader<'_>, root: &Node, main: bool) -> File {
     file
 }
 
+/// What a file says of whom it is for, in so many words that all can be gone through for each session.
+fn patterns(reader: &mut Reader<'_>, node: &Node, what: &str, parse: fn(&str) -> Result<String, Mistake>) -> Vec<String> {
+    let found = reader.values(node, what, parse);
+    if found.len() > limits::SCOPE_PATTERNS {
+        let mistake = Mistake::new(format!("{what} has more than {} patterns", limits::SCOPE_PATTERNS));
+        reader.error(node.span, mistake.with_help("write globs, groups or networks that several have in common, or several files"));
+    }
+    found
+}
+
 fn read_key(reader: &mut Reader<'_>, entry: &Entry, main: bool, file: &mut File) {
     let (node, what) = (&entry.value, format!("`{}`", entry.key));
     match entry.key.as_str() {
@@ -92,14 +102,14 @@ fn read_key(reader: &mut Reader<'_>, entry: &Entry, main: bool, file: &mut File)
             file.observe = observes.then_some(node.span);
         }
         "hosts" => {
-            file.scope.hosts = reader.values(node, &what, values::host);
+            file.scope.hosts = patterns(reader, node, &what, values::host);
             warn_contradictions(reader, node, &file.scope.hosts);
         }
         "accounts" => {
-            file.scope.accounts = reader.values(node, &what, values::account);
+            file.scope.accounts = patterns(reader, node, &what, values::account);
             warn_contradictions(reader, node, &file.scope.accounts);
         }
-        "from" => file.scope.from = reader.values(node, &what, values::network),
+        "from" => file.scope.from = patterns(reader, node, &what, values::network),
         "types" => file.types = definitions(reader, node, &what, rules::read_type),
         "confinements" => {
             file.confinements = definitions(reader, node, &what, |reader, _, node| confinement::read(reader, node));

@@ -6,7 +6,7 @@ use crate::policy::findings::Mistake;
 use crate::policy::run_as::RunAsParts;
 use crate::policy::settings::PROTECTIONS;
 use crate::sys::capability;
-use crate::words::{Safe, suggest};
+use crate::words::{Safe, limits, suggest};
 
 /// Milliseconds of `90s`, `5m`, `2h`, `1d`, or several together, the larger unit first: `1h30m`.
 pub fn duration(text: &str) -> Result<u64, Mistake> {
@@ -96,6 +96,9 @@ fn masked(address: IpAddr, bits: u32) -> IpAddr {
 pub fn host(text: &str) -> Result<String, Mistake> {
     let glob = text.strip_prefix('!').unwrap_or(text);
     let fits = |c: char| c.is_ascii_alphanumeric() || "-._*?[]^".contains(c);
+    if glob.len() > limits::HOST_BYTES {
+        return Err(Mistake::new(format!("a glob of more than {} bytes", limits::HOST_BYTES)).with_help("no host's name is as long"));
+    }
     match !glob.is_empty() && glob.chars().all(fits) {
         true => Ok(text.to_owned()),
         false => {
