@@ -1,9 +1,10 @@
 //! What a refused line teaches: the nearest line that is allowed, and what there is in place of a habit of other shells.
 //!
 //! Every proposal has been decided as the line itself was, so that what is proposed would run; what asks to be confirmed, or needs a user
-//! that this install cannot become, is never proposed, and of a line that the policy denies in so many words nothing is said. Nothing here
+//! that this install cannot become, is never proposed, a command that can do more than look is never guessed at (see [`departure`]), and of a line that the policy denies in so many words nothing is said. Nothing here
 //! parses a line: proposals are made of words that the guard was given, and shown as they were typed where they were kept.
 
+mod departure;
 mod draft;
 mod edits;
 mod habits;
@@ -16,6 +17,7 @@ use crate::policy::{self, Applied, Denied, Facts, Subject, Verdict};
 use crate::syntax::{Request, Stage};
 use crate::words::limits::HINT_DECISIONS;
 use crate::words::{Safe, suggest};
+use departure::{Departure, acts};
 use draft::Draft;
 use habits::Habit;
 
@@ -64,13 +66,17 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The line with every refused command put right, if that can be done.
+    /// The line with every refused command put right, if that can be done. What stands before decides whether and on what a command runs,
+    /// so behind a change nothing is proposed that can do something but look.
     fn line(&self, request: &Request) -> Option<Hint> {
-        let (mut note, mut changes, mut whole) = (None, Vec::new(), true);
+        let (mut note, mut changes, mut whole, mut changed) = (None, Vec::new(), true, false);
         for item in &request.items {
             for (index, stage) in item.stages.iter().enumerate() {
                 let denied = match policy::decide(self.policy, self.subject, stage, self.facts).ok()? {
-                    Verdict::Allowed(_) => continue,
+                    Verdict::Allowed(allowed) => {
+                        whole &= !changed || !acts(allowed.terms());
+                        continue;
+                    }
                     Verdict::Denied(denied) => denied,
                 };
                 if denied.is_explicit() {
@@ -80,15 +86,29 @@ impl Search<'_> {
                 note = note.or(found.note);
                 let before = index.checked_sub(1).filter(|_| index + 1 == item.stages.len()).and_then(|before| item.stages.get(before));
                 match (found.draft, before) {
-                    (Some(draft), _) => changes.push((draft::place(stage), draft.text(&request.line, stage))),
+                    (Some(draft), _) => {
+                        whole &= !changed || !self.acts(&draft.stage(stage));
+                        changed |= draft.departure != Departure::Same;
+                        changes.push((draft::place(stage), draft.text(&request.line, stage)));
+                    }
                     // What is behind the last pipe that is allowed.
-                    (None, Some(before)) => changes.push((draft::place(before).end..draft::place(stage).end, String::new())),
+                    (None, Some(before)) => {
+                        changed = true;
+                        changes.push((draft::place(before).end..draft::place(stage).end, String::new()));
+                    }
                     (None, None) => whole = false,
                 }
             }
         }
         let line = whole.then(|| draft::changed(&request.line, changes)).flatten().filter(|line| line.len() <= LINE);
         (note.is_some() || line.is_some()).then_some(Hint { note, line })
+    }
+
+    fn acts(&self, stage: &Stage) -> bool {
+        match policy::decide(self.policy, self.subject, stage, self.facts) {
+            Ok(Verdict::Allowed(allowed)) => acts(allowed.terms()),
+            _ => true,
+        }
     }
 
     fn command(&self, stage: &Stage, denied: &Denied) -> Found {
@@ -121,7 +141,8 @@ impl Search<'_> {
     fn habit(&self, stage: &Stage, habit: Habit) -> Found {
         let mut refused = Vec::new();
         for line in habit.lines {
-            match self.judge(&line.stage(stage)) {
+            let line = if habit.wraps { line } else { line.departs(Departure::Looks) };
+            match self.judge(&line, stage) {
                 Some(Judged::Fit) => return Found { note: habit.note, draft: Some(line) },
                 Some(Judged::Refused(denied)) if !denied.is_explicit() => refused.push((line, denied)),
                 _ => {}
@@ -141,8 +162,8 @@ impl Search<'_> {
     fn nearest(&self, stage: &Stage, draft: Draft, denied: Denied) -> Option<Draft> {
         let mut open = VecDeque::from([(draft, denied, 1)]);
         while let Some((draft, denied, changes)) = open.pop_front() {
-            for next in edits::of(&draft, &denied, |words| self.expected(words), |word| self.near_command(word)) {
-                match self.judge(&next.stage(stage))? {
+            for next in edits::of(&draft, stage, &denied, |words| self.expected(words), |word| self.near_command(word)) {
+                match self.judge(&next, stage)? {
                     Judged::Fit => return Some(next),
                     Judged::Refused(denied) if changes < CHANGES && !denied.is_explicit() => open.push_back((next, denied, changes + 1)),
                     Judged::Refused(_) | Judged::Unfit => {}
@@ -153,15 +174,16 @@ impl Search<'_> {
     }
 
     /// `None` once enough was asked.
-    fn judge(&self, stage: &Stage) -> Option<Judged> {
+    fn judge(&self, draft: &Draft, stage: &Stage) -> Option<Judged> {
         self.left.set(self.left.get().checked_sub(1)?);
-        Some(match policy::decide(self.policy, self.subject, stage, self.facts).ok()? {
+        Some(match policy::decide(self.policy, self.subject, &draft.stage(stage), self.facts).ok()? {
             Verdict::Denied(denied) => Judged::Refused(denied),
             Verdict::Allowed(allowed) => {
                 let terms = allowed.terms();
-                let changes = terms.confirm || terms.witness.is_some();
+                let asks = terms.confirm || terms.witness.is_some();
                 let becomes = terms.run_as.is_some() || !terms.confine.capabilities.is_empty();
-                if changes || becomes && !self.subject.can_become { Judged::Unfit } else { Judged::Fit }
+                let guessed = draft.departure == Departure::Guessed && acts(terms);
+                if asks || guessed || becomes && !self.subject.can_become { Judged::Unfit } else { Judged::Fit }
             }
         })
     }

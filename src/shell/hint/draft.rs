@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::syntax::{Argument, Redirect, Stage};
+use super::departure::Departure;
+use crate::syntax::{Argument, Redirect, RedirectKind, Stage};
 use crate::words::Span;
 use crate::words::escape::pasteable;
 use crate::words::limits::LINE_WORDS;
@@ -21,6 +22,9 @@ pub struct Draft {
     pub words: Vec<Word>,
     /// Which redirections of the command are kept.
     redirects: Vec<usize>,
+    pub departure: Departure,
+    /// The word straight behind the command is one of commands that look: what stood behind another means nothing to it.
+    looks: bool,
 }
 
 impl Word {
@@ -33,11 +37,23 @@ impl Draft {
     /// A command as it was typed.
     pub fn of(stage: &Stage) -> Draft {
         let words = stage.argv.iter().enumerate().map(|(index, word)| Word { text: word.text.clone(), from: Some(index) });
-        Draft { words: words.collect(), redirects: (0..stage.redirects.len()).collect() }
+        Draft { words: words.collect(), redirects: (0..stage.redirects.len()).collect(), departure: Departure::Same, looks: false }
     }
 
     pub fn with(&self, words: Vec<Word>) -> Draft {
-        Draft { words, redirects: self.redirects.clone() }
+        Draft { words, ..self.clone() }
+    }
+
+    /// The same words, known to be further from what was typed.
+    pub fn departs(self, departure: Departure) -> Draft {
+        let departure = if self.looks { Departure::Looks } else { departure };
+        Draft { departure: self.departure.max(departure), ..self }
+    }
+
+    /// Known to look by its word `at`.
+    pub fn looks(self, at: usize) -> Draft {
+        let draft = self.departs(Departure::Looks);
+        Draft { looks: draft.looks || at == 1, ..draft }
     }
 
     /// New words before those from `start` on.
@@ -52,8 +68,13 @@ impl Draft {
         self.with(before.cloned().chain(word.map(Word::new)).chain(behind.cloned()).collect())
     }
 
-    pub fn without_redirect(&self, at: usize) -> Draft {
-        Draft { redirects: self.redirects.iter().copied().filter(|index| *index != at).collect(), words: self.words.clone() }
+    /// The same with its output here; what it would have read is part of what it does.
+    pub fn without_redirect(&self, at: usize, original: &Stage) -> Draft {
+        let reads =
+            original.redirects.get(at).is_some_and(|redirect| matches!(redirect.kind, RedirectKind::Input(_) | RedirectKind::Null(0)));
+        let redirects = self.redirects.iter().copied().filter(|index| *index != at).collect();
+        let draft = Draft { redirects, ..self.clone() };
+        if reads { draft.departs(Departure::Guessed) } else { draft }
     }
 
     pub fn redirects(&self) -> usize {

@@ -67,6 +67,10 @@ const WRAPPERS: &[(&str, &str, usize, &str)] = &[
     ("time", "fo", 0, "leave it out: the record of a command says how long it took"),
 ];
 
+/// Options by which those that change the user only ask, or edit: what stands behind is not run.
+const ASKS: &[(&str, &str, &[&str])] =
+    &[("sudo", "leKvVh", &["--list", "--edit", "--remove-timestamp", "--validate", "--version", "--help"]), ("doas", "CL", &[])];
+
 /// A name, what stands for it, and whether its arguments go with that. Of several the first that is allowed.
 const INSTEAD: &[(&str, &[&str], bool)] = &[
     ("ll", &["ls -l", "ls -la", "ls -lah", "ls"], true),
@@ -188,6 +192,8 @@ fn service(draft: &Draft) -> Habit {
 
 /// The command that a wrapper runs. One in quotes is taken apart only where nothing in it would mean anything to a shell.
 fn inner(draft: &Draft, values: &str, operands: usize) -> Option<Draft> {
+    let command = draft.word(0)?;
+    let asks = ASKS.iter().find(|(name, ..)| *name == command);
     let mut at = 1;
     while let Some(word) = draft.word(at) {
         let letters = word.strip_prefix('-').filter(|letters| !letters.is_empty());
@@ -196,6 +202,7 @@ fn inner(draft: &Draft, values: &str, operands: usize) -> Option<Draft> {
                 at += 1;
                 break;
             }
+            Some(letters) if asks.is_some_and(|asks| is_question(word, letters, values, asks)) => return None,
             Some(letters) => at += if letters.len() == 1 && values.contains(letters) { 2 } else { 1 },
             None if is_assignment(word) => at += 1,
             None => break,
@@ -208,6 +215,14 @@ fn inner(draft: &Draft, values: &str, operands: usize) -> Option<Draft> {
         return first.chars().all(is_plain).then(|| draft.behind(first.split_whitespace(), draft.words.len()));
     }
     Some(draft.behind([], at))
+}
+
+/// Whether an option of a wrapper, `letters` behind its dash, is one by which it only asks.
+fn is_question(word: &str, letters: &str, values: &str, (_, short, long): &(&str, &str, &[&str])) -> bool {
+    let is_long = letters.starts_with('-');
+    // Behind the letter of an option with a value stands that.
+    let mut own = letters.chars().take_while(|letter| short.contains(*letter) || !values.contains(*letter));
+    if is_long { long.contains(&word) } else { own.any(|letter| short.contains(letter)) }
 }
 
 fn is_assignment(word: &str) -> bool {
