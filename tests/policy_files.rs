@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use postern::sys::file::{FileError, Owner, read_tree};
+use postern::sys::file::{FileError, Owner, read_goldens, read_tree};
 
 /// An empty directory of this test's own that others may not write.
 fn directory(name: &str) -> PathBuf {
@@ -49,6 +49,23 @@ fn a_tree_is_the_main_file_and_the_parts_in_name_order() {
     assert_eq!(names(&path), ["policy.yaml"]);
     fs::remove_file(path.join("policy.yaml")).expect("removed");
     assert!(read_tree(&path, Owner::Caller).is_err_and(|error| error.is_missing()));
+}
+
+#[test]
+fn parts_stand_alone_but_not_beside_a_policy_d() {
+    let path = directory("alone");
+    write(&path.join("10-db.yaml"), "part");
+    write(&path.join("10-db.golden"), "golden");
+    assert_eq!(names(&path), ["files-alone/10-db.yaml"]);
+    assert_eq!(read_goldens(&path, Owner::Anyone).expect("goldens").len(), 1);
+    fs::create_dir(path.join("policy.d")).expect("a directory");
+    for read in [read_tree, read_goldens] {
+        let error = read(&path, Owner::Anyone).expect_err("a policy.d without its main file").to_string();
+        let place = path.display();
+        assert_eq!(error, format!("{place} has a policy.d and no policy.yaml; write one, or name {place}/policy.d for the parts alone"));
+    }
+    write(&path.join("policy.yaml"), "main");
+    assert_eq!(names(&path), ["policy.yaml"], "positive control");
 }
 
 #[test]

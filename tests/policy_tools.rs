@@ -196,6 +196,34 @@ fn what_is_expected_of_a_command_is_a_difference_where_nothing_is_run() {
 }
 
 #[test]
+fn lines_come_from_a_regular_file_or_standard_input_and_end() {
+    let tree = Tree::new("endless");
+    tree.write("new/policy.yaml", "postern: 1\nallow:\n  - id\n");
+    tree.write("lines", "uptime\nuptime\n");
+    std::os::unix::fs::symlink("lines", tree.root.join("link")).unwrap();
+    assert!(tree.said(&["diff", "--lines", "link", "etc", "new"]).0.contains("of 1 line: 0 allowed now, 1 refused now"));
+    assert!(Command::new("mkfifo").arg(tree.root.join("fifo")).status().unwrap().success());
+    tree.write("large", &"uptime\n".repeat(3 << 20));
+    let said = |lines: &str, stdin: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        let output = command.args(["diff", "--lines", lines, "etc", "new"]).current_dir(&tree.root).stdin(stdin).output().unwrap();
+        (String::from_utf8(output.stderr).unwrap(), output.status.code())
+    };
+    let endless = || Stdio::from(fs::File::open("/dev/zero").unwrap());
+    for (lines, stdin, expected) in [
+        ("/dev/zero", Stdio::null(), "/dev/zero is no regular file; give `-` for standard input"),
+        ("fifo", Stdio::null(), "fifo is no regular file; give `-` for standard input"),
+        ("etc", Stdio::null(), "etc is no regular file; give `-` for standard input"),
+        ("-", endless(), "- holds more than 16 MiB of lines; give fewer at a time"),
+        ("large", Stdio::null(), "large holds more than 16 MiB of lines; give fewer at a time"),
+    ] {
+        let (error, status) = said(lines, stdin);
+        assert!(error.trim_end().ends_with(expected), "{lines}: {error}");
+        assert_eq!(status, Some(3), "{lines}");
+    }
+}
+
+#[test]
 fn who_can_run_a_line_is_said_in_the_policys_words() {
     let tree = Tree::new("who-can");
     for (line, expected, status) in [

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::output::count;
+use crate::policy::rule::{Limit, Observe};
 use crate::policy::{Applied, Damaged, Rule, Scope};
 use crate::shell::message::duration;
 use crate::words::Safe;
@@ -21,6 +22,8 @@ pub struct Changes {
     pub rules: Vec<RuleChange>,
     /// Commands of which the same rules are tried in another order, and the first that takes a line decides.
     pub reordered: Vec<String>,
+    /// Files of `mode: observe` that are gone through in another order, as it is now: the first that a person is among decides the terms.
+    pub reordered_observing: Vec<String>,
     pub files: Vec<FileChange>,
     pub settings: Vec<Field>,
 }
@@ -105,8 +108,9 @@ impl Display for Counts {
 type Fields = BTreeMap<String, Value>;
 
 /// A rule with where it stands.
-#[derive(Clone)]
 struct Placed {
+    /// Its place among the rules of its command.
+    at: usize,
     scope: Scope,
     place: String,
     fields: Fields,
@@ -115,17 +119,26 @@ struct Placed {
 impl Changes {
     /// Compares two policies. The cost grows with both.
     pub fn between(before: Option<&Applied>, after: &Applied) -> Result<Changes, Damaged> {
-        let (old, new) = (before.map(rules).transpose()?.unwrap_or_default(), rules(after)?);
-        let keys: BTreeSet<&Key> = old.keys().chain(new.keys()).collect();
-        let none = Vec::new();
-        let of = |rules: &BTreeMap<Key, Vec<Placed>>, key: &Key| rules.get(key).unwrap_or(&none).clone();
-        let changed = keys.into_iter().flat_map(|key| pairs(of(&old, key), of(&new, key)).into_iter().filter_map(|pair| rule(key, pair)));
-        let rules = changed.collect();
+        let (mut old, mut new) = (before.map(rules).transpose()?.unwrap_or_default(), rules(after)?);
+        let keys: BTreeSet<Key> = old.keys().chain(new.keys()).cloned().collect();
+        let of = |rules: &mut BTreeMap<Key, Vec<Placed>>, key: &Key| rules.remove(key).unwrap_or_default();
+        let (mut rules, mut both) = (Vec::new(), BTreeMap::new());
+        for key in &keys {
+            for (one, other) in pairs(of(&mut old, key), of(&mut new, key), ALIKE) {
+                rules.extend(rule(key, (one.as_ref(), other.as_ref())));
+                if let ((command, Kind::Allow, form), Some(one), Some(other)) = (key, one, other) {
+                    let said = (form, one.fields, other.fields);
+                    both.entry(command).or_insert_with(Vec::new).push((one.at, other.at, said));
+                }
+            }
+        }
         let Some(before) = before else { return Ok(Changes { rules, ..Changes::default() }) };
+        let of_files = file_pairs(before.scopes(), after.scopes())?;
         Ok(Changes {
             rules,
-            reordered: reordered(before, after)?,
-            files: files(before.scopes(), after.scopes()),
+            reordered: both.into_iter().filter_map(|(command, rules)| moved(rules).then(|| command.clone())).collect(),
+            reordered_observing: reordered_observing(&of_files),
+            files: files(&of_files),
             settings: differing(&settings(before)?, &settings(after)?),
         })
     }
@@ -137,9 +150,13 @@ impl Changes {
     /// What a reader is told, besides rules that came, went or say something else.
     pub fn of_host(&self) -> Vec<String> {
         let order = self.reordered.iter().map(|command| format!("~ the rules for {command} are tried in another order"));
+        let observing = (!self.reordered_observing.is_empty()).then(|| {
+            let files = self.reordered_observing.iter().map(|file| Safe(file.as_bytes()).to_string()).collect::<Vec<_>>();
+            format!("~ the files of `mode: observe` are gone through in another order: {}", files.join(", "))
+        });
         let files = self.files.iter().map(|file| format!("~ {}\n{}", Safe(file.file.as_bytes()), texts(&file.terms)));
         let settings = (!self.settings.is_empty()).then(|| format!("~ settings\n{}", texts(&self.settings)));
-        order.chain(files).chain(settings).collect()
+        order.chain(observing).chain(files).chain(settings).collect()
     }
 
     pub fn counts(&self) -> Counts {
@@ -163,16 +180,16 @@ fn rules(policy: &Applied) -> Result<BTreeMap<Key, Vec<Placed>>, Damaged> {
     for command in policy.commands()? {
         let Some(rules) = policy.rules(&command)? else { continue };
         for (kind, list) in [(Kind::Allow, &rules.allow), (Kind::Deny, &rules.deny)] {
-            for rule in list {
+            for (at, rule) in list.iter().enumerate() {
                 let key = (command.clone(), kind, rule.form.text.clone());
-                all.entry(key).or_default().push(placed(policy, rule)?);
+                all.entry(key).or_default().push(placed(policy, at, rule)?);
             }
         }
     }
     Ok(all)
 }
 
-fn placed(policy: &Applied, rule: &Rule) -> Result<Placed, Damaged> {
+fn placed(policy: &Applied, at: usize, rule: &Rule) -> Result<Placed, Damaged> {
     let scope = policy.scopes().get(rule.scope as usize).cloned().unwrap_or_default();
     let place = format!("{}:{}", scope.source, rule.line);
     let Value::Object(mut said) = to_json(&Rule { scope: 0, line: 0, ..rule.clone() })? else { return Err(Damaged(place)) };
@@ -188,15 +205,19 @@ fn placed(policy: &Applied, rule: &Rule) -> Result<Placed, Damaged> {
             _ => flatten(&name, value, &mut fields),
         }
     }
-    let limits = [
-        ("timeout", rule.timeout, rule.timeout.map(|limit| duration(Duration::from_millis(limit.value)))),
-        ("output", rule.output, rule.output.map(|limit| format!("{} bytes", limit.value))),
-    ];
-    for (name, limit, text) in limits.into_iter().filter_map(|(name, limit, text)| Some((name, limit?, text?))) {
-        fields.insert(name.to_owned(), if limit.on_terminal { text } else { format!("{text} without a terminal") }.into());
-    }
+    fields.extend(bounds("", rule.timeout, rule.output));
     fields.insert("what its words take".to_owned(), form);
-    Ok(Placed { scope, place, fields })
+    Ok(Placed { at, scope, place, fields })
+}
+
+/// How long a command may take and how much it may write, for a reader.
+fn bounds(prefix: &str, timeout: Option<Limit>, output: Option<Limit>) -> Fields {
+    let bounds = [
+        ("timeout", timeout, timeout.map(|limit| duration(Duration::from_millis(limit.value)))),
+        ("output", output, output.map(|limit| format!("{} bytes", limit.value))),
+    ];
+    let said = bounds.into_iter().filter_map(|(name, limit, text)| Some((format!("{prefix}{name}"), limit?, text?)));
+    said.map(|(name, limit, text)| (name, if limit.on_terminal { text } else { format!("{text} without a terminal") }.into())).collect()
 }
 
 /// Names and values, nested names with a dot. What is not said, or empty, has no name.
@@ -216,13 +237,18 @@ fn flatten(name: &str, value: Value, fields: &mut Fields) {
 }
 
 /// Rules of one form: those that are the same first, then those of one file, then in their order.
-fn pairs(mut old: Vec<Placed>, mut new: Vec<Placed>) -> Vec<(Option<Placed>, Option<Placed>)> {
+const ALIKE: &[fn(&Placed, &Placed) -> bool] = &[
+    |one, other| one.fields == other.fields && same_people(&one.scope, &other.scope),
+    |one, other| one.scope.source == other.scope.source,
+    |_, _| true,
+];
+
+/// What stands in two lists, the same beside each other.
+type Pairs<T> = Vec<(Option<T>, Option<T>)>;
+
+/// Which is which of two lists: by the first of the ways in which two are alike, then by the next; what is left has no other.
+fn pairs<T>(mut old: Vec<T>, mut new: Vec<T>, alike: &[fn(&T, &T) -> bool]) -> Pairs<T> {
     let mut pairs = Vec::new();
-    let alike: [fn(&Placed, &Placed) -> bool; 3] = [
-        |one, other| one.fields == other.fields && same_people(&one.scope, &other.scope),
-        |one, other| one.scope.source == other.scope.source,
-        |_, _| true,
-    ];
     for alike in alike {
         for one in std::mem::take(&mut old) {
             match new.iter().position(|other| alike(&one, other)) {
@@ -236,8 +262,8 @@ fn pairs(mut old: Vec<Placed>, mut new: Vec<Placed>) -> Vec<(Option<Placed>, Opt
     pairs
 }
 
-fn rule((command, kind, form): &Key, (before, after): (Option<Placed>, Option<Placed>)) -> Option<RuleChange> {
-    let terms = match (&before, &after) {
+fn rule((command, kind, form): &Key, (before, after): (Option<&Placed>, Option<&Placed>)) -> Option<RuleChange> {
+    let terms = match (before, after) {
         (Some(old), Some(new)) => {
             let mut terms = differing(&old.fields, &new.fields);
             // Of one file it is said once, for all of its rules.
@@ -251,7 +277,7 @@ fn rule((command, kind, form): &Key, (before, after): (Option<Placed>, Option<Pl
         }
         _ => Vec::new(),
     };
-    let place = |placed: Option<Placed>| placed.map(|placed| placed.place);
+    let place = |placed: Option<&Placed>| placed.map(|placed| placed.place.clone());
     Some(RuleChange { command: command.clone(), kind: *kind, form: form.clone(), before: place(before), after: place(after), terms })
 }
 
@@ -271,35 +297,69 @@ fn same_people(one: &Scope, other: &Scope) -> bool {
     people(one) == people(other)
 }
 
-fn files(old: &[Scope], new: &[Scope]) -> Vec<FileChange> {
-    let fields = |scope: &Scope| {
+/// The terms of `mode: observe`. Each field of them has to be named here, so that one that will be added is not forgotten.
+fn observed(Observe { line: _, confine, timeout, output }: &Observe) -> Result<Fields, Damaged> {
+    let mut fields = bounds("observe.", *timeout, *output);
+    flatten("observe.confine", to_json(confine)?, &mut fields);
+    Ok(fields)
+}
+
+/// A file of the policy: whom it is for and what it says besides its rules.
+struct Said {
+    /// Its place among the files.
+    at: usize,
+    source: String,
+    fields: Fields,
+    observed: Option<Fields>,
+}
+
+/// The files of two policies, the same beside each other.
+fn file_pairs(old: &[Scope], new: &[Scope]) -> Result<Pairs<Said>, Damaged> {
+    let said = |(at, scope): (usize, &Scope)| {
+        let observed = scope.observe.as_ref().map(observed).transpose()?;
         let mut fields = people(scope);
-        scope.env.iter().for_each(|(name, value)| drop(fields.insert(format!("env.{name}"), value.clone().into())));
-        fields
+        fields.extend(scope.env.iter().map(|(name, value)| (format!("env.{name}"), value.clone().into())));
+        fields.extend(observed.clone().unwrap_or_default());
+        Ok(Said { at, source: scope.source.clone(), fields, observed })
     };
-    let (mut gone, mut come): (Vec<&Scope>, Vec<&Scope>) = (old.iter().collect(), new.iter().collect());
-    let mut changes = Vec::new();
-    gone.retain(|one| match come.iter().position(|other| other.source == one.source) {
-        Some(at) => {
-            let terms = differing(&fields(one), &fields(come.remove(at)));
-            changes.extend(Some(FileChange { file: one.source.clone(), terms }).filter(|change| !change.terms.is_empty()));
-            false
-        }
-        None => true,
-    });
+    let of = |scopes: &[Scope]| scopes.iter().enumerate().map(said).collect::<Result<Vec<Said>, Damaged>>();
     // A file that has another name and is for the same people is the same.
-    gone.retain(|one| match come.iter().position(|other| fields(other) == fields(one)) {
-        Some(at) => {
-            come.remove(at);
-            false
-        }
-        None => true,
-    });
+    Ok(pairs(of(old)?, of(new)?, &[|one, other| one.source == other.source, |one, other| one.fields == other.fields]))
+}
+
+fn files(pairs: &Pairs<Said>) -> Vec<FileChange> {
     let none = Fields::new();
-    let left = gone.iter().map(|scope| (scope, differing(&fields(scope), &none)));
-    let left = left.chain(come.iter().map(|scope| (scope, differing(&none, &fields(scope)))));
-    changes.extend(left.filter(|(_, terms)| !terms.is_empty()).map(|(scope, terms)| FileChange { file: scope.source.clone(), terms }));
-    changes
+    let terms = |one: &Option<Said>, other: &Option<Said>| {
+        let fields = |said: &Option<Said>| said.as_ref().map_or_else(|| none.clone(), |said| said.fields.clone());
+        differing(&fields(one), &fields(other))
+    };
+    let changes = pairs.iter().filter_map(|(one, other)| {
+        let file = one.as_ref().or(other.as_ref())?.source.clone();
+        Some(FileChange { file, terms: terms(one, other) }).filter(|change| !change.terms.is_empty())
+    });
+    changes.collect()
+}
+
+/// Files that observe in both policies and are gone through in another order, as it is in the later.
+fn reordered_observing(pairs: &Pairs<Said>) -> Vec<String> {
+    let both = pairs.iter().filter_map(|(one, other)| one.as_ref().zip(other.as_ref()));
+    let both = both.filter_map(|(one, other)| Some((one, other, (one.observed.as_ref()?, other.observed.as_ref()?))));
+    let mut observing: Vec<_> = both.collect();
+    if !moved(observing.iter().map(|(one, other, terms)| (one.at, other.at, terms)).collect()) {
+        return Vec::new();
+    }
+    observing.sort_by_key(|(_, other, _)| other.at);
+    observing.into_iter().map(|(_, other, _)| other.source.clone()).collect()
+}
+
+/// Whether what stood in one order stands in another, each with its place before and after. Neighbours that say the same can change
+/// places and nothing is decided otherwise.
+fn moved<T: PartialEq>(mut places: Vec<(usize, usize, T)>) -> bool {
+    places.sort_by_key(|(before, ..)| *before);
+    for alike in places.chunk_by_mut(|(.., one), (.., other)| one == other) {
+        alike.sort_by_key(|(_, after, _)| *after);
+    }
+    !places.is_sorted_by_key(|(_, after, _)| *after)
 }
 
 /// What the policy says of the host, without what only follows from its rules.
@@ -315,25 +375,6 @@ fn settings(policy: &Applied) -> Result<Fields, Damaged> {
         }
     }
     Ok(fields)
-}
-
-/// Commands whose rules that both policies have are in another order.
-fn reordered(before: &Applied, after: &Applied) -> Result<Vec<String>, Damaged> {
-    let forms = |policy: &Applied, command: &str| -> Result<Vec<String>, Damaged> {
-        let rules = policy.rules(command)?;
-        Ok(rules.iter().flat_map(|rules| &rules.allow).map(|rule| rule.form.text.clone()).collect())
-    };
-    let mut reordered = Vec::new();
-    for command in after.commands()? {
-        let (mut old, mut new) = (forms(before, &command)?, forms(after, &command)?);
-        let common: BTreeSet<String> = old.iter().filter(|form| new.contains(form)).cloned().collect();
-        [&mut old, &mut new].into_iter().for_each(|forms| forms.retain(|form| common.contains(form)));
-        // A form that stands twice says nothing of the order.
-        if old.len() == new.len() && old != new {
-            reordered.push(command);
-        }
-    }
-    Ok(reordered)
 }
 
 fn differing(old: &Fields, new: &Fields) -> Vec<Field> {
@@ -372,76 +413,5 @@ fn to_json(value: &impl Serialize) -> Result<Value, Damaged> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::compile::Source;
-
-    fn policy(files: &[(&str, &str)]) -> Applied {
-        let files = files.iter().map(|(name, text)| Source::from(((*name).to_owned(), format!("postern: 1\n{text}").into_bytes())));
-        Applied::from_sources(&files.collect::<Vec<_>>()).unwrap().0
-    }
-
-    /// What differs, in short.
-    fn between(old: &[(&str, &str)], new: &[(&str, &str)]) -> Vec<String> {
-        let changes = Changes::between(Some(&policy(old)), &policy(new)).unwrap();
-        let fields = |fields: &[Field]| {
-            let or_none = |text: &Option<String>| text.clone().unwrap_or_default();
-            fields.iter().map(|field| format!("{}: {}>{}", field.name, or_none(&field.before), or_none(&field.after))).collect::<Vec<_>>()
-        };
-        let rules = changes.rules.iter().map(|rule| {
-            let sign = match (&rule.before, &rule.after) {
-                (None, _) => '+',
-                (_, None) => '-',
-                _ => '~',
-            };
-            format!("{sign}{:?} {} {}", rule.kind, rule.form, fields(&rule.terms).join(" ")).trim_end().to_owned()
-        });
-        let files = changes.files.iter().map(|file| format!("{} {}", file.file, fields(&file.terms).join(" ")));
-        rules.chain(changes.reordered.clone()).chain(files).chain(fields(&changes.settings)).collect()
-    }
-
-    #[test]
-    fn what_only_moved_is_no_change() {
-        let old = [("policy.yaml", "allow: [id, ls]\n"), ("policy.d/a.yaml", "hosts: [x]\nallow: [df]\n")];
-        for new in [
-            &[("policy.yaml", "# more\n\nallow: [id, ls]\n"), ("policy.d/a.yaml", "hosts: [x]\n\nallow: [df]\n")][..],
-            &[("policy.yaml", "allow: [id, ls]\n"), ("policy.d/b.yaml", "hosts: [x]\nallow: [df]\n")],
-        ] {
-            assert_eq!(between(&old, new), [""; 0], "{new:?}");
-        }
-    }
-
-    #[test]
-    fn each_change_is_named_once() {
-        for (old, new, expected) in [
-            ("allow: [id]\n", "allow: [id, ls]\n", vec!["+Allow ls"]),
-            ("allow: [id, ls]\n", "allow: [id]\n", vec!["-Allow ls"]),
-            ("allow: [id]\n", "allow: [id]\ndeny: ['id **']\n", vec!["+Deny id **"]),
-            ("allow: [id]\n", "allow: [{ run: id, as: web }]\n", vec!["~Allow id as: >web"]),
-            ("allow: [id]\n", "allow: [{ run: id, timeout: 5s }]\n", vec!["~Allow id timeout: >5s"]),
-            (
-                "types: { n: { int: 1..2 } }\nallow: ['head <n>']\n",
-                "types: { n: { int: 1..3 } }\nallow: ['head <n>']\n",
-                vec!["~Allow head <n> what its words take: >another type or part"],
-            ),
-            ("hosts: [a, b]\nallow: [id, ls]\n", "hosts: [b, c]\nallow: [id, ls]\n", vec!["policy.yaml hosts: a>c"]),
-            ("allow: [id]\n", "mode: observe\nallow: [id]\n", vec!["policy.yaml mode: >observe"]),
-            ("allow: [id]\n", "env: { A: b }\nallow: [id]\n", vec!["policy.yaml env.A: >b"]),
-            (
-                "allow: [id]\n",
-                "audit: { syslog: none }\nredact: none\nallow: [id]\n",
-                vec!["audit.syslog: /dev/log>", "redact: files>none"],
-            ),
-            ("allow: [ls -l, ls <file>]\n", "allow: [ls <file>, ls -l]\n", vec!["ls"]),
-        ] {
-            assert_eq!(between(&[("policy.yaml", old)], &[("policy.yaml", new)]), expected, "{new}");
-        }
-    }
-
-    #[test]
-    fn a_rule_that_is_for_others_now_is_changed() {
-        let old = [("policy.yaml", "allow: [id]\n"), ("policy.d/a.yaml", "accounts: [ada]\nallow: [df]\n")];
-        let new = [("policy.yaml", "allow: [id, df]\n"), ("policy.d/a.yaml", "accounts: [ada]\ndeny: [ls **]\n")];
-        assert_eq!(between(&old, &new), ["~Allow df accounts: ada>", "+Deny ls **"]);
-    }
-}
+#[path = "changes_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@
 //! each file of both policies, as the files say it: a line that no file's people may run any more is found whoever they are.
 
 use std::collections::{BTreeSet, HashSet};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Serialize;
@@ -17,8 +17,8 @@ use super::{Failure, Status, sources};
 use crate::access::in_force::open_one;
 use crate::policy::golden::read_all;
 use crate::policy::{Applied, Damaged, RuleRef, Subject, Terms, audience};
-use crate::sys::file::{Directory, Owner, read_goldens};
-use crate::words::{Safe, paths};
+use crate::sys::file::{Directory, Owner, open_plain, read_goldens};
+use crate::words::{Safe, limits, paths};
 
 /// Everything that differs. The names of its fields are the contract; more may come.
 #[derive(Serialize)]
@@ -104,15 +104,26 @@ impl Side {
     }
 }
 
+/// The lines of a regular file or of standard input, each once. A device or a FIFO is told apart before it is opened.
 fn read_lines(path: &Path) -> Result<Vec<String>, Failure> {
-    let failed = |error: std::io::Error| Failure::Other(format!("{}: {error}", Safe(path.as_os_str().as_encoded_bytes())));
+    let name = Safe(path.as_os_str().as_encoded_bytes());
+    let failed = |error: io::Error| Failure::Other(format!("{name}: {error}"));
     let mut bytes = Vec::new();
-    match path == Path::new("-") {
-        true => std::io::stdin().lock().read_to_end(&mut bytes).map(drop).map_err(failed)?,
-        false => bytes = std::fs::read(path).map_err(failed)?,
+    if path == Path::new("-") {
+        io::stdin().lock().take(limits::LINES_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        if !path.metadata().map_err(failed)?.is_file() {
+            return Err(Failure::Other(format!("{name} is no regular file; give `-` for standard input")));
+        }
+        let file = path.canonicalize().and_then(|path| open_plain(&path)).map_err(failed)?;
+        file.take(limits::LINES_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     }
-    let text = String::from_utf8(bytes).map_err(|_| Failure::Other("the lines are not valid UTF-8".to_owned()))?;
-    Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
+    if bytes.len() > limits::LINES_BYTES {
+        return Err(Failure::Other(format!("{name} holds more than {} MiB of lines; give fewer at a time", limits::LINES_BYTES >> 20)));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| Failure::Other(format!("{name}: the lines are not valid UTF-8")))?;
+    let mut known = HashSet::new();
+    Ok(text.lines().filter(|line| !line.trim().is_empty() && known.insert(*line)).map(str::to_owned).collect())
 }
 
 /// Each line for one person of each file.

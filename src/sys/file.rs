@@ -47,6 +47,8 @@ pub enum FileError {
     Kind { path: PathBuf, found: &'static str, expected: &'static str },
     #[error("{path} has a name that is not UTF-8; rename it")]
     Name { path: PathBuf },
+    #[error("{path} has a policy.d and no policy.yaml; write one, or name {path}/policy.d for the parts alone")]
+    NoMain { path: PathBuf },
     #[error("{path} holds more than {} files", limits::POLICY_FILES)]
     TooMany { path: PathBuf },
     #[error("{path}: too many symbolic links")]
@@ -80,8 +82,8 @@ const SOURCE: &str = ".yaml";
 const GOLDEN: &str = ".golden";
 
 /// Reads the sources of a policy, named as messages and records name them. `path` is a directory that holds `policy.yaml` and perhaps
-/// `policy.d`, or one file; where nothing is to be in force, a directory of parts alone too. The main file comes first, then `policy.d/*.yaml` in the order of their bytes. Of each file at most one byte
-/// more than [`limits::POLICY_BYTES`] is read.
+/// `policy.d`, or one file; where nothing is to be in force, a directory of parts alone too. The main file comes first, then
+/// `policy.d/*.yaml` in the order of their bytes. Of each file at most one byte more than [`limits::POLICY_BYTES`] is read.
 pub fn read_tree(path: &Path, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
     match Directory::open(path, owner) {
         Ok(directory) => read_directory(&directory, owner),
@@ -92,8 +94,7 @@ pub fn read_tree(path: &Path, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
 
 fn read_directory(directory: &Directory, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
     let main = match directory.read(paths::POLICY_FILE, owner) {
-        // Parts without a main file, as the project ships them; what is to be in force has one.
-        Err(error) if error.is_missing() && owner != Owner::Root => match directory.parts(&directory.name(), SOURCE, owner)? {
+        Err(error) if error.is_missing() && owner != Owner::Root => match directory.parts_alone(SOURCE, owner)? {
             parts if parts.is_empty() => return Err(error),
             parts => return Ok(parts),
         },
@@ -118,7 +119,7 @@ pub fn read_goldens(path: &Path, owner: Owner) -> Result<Vec<(String, Vec<u8>)>>
         && error.is_missing()
         && owner != Owner::Root
     {
-        return directory.parts(&directory.name(), GOLDEN, owner);
+        return directory.parts_alone(GOLDEN, owner);
     }
     let main = Path::new(paths::POLICY_FILE).with_extension("golden").display().to_string();
     let mut goldens = present(directory.read(&main, owner).map(|bytes| vec![(main, bytes)]))?;
@@ -189,6 +190,16 @@ impl Directory {
     /// Its own name, without what is above it.
     fn name(&self) -> String {
         self.path.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())).unwrap_or_default()
+    }
+
+    /// Parts without a main file, as the project ships them; what is to be in force has one. A `policy.d` beside them belongs to a main
+    /// file that is not there, and what it denies must not drop out in silence.
+    fn parts_alone(&self, ending: &str, owner: Owner) -> Result<Vec<(String, Vec<u8>)>> {
+        match self.subdirectory(paths::POLICY_PARTS, owner) {
+            Err(error) if error.is_missing() => self.parts(&self.name(), ending, owner),
+            Err(error) => Err(error),
+            Ok(_) => Err(FileError::NoMain { path: self.path.clone() }),
+        }
     }
 
     /// The files whose names end so, in name order, each under `below/`.

@@ -117,6 +117,8 @@ pub const WHO_SETS: usize = 1000;
 pub const WHO_NAMES: usize = 1000;
 /// Steps that looking for one host name that several globs match may take.
 pub const COMMON_STEPS: usize = 20_000;
+/// Bytes of the lines that `postern diff` is given.
+pub const LINES_BYTES: usize = 16 << 20;
 /// Levels of nesting in a policy file.
 pub const POLICY_DEPTH: usize = 16;
 /// Errors that one check prints.
