@@ -1,7 +1,7 @@
 //! What a refused line teaches: the nearest line that is allowed, and what there is in place of a habit of other shells.
 //!
 //! Every proposal has been decided as the line itself was, so that what is proposed would run; what asks to be confirmed, or needs a user
-//! that this install cannot become, is never proposed, a command that can do more than look is never guessed at (see [`departure`]), and of a line that the policy denies in so many words nothing is said. Nothing here
+//! that this install cannot become, is never proposed, a command that can do more than look is never guessed at (see `departure`), and of a line that the policy denies in so many words nothing is said. Nothing here
 //! parses a line: proposals are made of words that the guard was given, and shown as they were typed where they were kept.
 
 mod departure;

@@ -121,7 +121,7 @@ fn a_refusal_is_on_standard_error_and_carries_no_raw_bytes() {
 #[test]
 fn the_commands_of_a_login_without_a_terminal_share_its_input() {
     let Some(host) = host() else { return };
-    let account = Account::new("input", &host.shell);
+    let account = Account::new("reader", &host.shell);
     let finished = run(&mut host.guarded.ssh(&account, &["-T"]), b"echo first\ncat\nthis is\nfor cat\n");
     assert_eq!((finished.status, finished.out().as_str(), finished.err().as_str()), (0, "first\nthis is\nfor cat\n", ""));
     let lines: Vec<Value> = only_session(&account).events("command.start").into_iter().map(|record| record["line"].clone()).collect();

@@ -102,7 +102,7 @@ fn ansible_modules_that_need_a_shell_are_refused_with_a_word() {
 #[test]
 fn a_crontab_line_runs_through_sh_too() {
     let Some(scene) = scene() else { return };
-    let account = Account::new("crontab", &scene.host.shell);
+    let account = Account::new("nightly", &scene.host.shell);
     // Where the crontab names no SHELL: /bin/sh starts the shell that the line names.
     let line = format!("{} -c 'echo one | cat' > {}/out 2>&1", scene.host.shell.display(), account.home.display());
     let finished = run(account.command("/bin/sh".as_ref()).args(["-c", &line]), b"");
