@@ -224,6 +224,22 @@ fn lines_come_from_a_regular_file_or_standard_input_and_end() {
 }
 
 #[test]
+fn more_patterns_than_can_be_gone_through_are_a_mistake() {
+    let tree = Tree::new("patterns");
+    let many = |count: usize| vec!["a"; count].join(", ");
+    for (text, expected) in [
+        (format!("hosts: [{}]", many(1001)), "`hosts` has more than 1000 patterns"),
+        (format!("hosts: ['{}*']", "a".repeat(255)), "`hosts`: a glob of more than 255 bytes"),
+        (format!("hosts: [{}]\naccounts: ['{}']", many(1000), "a".repeat(255)), ""),
+    ] {
+        tree.write("etc/policy.yaml", &format!("postern: 1\n{text}\nallow: [uptime]\n"));
+        let output = tree.run(&["check", "etc/policy.yaml"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() == expected.is_empty() && said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
 fn who_can_run_a_line_is_said_in_the_policys_words() {
     let tree = Tree::new("who-can");
     for (line, expected, status) in [
