@@ -45,9 +45,11 @@ impl Place {
     }
 
     fn start(&self) -> Value {
-        let file = fs::read_dir(self.0.join("records")).unwrap().next().unwrap().unwrap().path();
-        let text = fs::read_to_string(&file).unwrap();
-        fs::remove_file(&file).unwrap();
+        let files: Vec<PathBuf> = fs::read_dir(self.0.join("records")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        // Beside it stands the recording.
+        let records = files.iter().find(|file| file.extension().is_some_and(|extension| extension == "jsonl")).unwrap();
+        let text = fs::read_to_string(records).unwrap();
+        files.iter().for_each(|file| fs::remove_file(file).unwrap());
         serde_json::from_str(text.lines().next().unwrap()).unwrap()
     }
 }
